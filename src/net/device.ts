@@ -1,0 +1,41 @@
+/** A WireGuard device's configuration (the wish) and state (what the kernel reports). */
+
+import type { Endpoint } from "./endpoint.ts";
+import type { IP } from "./ip.ts";
+import type { Key } from "./key.ts";
+import type { Prefix } from "./prefix.ts";
+
+export interface PeerConfig {
+  readonly publicKey: Key;
+  readonly presharedKey?: Key;
+  readonly endpoint?: Endpoint;
+  /** Seconds; 0: off. */
+  readonly persistentKeepalive: number;
+  readonly allowedIPs: readonly Prefix[];
+}
+
+export interface DeviceConfig {
+  readonly privateKey?: Key;
+  readonly listenPort?: number;
+  readonly peers: readonly PeerConfig[];
+}
+
+export interface PeerState {
+  readonly publicKey: Key;
+  readonly presharedKey?: Key;
+  readonly endpoint?: { readonly ip: IP; readonly port: number };
+  /** Seconds; 0: off. */
+  readonly persistentKeepalive: number;
+  readonly allowedIPs: readonly Prefix[];
+  /** Milliseconds since the Unix epoch; 0: never. */
+  readonly lastHandshake: number;
+  readonly receivedBytes: number;
+  readonly sentBytes: number;
+}
+
+export interface DeviceState {
+  readonly privateKey?: Key;
+  readonly listenPort: number;
+  readonly firewallMark: number;
+  readonly peers: readonly PeerState[];
+}

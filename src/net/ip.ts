@@ -1,0 +1,102 @@
+/**
+ * IP addresses as values, read and written as Go's `net` package does: every agent in a cluster
+ * must accept and skip the same text.
+ */
+
+import ipaddr from "ipaddr.js";
+
+export type Family = 4 | 6;
+
+/** An address. An IPv4 address in IPv6 form (`::ffff:a.b.c.d`) is always held as the IPv4 one. */
+export interface IP {
+  readonly family: Family;
+  /** The address as an unsigned integer of {@link width} bits, network byte order. */
+  readonly value: bigint;
+}
+
+const MAPPED = 0xffffn << 32n; // ::ffff:0:0/96, RFC 4291 §2.5.5.2
+
+/** Bits in an address of this family: 32 or 128. */
+export function width(family: Family): 32 | 128 {
+  return family === 4 ? 32 : 128;
+}
+
+/** Reads an address; undefined if Go's `net.ParseIP` would refuse it (zones, leading zeros, spaces). */
+export function parseIP(text: string): IP | undefined {
+  return text.includes(":") ? parseIPv6(text) : parseIPv4(text);
+}
+
+function parseIPv4(text: string): IP | undefined {
+  const parts = text.split(".");
+  if (parts.length !== 4) return undefined;
+  let value = 0;
+  for (const part of parts) {
+    if (!/^(0|[1-9]\d{0,2})$/.test(part) || Number(part) > 255) return undefined;
+    value = value * 256 + Number(part);
+  }
+  return { family: 4, value: BigInt(value) };
+}
+
+function parseIPv6(text: string): IP | undefined {
+  if (!/^[0-9a-fA-F:.]+$/.test(text)) return undefined;
+  const dotted = text.includes(".") ? text.slice(text.lastIndexOf(":") + 1) : undefined;
+  if (dotted !== undefined && !parseIPv4(dotted)) return undefined;
+  if (!ipaddr.IPv6.isValid(text)) return undefined;
+  return ipFromBytes(Uint8Array.from(ipaddr.IPv6.parse(text).toByteArray()));
+}
+
+/** Reads 4 or 16 bytes in network byte order; any other length is a RangeError. */
+export function ipFromBytes(bytes: Uint8Array): IP {
+  if (bytes.length !== 4 && bytes.length !== 16) {
+    throw new RangeError(`an IP address has 4 or 16 bytes, not ${bytes.length}`);
+  }
+  let value = 0n;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  for (let at = 0; at < bytes.length; at += 4) value = value << 32n | BigInt(view.getUint32(at));
+  if (bytes.length === 4) return { family: 4, value };
+  return value >> 32n === 0xffffn ? { family: 4, value: value - MAPPED } : { family: 6, value };
+}
+
+/** The 4 or 16 bytes of an address, network byte order. */
+export function ipToBytes(ip: IP): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(width(ip.family) / 8);
+  const view = new DataView(bytes.buffer);
+  let value = ip.value;
+  for (let at = bytes.length - 4; at >= 0; at -= 4, value >>= 32n) {
+    view.setUint32(at, Number(value & 0xffffffffn));
+  }
+  return bytes;
+}
+
+/** Dotted decimal, or RFC 5952 text. */
+export function formatIP(ip: IP): string {
+  if (ip.family === 6) return new ipaddr.IPv6([...ipToBytes(ip)]).toRFC5952String();
+  const value = Number(ip.value);
+  return `${value >>> 24}.${value >>> 16 & 255}.${value >>> 8 & 255}.${value & 255}`;
+}
+
+export function equalIP(a: IP | undefined, b: IP | undefined): boolean {
+  return a === b ||
+    (a !== undefined && b !== undefined && a.family === b.family && a.value === b.value);
+}
+
+/** IPv4 before IPv6, then by number. */
+export function compareIP(a: IP, b: IP): number {
+  if (a.family !== b.family) return a.family - b.family;
+  return a.value < b.value ? -1 : a.value > b.value ? 1 : 0;
+}
+
+/** The address `offset` above this one; undefined past the end of its family. */
+export function addToIP(ip: IP, offset: number): IP | undefined {
+  const value = ip.value + BigInt(offset);
+  return value >> BigInt(width(ip.family)) === 0n ? { family: ip.family, value } : undefined;
+}
+
+/**
+ * Public in Kilo's sense, on which leader election on every node depends: not in 10/8, 172.16/12,
+ * 192.168/16 or fd00::/16. Everything else, 100.64/10 and fe80:: included, is public.
+ */
+export function isPublic(ip: IP): boolean {
+  if (ip.family === 6) return ip.value >> 112n !== 0xfd00n;
+  return ip.value >> 24n !== 10n && ip.value >> 20n !== 0xac1n && ip.value >> 16n !== 0xc0a8n;
+}
