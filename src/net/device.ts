@@ -8,7 +8,10 @@ import type { Prefix } from "./prefix.ts";
 export interface PeerConfig {
   readonly publicKey: Key;
   readonly presharedKey?: Key;
+  /** Without an address the endpoint the device has is left alone. */
   readonly endpoint?: Endpoint;
+  /** The target is behind NAT: while its session lives, WireGuard knows its endpoint better than we do. */
+  readonly roams?: boolean;
   /** Seconds; 0: off. */
   readonly persistentKeepalive: number;
   readonly allowedIPs: readonly Prefix[];
