@@ -1,0 +1,130 @@
+/** What the tools need from the machine: programs and kernel features, installed where missing. */
+
+import { Refusal, say } from "./terminal.ts";
+
+/** Something a tool needs, and the Debian package that brings it. */
+interface Part {
+  readonly package: string;
+  readonly present: () => boolean | Promise<boolean>;
+}
+
+const PARTS = {
+  gcc: program("gcc", "gcc"),
+  ip: program("ip", "iproute2"),
+  iptables: program("iptables", "iptables"),
+  libmnl: { package: "libmnl0", present: () => findLibrary("libmnl.so.0") !== undefined },
+  nft: program("nft", "nftables"),
+  nsenter: program("nsenter", "util-linux"),
+  ping: program("ping", "iputils-ping"),
+  pip: { package: "python3-pip", present: () => succeeds(["python3", "-m", "pip", "--version"]) },
+  strace: program("strace", "strace"),
+  wg: program("wg", "wireguard-tools"),
+  wireguard: {
+    package: "wireguard-go",
+    present: async () => onPath("wireguard-go") || await kernelHasWireGuard(),
+  },
+} satisfies Record<string, Part>;
+
+export type PartName = keyof typeof PARTS;
+
+/** Everything a lab of network namespaces is made of. */
+export const LAB_PARTS: readonly PartName[] = [
+  "ip",
+  "nft",
+  "nsenter",
+  "ping",
+  "wg",
+  "wireguard",
+];
+
+/**
+ * Installs those of the parts that are missing, and says so; does nothing when all are there.
+ * Where it cannot, a {@link Refusal} names what is missing.
+ */
+export async function provision(names: readonly PartName[]): Promise<void> {
+  const missing: string[] = [];
+  for (const name of names) {
+    const part: Part = PARTS[name];
+    if (!await part.present()) missing.push(part.package);
+  }
+  if (missing.length === 0) return;
+  const list = missing.join(" ");
+  if (!onPath("apt-get")) {
+    throw new Refusal(`missing here: ${list}; only Debian-like machines get them automatically`);
+  }
+  if (!isRoot()) throw new Refusal(`missing here: ${list}; root would install them`);
+  say(`installing ${list}`);
+  await apt(["update", "-q"]);
+  await apt(["install", "-y", "-q", "--no-install-recommends", ...missing]);
+  for (const name of names) {
+    if (await PARTS[name].present()) continue;
+    throw new Refusal(`${PARTS[name].package} was installed, and still ${name} cannot be used`);
+  }
+}
+
+/** The effective user may change the network. */
+export function isRoot(): boolean {
+  return Deno.uid() === 0;
+}
+
+/** Can this kernel make WireGuard links by itself? Tried in a namespace that ends at once. */
+export function kernelHasWireGuard(): Promise<boolean> {
+  return kernelCanAdd("wireguard");
+}
+
+/** Can this kernel make IPIP tunnels? */
+export function kernelHasIPIP(): Promise<boolean> {
+  return kernelCanAdd("ipip");
+}
+
+async function kernelCanAdd(kind: string): Promise<boolean> {
+  return isRoot() && onPath("ip") &&
+    await succeeds(["unshare", "--net", "ip", "link", "add", "probe0", "type", kind]);
+}
+
+/** Path of a shared library as the dynamic loader would find it. */
+export function findLibrary(name: string): string | undefined {
+  return [`/usr/lib/${Deno.build.arch}-linux-gnu`, `/lib/${Deno.build.arch}-linux-gnu`]
+    .concat("/usr/lib64", "/usr/lib", "/lib64", "/lib")
+    .map((directory) => `${directory}/${name}`)
+    .find(exists);
+}
+
+function program(name: string, debian: string): Part {
+  return { package: debian, present: () => onPath(name) };
+}
+
+function onPath(program: string): boolean {
+  const directories = (Deno.env.get("PATH") ?? "").split(":").concat("/usr/sbin", "/sbin");
+  return directories.some((directory) => exists(`${directory}/${program}`));
+}
+
+function exists(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function succeeds([program, ...args]: [string, ...string[]]): Promise<boolean> {
+  try {
+    const command = new Deno.Command(program, { args, stdout: "null", stderr: "null" });
+    return (await command.output()).success;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+async function apt(args: readonly string[]): Promise<void> {
+  const { success, stdout, stderr } = await new Deno.Command("apt-get", {
+    args: [...args],
+    env: { DEBIAN_FRONTEND: "noninteractive" },
+  }).output();
+  if (success) return;
+  const decoder = new TextDecoder();
+  say((decoder.decode(stdout) + decoder.decode(stderr)).trim());
+  throw new Refusal(`apt-get ${args.join(" ")} failed`);
+}
