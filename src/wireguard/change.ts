@@ -1,0 +1,134 @@
+/** What is to change on a WireGuard device: only what is named here is touched. */
+
+import type { DeviceState, PeerState } from "../net/device.ts";
+import type { IP } from "../net/ip.ts";
+import { type Key, ZERO_KEY } from "../net/key.ts";
+import { network, type Prefix } from "../net/prefix.ts";
+
+/** Where a device sends to: a name is resolved long before. */
+export interface PeerAddress {
+  readonly ip: IP;
+  readonly port: number;
+}
+
+/** A peer that is made, or one that is there and gets other values; what is undefined stays. */
+export interface PeerSetting {
+  readonly kind: "add" | "update";
+  readonly publicKey: Key;
+  /** {@link ZERO_KEY} takes it away. */
+  readonly presharedKey?: Key;
+  readonly endpoint?: PeerAddress;
+  /** Seconds, 0 to 65535; 0: off. */
+  readonly persistentKeepalive?: number;
+  /** Networks; one that another peer has moves over, without a moment in between. */
+  readonly addAllowedIPs: readonly Prefix[];
+  /** Networks of this peer that nobody shall have. */
+  readonly removeAllowedIPs: readonly Prefix[];
+}
+
+export interface PeerRemoval {
+  readonly kind: "remove";
+  readonly publicKey: Key;
+}
+
+export type PeerChange = PeerSetting | PeerRemoval;
+
+/** To be carried out in order. */
+export interface DeviceChange {
+  readonly privateKey?: Key;
+  readonly listenPort?: number;
+  readonly peers: readonly PeerChange[];
+}
+
+export function isEmptyChange(change: DeviceChange): boolean {
+  return change.privateKey === undefined && change.listenPort === undefined &&
+    change.peers.length === 0;
+}
+
+/** A network as a key of a Map; numbers are IPv4, bigints are IPv6. */
+export function networkKey(prefix: Prefix): number | bigint {
+  const { ip, bits } = network(prefix);
+  return ip.family === 4 ? Number(ip.value) * 64 + bits : ip.value << 8n | BigInt(bits);
+}
+
+/**
+ * The same change for a device that cannot take single allowed IPs from a peer: they move to a
+ * peer that nobody can be, and go with it. The peers that lose them keep all others throughout.
+ */
+export function withScratchPeer(change: DeviceChange, scratch: Key): DeviceChange {
+  const removed: Prefix[] = [];
+  const peers: PeerChange[] = [];
+  for (const peer of change.peers) {
+    if (peer.kind === "remove" || peer.removeAllowedIPs.length === 0) {
+      peers.push(peer);
+      continue;
+    }
+    removed.push(...peer.removeAllowedIPs);
+    const rest: PeerSetting = { ...peer, removeAllowedIPs: [] };
+    if (changesAnything(rest)) peers.push(rest);
+  }
+  if (removed.length === 0) return change;
+  peers.push(
+    { kind: "add", publicKey: scratch, addAllowedIPs: removed, removeAllowedIPs: [] },
+    { kind: "remove", publicKey: scratch },
+  );
+  return { ...change, peers };
+}
+
+/** False for an update that says nothing. */
+export function changesAnything(peer: PeerSetting): boolean {
+  return peer.kind === "add" || peer.presharedKey !== undefined || peer.endpoint !== undefined ||
+    peer.persistentKeepalive !== undefined || peer.addAllowedIPs.length > 0 ||
+    peer.removeAllowedIPs.length > 0;
+}
+
+/**
+ * The device after a change that `diffDevice` computed, so that it need not be read again;
+ * handshakes and counters stay as they were.
+ */
+export function afterChange(state: DeviceState, change: DeviceChange): DeviceState {
+  const settings = new Map<Key, PeerSetting>();
+  const removed = new Set<Key>();
+  const taken = new Set<number | bigint>();
+  for (const peer of change.peers) {
+    if (peer.kind === "remove") {
+      removed.add(peer.publicKey);
+      continue;
+    }
+    settings.set(peer.publicKey, peer);
+    for (const prefix of peer.addAllowedIPs) taken.add(networkKey(prefix));
+    for (const prefix of peer.removeAllowedIPs) taken.add(networkKey(prefix));
+  }
+  const fresh = change.peers.filter((peer) => peer.kind === "add").map(newPeer);
+  const peers = [...state.peers, ...fresh].filter((peer) => !removed.has(peer.publicKey));
+  return {
+    ...state,
+    ...change.privateKey !== undefined && { privateKey: change.privateKey },
+    ...change.listenPort !== undefined && { listenPort: change.listenPort },
+    peers: peers.map((peer) => afterSetting(takeFrom(peer, taken), settings.get(peer.publicKey))),
+  };
+}
+
+function newPeer({ publicKey }: { readonly publicKey: Key }): PeerState {
+  const counters = { lastHandshake: 0, receivedBytes: 0, sentBytes: 0 };
+  return { publicKey, persistentKeepalive: 0, allowedIPs: [], ...counters };
+}
+
+function takeFrom(peer: PeerState, taken: ReadonlySet<number | bigint>): PeerState {
+  if (taken.size === 0) return peer;
+  const allowedIPs = peer.allowedIPs.filter((prefix) => !taken.has(networkKey(prefix)));
+  return allowedIPs.length === peer.allowedIPs.length ? peer : { ...peer, allowedIPs };
+}
+
+function afterSetting(peer: PeerState, setting: PeerSetting | undefined): PeerState {
+  if (!setting) return peer;
+  const { presharedKey: keptKey, ...kept } = peer;
+  const presharedKey = setting.presharedKey ?? keptKey;
+  return {
+    ...kept,
+    ...presharedKey !== undefined && presharedKey !== ZERO_KEY && { presharedKey },
+    ...setting.endpoint && { endpoint: setting.endpoint },
+    persistentKeepalive: setting.persistentKeepalive ?? peer.persistentKeepalive,
+    allowedIPs: [...peer.allowedIPs, ...setting.addAllowedIPs],
+  };
+}

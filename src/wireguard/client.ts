@@ -1,0 +1,49 @@
+/** A WireGuard device by name, whoever implements it. */
+
+import type { DeviceState } from "../net/device.ts";
+import type { DeviceChange } from "./change.ts";
+
+export interface WireGuardClient {
+  readonly name: string;
+  readonly kind: "kernel" | "userspace";
+  /** The whole device. Rejects with a {@link WireGuardError}. */
+  read(): Promise<DeviceState>;
+  /**
+   * Carries the change out in order. Rejects with a {@link WireGuardError} at the first part that
+   * is refused; what came before it stays, so read the device again then.
+   */
+  apply(change: DeviceChange): Promise<void>;
+}
+
+/**
+ * - `absent`: there is no such device, or it is not WireGuard's;
+ * - `denied`: this process may not;
+ * - `timeout`: no sign of life for too long;
+ * - `refused`: the device said no, see `errno`;
+ * - `malformed`: the answer cannot be understood;
+ * - `broken`: the connection failed in another way, see `cause`.
+ */
+export type WireGuardErrorReason =
+  | "absent"
+  | "denied"
+  | "timeout"
+  | "refused"
+  | "malformed"
+  | "broken";
+
+/** Whatever goes wrong with a device. Its text never holds a key, nor anything the device said. */
+export class WireGuardError extends Error {
+  override readonly name = "WireGuardError";
+  readonly reason: WireGuardErrorReason;
+  /** The device's error number, if it gave one. */
+  readonly errno: number | undefined;
+
+  constructor(
+    message: string,
+    options: { reason: WireGuardErrorReason; errno?: number | undefined; cause?: unknown },
+  ) {
+    super(message, { cause: options.cause });
+    this.reason = options.reason;
+    this.errno = options.errno;
+  }
+}

@@ -1,0 +1,148 @@
+/** The difference between the device that shall be and the one that is. */
+
+import type { DeviceConfig, DeviceState, PeerConfig, PeerState } from "../net/device.ts";
+import { equalIP } from "../net/ip.ts";
+import { type Key, ZERO_KEY } from "../net/key.ts";
+import { network, type Prefix } from "../net/prefix.ts";
+import {
+  changesAnything,
+  type DeviceChange,
+  networkKey,
+  type PeerAddress,
+  type PeerChange,
+  type PeerSetting,
+} from "./change.ts";
+import { clampPrivateKey } from "./key.ts";
+
+/**
+ * How long after its last handshake a session may still come back by itself, in milliseconds:
+ * REJECT_AFTER_TIME and REKEY_ATTEMPT_TIME of the WireGuard paper (§6.1), 180 s and 90 s.
+ */
+const SESSION_LIFETIME = 270_000;
+
+export interface DiffOptions {
+  /** Milliseconds since the Unix epoch. */
+  readonly now: number;
+  /** The device's own public key: a device ignores a peer that has it, so it is left out here. */
+  readonly publicKey?: Key;
+}
+
+type Owners = ReadonlyMap<number | bigint, Key>;
+
+/**
+ * What turns `observed` into `wish`: first what is added or updated, then the peers that go. A
+ * peer that is as it shall be is not in it. A listen port of 0 or undefined means any.
+ */
+export function diffDevice(
+  wish: DeviceConfig,
+  observed: DeviceState,
+  options: DiffOptions,
+): DeviceChange {
+  const wished = new Map<Key, PeerConfig>();
+  for (const peer of wish.peers) {
+    if (peer.publicKey === options.publicKey) continue;
+    wished.delete(peer.publicKey); // a key named twice: the later entry counts, in its place
+    wished.set(peer.publicKey, peer);
+  }
+  const there = new Map(observed.peers.map((peer) => [peer.publicKey, peer]));
+  const owners = ownersOf(wished.values());
+  const owned = ownersOf(observed.peers);
+  const peers: PeerChange[] = [];
+  for (const peer of wished.values()) {
+    const before = there.get(peer.publicKey);
+    const change: PeerSetting = {
+      ...before ? changedValues(peer, before, options.now) : allValues(peer),
+      addAllowedIPs: addedNetworks(peer, owners, owned),
+      removeAllowedIPs: before?.allowedIPs.filter((ip) => !owners.has(networkKey(ip))) ?? [],
+    };
+    if (changesAnything(change)) peers.push(change);
+  }
+  for (const publicKey of there.keys()) {
+    if (!wished.has(publicKey)) peers.push({ kind: "remove", publicKey });
+  }
+  return { ...changedDevice(wish, observed), peers };
+}
+
+function changedDevice(wish: DeviceConfig, observed: DeviceState): Omit<DeviceChange, "peers"> {
+  // A device reports its key clamped, however it was given.
+  const privateKey = wish.privateKey && clampPrivateKey(wish.privateKey);
+  return {
+    ...privateKey && privateKey !== (observed.privateKey ?? ZERO_KEY) && { privateKey },
+    ...wish.listenPort && wish.listenPort !== observed.listenPort &&
+      { listenPort: wish.listenPort },
+  };
+}
+
+/** Who has each network. One that two peers claim belongs to the later, as on a device. */
+function ownersOf(peers: Iterable<PeerConfig | PeerState>): Owners {
+  const owners = new Map<number | bigint, Key>();
+  for (const { publicKey, allowedIPs } of peers) {
+    for (const prefix of allowedIPs) owners.set(networkKey(prefix), publicKey);
+  }
+  return owners;
+}
+
+function addedNetworks(peer: PeerConfig, owners: Owners, owned: Owners): Prefix[] {
+  const added = new Map<number | bigint, Prefix>();
+  for (const prefix of peer.allowedIPs) {
+    const key = networkKey(prefix);
+    if (owners.get(key) === peer.publicKey && owned.get(key) !== peer.publicKey) {
+      added.set(key, network(prefix));
+    }
+  }
+  return [...added.values()];
+}
+
+type Values = Omit<PeerSetting, "addAllowedIPs" | "removeAllowedIPs">;
+
+function allValues(peer: PeerConfig): Values {
+  const endpoint = wishedAddress(peer);
+  return {
+    kind: "add",
+    publicKey: peer.publicKey,
+    ...wishedPresharedKey(peer) !== ZERO_KEY && { presharedKey: wishedPresharedKey(peer) },
+    ...endpoint && { endpoint },
+    persistentKeepalive: wishedKeepalive(peer),
+  };
+}
+
+function changedValues(peer: PeerConfig, before: PeerState, now: number): Values {
+  const presharedKey = wishedPresharedKey(peer);
+  const endpoint = changedEndpoint(peer, before, now);
+  const persistentKeepalive = wishedKeepalive(peer);
+  return {
+    kind: "update",
+    publicKey: peer.publicKey,
+    ...presharedKey !== (before.presharedKey ?? ZERO_KEY) && { presharedKey },
+    ...endpoint && { endpoint },
+    ...persistentKeepalive !== before.persistentKeepalive && { persistentKeepalive },
+  };
+}
+
+function wishedPresharedKey(peer: PeerConfig): Key {
+  return peer.presharedKey ?? ZERO_KEY;
+}
+
+/** A device keeps 16 bits of it. */
+function wishedKeepalive(peer: PeerConfig): number {
+  return peer.persistentKeepalive & 0xffff;
+}
+
+function wishedAddress({ endpoint }: PeerConfig): PeerAddress | undefined {
+  return endpoint?.ip && { ip: endpoint.ip, port: endpoint.port };
+}
+
+function changedEndpoint(
+  peer: PeerConfig,
+  before: PeerState,
+  now: number,
+): PeerAddress | undefined {
+  const address = wishedAddress(peer);
+  if (!address) return undefined;
+  const { endpoint, lastHandshake } = before;
+  if (endpoint && endpoint.port === address.port && equalIP(endpoint.ip, address.ip)) {
+    return undefined;
+  }
+  const alive = lastHandshake > 0 && now - lastHandshake < SESSION_LIFETIME;
+  return peer.roams && endpoint && alive ? undefined : address;
+}

@@ -1,0 +1,138 @@
+/** The client of a userspace device: one connection to its socket for each request. */
+
+import { isEmptyChange, withScratchPeer } from "./change.ts";
+import { type WireGuardClient, WireGuardError, type WireGuardErrorReason } from "./client.ts";
+import { generatePresharedKey } from "./key.ts";
+import {
+  decodeDevice,
+  decodeErrno,
+  encodeSetRequests,
+  GET_REQUEST,
+  isWholeAnswer,
+  UapiSyntaxError,
+} from "./uapi.ts";
+
+export interface UserspaceOptions {
+  /** Where the sockets are; default `/var/run/wireguard`. */
+  readonly directory?: string;
+  /** Milliseconds without a byte moving after which a request is given up; default 10,000. */
+  readonly timeout?: number;
+}
+
+/** More than half a million peers; what sends more is not a WireGuard device. */
+const MAX_ANSWER = 256 * 1024 * 1024;
+
+/** A client for the device of this name. Does nothing until it is used. */
+export function userspaceClient(name: string, options: UserspaceOptions = {}): WireGuardClient {
+  const path = `${options.directory ?? "/var/run/wireguard"}/${name}.sock`;
+  const timeout = options.timeout ?? 10_000;
+  return {
+    name,
+    kind: "userspace",
+    async read() {
+      try {
+        return decodeDevice(await ask(path, GET_REQUEST, timeout));
+      } catch (cause) {
+        throw explain(`cannot read WireGuard device ${name} at ${path}`, cause);
+      }
+    },
+    async apply(change) {
+      if (isEmptyChange(change)) return;
+      const requests = encodeSetRequests(withScratchPeer(change, generatePresharedKey()));
+      try {
+        for (const request of requests) await ask(path, request, timeout);
+      } catch (cause) {
+        throw explain(`cannot configure WireGuard device ${name} at ${path}`, cause);
+      }
+    },
+  };
+}
+
+/** Sends a request and returns the answer, which says that it succeeded. */
+async function ask(path: string, request: string, timeout: number): Promise<string> {
+  using session = new Session(await Deno.connect({ transport: "unix", path }), timeout);
+  // A device that refuses a line stops reading there: a failed write may have its answer, too.
+  const sent = await session.send(request).then(() => undefined, (cause) => ({ cause }));
+  const answer = await session.receive().catch((cause) => {
+    throw sent?.cause ?? cause;
+  });
+  const errno = decodeErrno(answer);
+  if (errno === 0) return answer;
+  throw new WireGuardError(`the device answered errno ${errno}`, { reason: "refused", errno });
+}
+
+/** A connection that is cut when nothing moves for too long. */
+class Session implements Disposable {
+  readonly #connection: Deno.UnixConn;
+  readonly #timeout: number;
+  #timer: number | undefined;
+  #expired = false;
+
+  constructor(connection: Deno.UnixConn, timeout: number) {
+    this.#connection = connection;
+    this.#timeout = timeout;
+  }
+
+  async send(text: string): Promise<void> {
+    const bytes = new TextEncoder().encode(text);
+    for (let at = 0; at < bytes.length;) {
+      at += await this.#watched(() => this.#connection.write(bytes.subarray(at)));
+    }
+  }
+
+  /** Everything up to an empty line or the end of the connection. */
+  async receive(): Promise<string> {
+    let buffer = new Uint8Array(64 * 1024);
+    let length = 0;
+    while (!isWholeAnswer(buffer.subarray(0, length))) {
+      if (length === buffer.length) buffer = grown(buffer);
+      const count = await this.#watched(() => this.#connection.read(buffer.subarray(length)));
+      if (count === null) break;
+      length += count;
+    }
+    return new TextDecoder().decode(buffer.subarray(0, length));
+  }
+
+  async #watched<T>(step: () => Promise<T>): Promise<T> {
+    this.#timer = setTimeout(() => {
+      this.#expired = true;
+      this.#connection.close();
+    }, this.#timeout);
+    try {
+      return await step();
+    } catch (cause) {
+      if (!this.#expired) throw cause;
+      const message = `no sign of life for ${this.#timeout / 1000} s`;
+      throw new WireGuardError(message, { reason: "timeout" });
+    } finally {
+      clearTimeout(this.#timer);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    if (!this.#expired) this.#connection.close();
+  }
+}
+
+function grown(buffer: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  if (buffer.length >= MAX_ANSWER) throw new UapiSyntaxError("the answer never ends");
+  const larger = new Uint8Array(buffer.length * 2);
+  larger.set(buffer);
+  return larger;
+}
+
+function explain(doing: string, cause: unknown): WireGuardError {
+  if (cause instanceof WireGuardError) {
+    return new WireGuardError(`${doing}: ${cause.message}`, cause);
+  }
+  const text = cause instanceof Error ? cause.message : String(cause);
+  return new WireGuardError(`${doing}: ${text}`, { reason: reasonOf(cause), cause });
+}
+
+function reasonOf(cause: unknown): WireGuardErrorReason {
+  const { NotFound, ConnectionRefused, PermissionDenied, NotCapable } = Deno.errors;
+  // Refused: a socket that outlived its process.
+  if (cause instanceof NotFound || cause instanceof ConnectionRefused) return "absent";
+  if (cause instanceof PermissionDenied || cause instanceof NotCapable) return "denied";
+  return cause instanceof UapiSyntaxError ? "malformed" : "broken";
+}
