@@ -47,10 +47,9 @@ export async function build(): Promise<string> {
   await Deno.mkdir(DIST, { recursive: true });
   const work = await Deno.makeTempDir({ dir: DIST, prefix: ".build-" });
   try {
-    // deno-fmt-ignore
     await deno([
-      "bundle", "--quiet", "--frozen", "--minify", "--platform", "deno", "--code-splitting",
-      "--sourcemap=external", "--outdir", `${work}/bundle`, `${ROOT}src/main.ts`,
+      ..."bundle --quiet --frozen --minify --platform deno --code-splitting".split(" "),
+      ...["--sourcemap=external", "--outdir", `${work}/bundle`, `${ROOT}src/main.ts`],
     ]);
     await Deno.mkdir(`${work}/maps`);
     for (const { name } of [...Deno.readDirSync(`${work}/bundle`)]) {
@@ -59,12 +58,15 @@ export async function build(): Promise<string> {
       }
     }
     await Deno.copyFile(library, `${work}/bundle/${LIBRARY}`);
-    // The name of the output is part of it, so it must not be a temporary one.
-    // deno-fmt-ignore
+    // Times of change are embedded: fix them, so that the same inputs give the same bytes.
+    for (const { name } of Deno.readDirSync(`${work}/bundle`)) {
+      await Deno.utime(`${work}/bundle/${name}`, 0, 0);
+    }
     await deno([
-      "compile", "--quiet", "--no-config", "--no-lock", "--no-npm", "--no-remote", "--no-check",
-      ...PERMISSIONS, "--include", `${work}/bundle/${LIBRARY}`, "--output", `${work}/kg`,
-      `${work}/bundle/main.js`,
+      ..."compile --quiet --no-config --no-lock --no-npm --no-remote --no-check".split(" "),
+      ...PERMISSIONS,
+      ...["--include", `${work}/bundle/${LIBRARY}`],
+      ...["--output", `${work}/kg`, `${work}/bundle/main.js`],
     ], { DENORT_BIN: stub });
     await Deno.remove(`${DIST}/maps`, { recursive: true }).catch(() => {});
     await Deno.rename(`${work}/maps`, `${DIST}/maps`);

@@ -83,12 +83,11 @@ async function fromWheel(architecture: Architecture): Promise<Uint8Array> {
   await provision(["pip"]);
   const directory = await Deno.makeTempDir({ prefix: "kg-denort-" });
   try {
-    // deno-fmt-ignore
     const { code, stderr } = await new Deno.Command("python3", {
       args: [
-        "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps",
-        "--only-binary=:all:", "--platform", `manylinux_2_28_${architecture}`,
-        "--dest", directory, "bids-validator-deno==2.4.1",
+        ..."-m pip download --quiet --disable-pip-version-check --no-deps".split(" "),
+        ...["--only-binary=:all:", "--platform", `manylinux_2_28_${architecture}`],
+        ...["--dest", directory, "bids-validator-deno==2.4.1"],
       ],
     }).output();
     const [wheel] = Array.from(Deno.readDirSync(directory), (entry) => entry.name);
