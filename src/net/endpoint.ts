@@ -7,6 +7,8 @@ export interface Endpoint {
   readonly dns?: string;
   readonly ip?: IP;
   readonly port: number;
+  /** Of a name, the text it was read from, where that is another than `dns:port` (`a.b:007`). */
+  readonly written?: string;
 }
 
 /** A lower-case RFC 1123 subdomain of at most 253 characters; single labels have no limit here. */
@@ -27,12 +29,13 @@ export function parseEndpoint(text: string): Endpoint | undefined {
   const host = match[1] ?? match[2] ?? "";
   const ip = parseIP(host);
   if (ip) return { ip, port };
-  return isDNSName(host) ? { dns: host, port } : undefined;
+  if (!isDNSName(host)) return undefined;
+  return text === `${host}:${port}` ? { dns: host, port } : { dns: host, port, written: text };
 }
 
-/** The declared form: the DNS name, if there is one, before the address. */
+/** The declared form: the DNS name, if there is one and as it was written, before the address. */
 export function formatEndpoint(endpoint: Endpoint): string {
-  if (endpoint.dns !== undefined) return `${endpoint.dns}:${endpoint.port}`;
+  if (endpoint.dns !== undefined) return endpoint.written ?? `${endpoint.dns}:${endpoint.port}`;
   return endpoint.ip ? formatAddressPort(endpoint.ip, endpoint.port) : "";
 }
 

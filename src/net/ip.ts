@@ -3,8 +3,6 @@
  * must accept and skip the same text.
  */
 
-import ipaddr from "ipaddr.js";
-
 export type Family = 4 | 6;
 
 /** An address. An IPv4 address in IPv6 form (`::ffff:a.b.c.d`) is always held as the IPv4 one. */
@@ -37,12 +35,30 @@ function parseIPv4(text: string): IP | undefined {
   return { family: 4, value: BigInt(value) };
 }
 
+/** RFC 4291 §2.2; `::` must stand for at least one group. */
 function parseIPv6(text: string): IP | undefined {
-  if (!/^[0-9a-fA-F:.]+$/.test(text)) return undefined;
-  const dotted = text.includes(".") ? text.slice(text.lastIndexOf(":") + 1) : undefined;
-  if (dotted !== undefined && !parseIPv4(dotted)) return undefined;
-  if (!ipaddr.IPv6.isValid(text)) return undefined;
-  return ipFromBytes(Uint8Array.from(ipaddr.IPv6.parse(text).toByteArray()));
+  const plain = text.includes(".") ? withoutDots(text) : text;
+  const halves = plain?.split("::") ?? [];
+  if (halves.length < 1 || halves.length > 2) return undefined;
+  const groups = halves.map((half) => half === "" ? [] : half.split(":"));
+  const missing = 8 - groups.flat().length;
+  if (halves.length === 1 ? missing !== 0 : missing < 1) return undefined;
+  if (!groups.flat().every((group) => /^[0-9a-fA-F]{1,4}$/.test(group))) return undefined;
+  const all = [...groups[0]!, ...Array<string>(missing).fill("0"), ...groups[1] ?? []];
+  return fromBits(BigInt("0x" + all.map((group) => group.padStart(4, "0")).join("")));
+}
+
+/** IPv6 text with its dotted end (`::1.2.3.4`) written as two groups. */
+function withoutDots(text: string): string | undefined {
+  const at = text.lastIndexOf(":") + 1;
+  const ip = parseIPv4(text.slice(at));
+  return ip &&
+    `${text.slice(0, at)}${(ip.value >> 16n).toString(16)}:${(ip.value & 0xffffn).toString(16)}`;
+}
+
+/** The address of 128 bits. */
+function fromBits(value: bigint): IP {
+  return value >> 32n === 0xffffn ? { family: 4, value: value - MAPPED } : { family: 6, value };
 }
 
 /** Reads 4 or 16 bytes in network byte order; any other length is a RangeError. */
@@ -53,8 +69,7 @@ export function ipFromBytes(bytes: Uint8Array): IP {
   let value = 0n;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   for (let at = 0; at < bytes.length; at += 4) value = value << 32n | BigInt(view.getUint32(at));
-  if (bytes.length === 4) return { family: 4, value };
-  return value >> 32n === 0xffffn ? { family: 4, value: value - MAPPED } : { family: 6, value };
+  return bytes.length === 4 ? { family: 4, value } : fromBits(value);
 }
 
 /** The 4 or 16 bytes of an address, network byte order. */
@@ -70,9 +85,24 @@ export function ipToBytes(ip: IP): Uint8Array<ArrayBuffer> {
 
 /** Dotted decimal, or RFC 5952 text. */
 export function formatIP(ip: IP): string {
-  if (ip.family === 6) return new ipaddr.IPv6([...ipToBytes(ip)]).toRFC5952String();
+  if (ip.family === 6) return formatIPv6(ip.value);
   const value = Number(ip.value);
   return `${value >>> 24}.${value >>> 16 & 255}.${value >>> 8 & 255}.${value & 255}`;
+}
+
+function formatIPv6(value: bigint): string {
+  const groups: string[] = [];
+  for (let shift = 112n; shift >= 0n; shift -= 16n) {
+    groups.push((value >> shift & 0xffffn).toString(16));
+  }
+  // The first of the longest runs of two or more zero groups becomes "::".
+  let best = { at: 0, length: 1 };
+  for (let at = 0, length = 0; at < 8; at++) {
+    length = groups[at] === "0" ? length + 1 : 0;
+    if (length > best.length) best = { at: at - length + 1, length };
+  }
+  if (best.length < 2) return groups.join(":");
+  return `${groups.slice(0, best.at).join(":")}::${groups.slice(best.at + best.length).join(":")}`;
 }
 
 export function equalIP(a: IP | undefined, b: IP | undefined): boolean {

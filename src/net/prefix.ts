@@ -12,7 +12,7 @@ export interface Prefix {
 /** Reads a CIDR as Go's `net.ParseCIDR`: `/08` is 8; an IPv4-mapped address becomes IPv4. */
 export function parsePrefix(text: string): Prefix | undefined {
   const slash = text.indexOf("/");
-  if (slash < 0 || !/^\d{1,7}$/.test(text.slice(slash + 1))) return undefined;
+  if (slash < 0 || !/^\d+$/.test(text.slice(slash + 1))) return undefined;
   const address = text.slice(0, slash);
   const ip = parseIP(address);
   if (!ip) return undefined;
