@@ -8,8 +8,8 @@ import type { Prefix } from "../net/prefix.ts";
 /** Where the locations come from: one segment per location, or one per node. */
 export type Granularity = "location" | "full";
 
-/** Where a node has seen WireGuard peers, by public key. */
-export type DiscoveredEndpoints = ReadonlyMap<Key, { readonly ip: IP; readonly port: number }>;
+/** Where a node has seen WireGuard peers, by public key. As read: text that is no key meets no peer. */
+export type DiscoveredEndpoints = ReadonlyMap<string, { readonly ip: IP; readonly port: number }>;
 
 export interface Node {
   readonly name: string;
@@ -24,7 +24,7 @@ export interface Node {
   readonly internalIP?: Prefix;
   readonly wireGuardIP?: Prefix;
   readonly cniCompatibilityIP?: Prefix;
-  /** Seconds as parsed, any integer; non-zero means behind NAT. */
+  /** Seconds, 0 to 65535; non-zero means behind NAT. */
   readonly persistentKeepalive: number;
   readonly allowedLocationIPs: readonly Prefix[];
   readonly discoveredEndpoints: DiscoveredEndpoints;
