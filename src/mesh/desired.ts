@@ -1,0 +1,79 @@
+/** Everything the kernel shall have on this node, as one value. */
+
+import type { DeviceConfig } from "../net/device.ts";
+import type { Firewall } from "../net/firewall.ts";
+import type { Key } from "../net/key.ts";
+import type { Prefix } from "../net/prefix.ts";
+import type { Route, Rule } from "../net/route.ts";
+import { deviceConfig } from "./config.ts";
+import { tunnelAddress } from "./encapsulation.ts";
+import { firewall, type FirewallSettings } from "./firewall.ts";
+import type { Peer } from "./peer.ts";
+import { type RouteSettings, routing } from "./routes.ts";
+import type { Topology } from "./topology.ts";
+
+/** How this node takes part, from the command line and from what was found on the host. */
+export interface Settings extends RouteSettings, FirewallSettings {
+  readonly privateKey?: Key;
+}
+
+export interface Desired {
+  /** A leader's WireGuard interface is up; all others' are down. */
+  readonly isLeader: boolean;
+  /** The leader's WireGuard address with the subnet's length. */
+  readonly address?: Prefix;
+  /** The WireGuard device: set on a leader; what it would set elsewhere. Each key occurs once. */
+  readonly device: DeviceConfig;
+  /** Destinations may carry host bits; of two to the same network the later counts. */
+  readonly routes: readonly Route[];
+  readonly rules: readonly Rule[];
+  readonly firewall: Firewall;
+  /** The only address of the tunnel device; undefined: its addresses are not ours to set. */
+  readonly tunnelAddress?: Prefix;
+  /** What was ignored, one sentence each; the same sentence for the same reason. */
+  readonly warnings: readonly string[];
+}
+
+/** Computes what this node's kernel shall have; the listen port is that of its own endpoint. */
+export function desired(topology: Topology, settings: Settings): Desired {
+  const { local, localSegment, isLeader, subnet } = topology;
+  const distinct = distinctPeers(topology);
+  const { routes, rules, warnings } = routing(topology, settings);
+  const tunnel = settings.local ? tunnelAddress(local, settings) : undefined;
+  return {
+    isLeader,
+    ...isLeader && { address: { ip: localSegment.wireGuardIP, bits: subnet.bits } },
+    device: deviceConfig(
+      { ...topology, peers: distinct.peers },
+      {
+        ...settings.privateKey && { privateKey: settings.privateKey },
+        listenPort: local.endpoint.port,
+      },
+    ),
+    routes,
+    rules,
+    firewall: firewall(topology, settings),
+    ...tunnel && { tunnelAddress: tunnel },
+    warnings: [...topology.warnings, ...distinct.warnings, ...warnings],
+  };
+}
+
+/** A device has one peer for a key: nodes come first, then the first Peer by name. */
+function distinctPeers({ segments, peers }: Topology): { peers: Peer[]; warnings: string[] } {
+  const owners = new Map<Key, string>();
+  const warnings: string[] = [];
+  for (const { nodes } of segments) {
+    for (const node of nodes) {
+      const owner = owners.get(node.key);
+      if (owner !== undefined) warnings.push(`${owner} and node ${node.name} have one public key`);
+      owners.set(node.key, `node ${node.name}`);
+    }
+  }
+  const distinct = peers.filter((peer) => {
+    const owner = owners.get(peer.publicKey);
+    if (owner === undefined) owners.set(peer.publicKey, `Peer ${peer.name}`);
+    else warnings.push(`Peer ${peer.name} is not on the device: ${owner} has its public key`);
+    return owner === undefined;
+  });
+  return { peers: distinct, warnings };
+}
