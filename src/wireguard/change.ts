@@ -51,28 +51,41 @@ export function networkKey(prefix: Prefix): number | bigint {
   return ip.family === 4 ? Number(ip.value) * 64 + bits : ip.value << 8n | BigInt(bits);
 }
 
+/** The same change in two steps: all but the allowed IPs that are removed, and only those. */
+export function splitRemovals(
+  change: DeviceChange,
+): { readonly rest: DeviceChange; readonly removals: DeviceChange } {
+  const rest: PeerChange[] = [];
+  const removals: PeerSetting[] = [];
+  for (const peer of change.peers) {
+    if (peer.kind === "remove" || peer.removeAllowedIPs.length === 0) {
+      rest.push(peer);
+      continue;
+    }
+    const { publicKey, removeAllowedIPs } = peer;
+    const others: PeerSetting = { ...peer, removeAllowedIPs: [] };
+    if (changesAnything(others)) rest.push(others);
+    removals.push({ kind: "update", publicKey, addAllowedIPs: [], removeAllowedIPs });
+  }
+  return { rest: { ...change, peers: rest }, removals: { peers: removals } };
+}
+
 /**
  * The same change for a device that cannot take single allowed IPs from a peer: they move to a
  * peer that nobody can be, and go with it. The peers that lose them keep all others throughout.
  */
 export function withScratchPeer(change: DeviceChange, scratch: Key): DeviceChange {
-  const removed: Prefix[] = [];
-  const peers: PeerChange[] = [];
-  for (const peer of change.peers) {
-    if (peer.kind === "remove" || peer.removeAllowedIPs.length === 0) {
-      peers.push(peer);
-      continue;
-    }
-    removed.push(...peer.removeAllowedIPs);
-    const rest: PeerSetting = { ...peer, removeAllowedIPs: [] };
-    if (changesAnything(rest)) peers.push(rest);
-  }
-  if (removed.length === 0) return change;
-  peers.push(
-    { kind: "add", publicKey: scratch, addAllowedIPs: removed, removeAllowedIPs: [] },
-    { kind: "remove", publicKey: scratch },
+  const { rest, removals } = splitRemovals(change);
+  const addAllowedIPs = removals.peers.flatMap((peer) =>
+    peer.kind === "remove" ? [] : peer.removeAllowedIPs
   );
-  return { ...change, peers };
+  if (addAllowedIPs.length === 0) return change;
+  const peers: PeerChange[] = [
+    ...rest.peers,
+    { kind: "add", publicKey: scratch, addAllowedIPs, removeAllowedIPs: [] },
+    { kind: "remove", publicKey: scratch },
+  ];
+  return { ...rest, peers };
 }
 
 /** False for an update that says nothing. */

@@ -5,7 +5,7 @@
 
 import type { DeviceState, PeerState } from "../net/device.ts";
 import { formatAddressPort, parseEndpoint } from "../net/endpoint.ts";
-import { type Key, keyFromBytes, keyToBytes, ZERO_KEY } from "../net/key.ts";
+import { type Key, keyFromBytes, keyToBytes } from "../net/key.ts";
 import { formatPrefix, parsePrefix, type Prefix } from "../net/prefix.ts";
 import type { DeviceChange, PeerAddress, PeerChange } from "./change.ts";
 
@@ -70,109 +70,93 @@ export function decodeErrno(answer: string): number {
 }
 
 type Draft<T> = { -readonly [K in keyof T]: T[K] };
+type DeviceDraft = Draft<Omit<DeviceState, "peers">>;
 type PeerDraft = Draft<Omit<PeerState, "allowedIPs">> & { allowedIPs: Prefix[] };
 
 /** The device of a successful answer to {@link GET_REQUEST}. Unknown names are skipped. */
 export function decodeDevice(answer: string): DeviceState {
-  const device: Draft<Omit<DeviceState, "peers">> = { listenPort: 0, firewallMark: 0 };
+  const device: DeviceDraft = { listenPort: 0, firewallMark: 0 };
   const peers: PeerDraft[] = [];
-  let peer: PeerDraft | undefined;
-  for (let at = 0, number = 1; at < answer.length; number++) {
-    const end = answer.indexOf("\n", at);
-    const line = answer.slice(at, end < 0 ? answer.length : end);
-    at = end < 0 ? answer.length : end + 1;
-    if (line === "") continue;
-    const equals = line.indexOf("=");
-    const name = line.slice(0, Math.max(equals, 0));
-    const value = new Value(line.slice(equals + 1), name, number);
-    if (name === "public_key") {
-      peer = newPeer(value.key());
-      peers.push(peer);
-    } else if (peer) readPeerValue(peer, value);
-    else readDeviceValue(device, value);
+  let number = 0;
+  let name = "";
+  try {
+    for (let at = 0; at < answer.length;) {
+      const newline = answer.indexOf("\n", at);
+      const end = newline < 0 ? answer.length : newline;
+      const line = answer.slice(at, end);
+      const equals = Math.max(line.indexOf("="), 0);
+      number++;
+      name = line.slice(0, equals);
+      const value = line.slice(equals + 1);
+      const peer = peers.at(-1);
+      if (name === "public_key") peers.push(newPeer(parseHex(value)));
+      else if (peer) PEER_READERS.get(name)?.(peer, value);
+      else DEVICE_READERS.get(name)?.(device, value);
+      at = end + 1;
+    }
+  } catch (error) {
+    if (!(error instanceof UapiSyntaxError)) throw error;
+    throw new UapiSyntaxError(`line ${number} of the answer: ${name}: ${error.message}`);
   }
   return { ...device, peers };
 }
+
+const DEVICE_READERS = new Map<string, (device: DeviceDraft, value: string) => void>([
+  ["private_key", (device, value) => {
+    if (value !== NO_KEY) device.privateKey = parseHex(value);
+  }],
+  ["listen_port", (device, value) => device.listenPort = parseNumber(value, 0xffff)],
+  ["fwmark", (device, value) => device.firewallMark = parseNumber(value, 0xffffffff)],
+]);
+
+const PEER_READERS = new Map<string, (peer: PeerDraft, value: string) => void>([
+  ["allowed_ip", (peer, value) => peer.allowedIPs.push(parseNetwork(value))],
+  ["preshared_key", (peer, value) => {
+    if (value !== NO_KEY) peer.presharedKey = parseHex(value);
+  }],
+  ["endpoint", (peer, value) => {
+    const address = parseAddress(value);
+    if (address) peer.endpoint = address;
+  }],
+  ["persistent_keepalive_interval", (peer, value) => {
+    peer.persistentKeepalive = parseNumber(value, 0xffff);
+  }],
+  ["last_handshake_time_sec", (peer, value) => peer.lastHandshake += parseNumber(value) * 1000],
+  ["last_handshake_time_nsec", (peer, value) => {
+    peer.lastHandshake += Math.floor(parseNumber(value, 999_999_999) / 1e6);
+  }],
+  ["rx_bytes", (peer, value) => peer.receivedBytes = parseNumber(value)],
+  ["tx_bytes", (peer, value) => peer.sentBytes = parseNumber(value)],
+]);
+
+const NO_KEY = "0".repeat(64);
 
 function newPeer(publicKey: Key): PeerDraft {
   const counters = { lastHandshake: 0, receivedBytes: 0, sentBytes: 0 };
   return { publicKey, persistentKeepalive: 0, allowedIPs: [], ...counters };
 }
 
-function readDeviceValue(device: Draft<Omit<DeviceState, "peers">>, value: Value): void {
-  switch (value.name) {
-    case "private_key": {
-      const key = value.key();
-      if (key !== ZERO_KEY) device.privateKey = key;
-      return;
-    }
-    case "listen_port":
-      device.listenPort = value.number(0xffff);
-      return;
-    case "fwmark":
-      device.firewallMark = value.number(0xffffffff);
-  }
+function parseNumber(text: string, max = Number.MAX_SAFE_INTEGER): number {
+  const number = /^\d{1,20}$/.test(text) ? Number(text) : NaN;
+  if (!(number <= max)) throw new UapiSyntaxError("not a number that can be");
+  return number;
 }
 
-function readPeerValue(peer: PeerDraft, value: Value): void {
-  switch (value.name) {
-    case "allowed_ip":
-      peer.allowedIPs.push(value.prefix());
-      return;
-    case "preshared_key": {
-      const key = value.key();
-      if (key !== ZERO_KEY) peer.presharedKey = key;
-      return;
-    }
-    case "endpoint": {
-      const address = value.address();
-      if (address) peer.endpoint = address;
-      return;
-    }
-    case "persistent_keepalive_interval":
-      peer.persistentKeepalive = value.number(0xffff);
-      return;
-    case "last_handshake_time_sec":
-      peer.lastHandshake += value.number() * 1000;
-      return;
-    case "last_handshake_time_nsec":
-      peer.lastHandshake += Math.floor(value.number() / 1e6);
-      return;
-    case "rx_bytes":
-      peer.receivedBytes = value.number();
-      return;
-    case "tx_bytes":
-      peer.sentBytes = value.number();
-  }
+function parseHex(text: string): Key {
+  if (!/^[0-9a-fA-F]{64}$/.test(text)) throw new UapiSyntaxError("not a key");
+  return keyFromBytes(Uint8Array.fromHex(text));
 }
 
-/** The right side of a line that is about to be understood. */
-class Value {
-  constructor(readonly text: string, readonly name: string, readonly line: number) {}
+function parseNetwork(text: string): Prefix {
+  const prefix = parsePrefix(text);
+  if (!prefix) throw new UapiSyntaxError("not a CIDR");
+  return prefix;
+}
 
-  number(max = Number.MAX_SAFE_INTEGER): number {
-    const number = /^\d{1,20}$/.test(this.text) ? Number(this.text) : NaN;
-    return number <= max ? number : this.fail();
-  }
-
-  key(): Key {
-    if (!/^[0-9a-fA-F]{64}$/.test(this.text)) this.fail();
-    return keyFromBytes(Uint8Array.fromHex(this.text));
-  }
-
-  prefix(): Prefix {
-    return parsePrefix(this.text) ?? this.fail();
-  }
-
-  /** Zones are cut off. Port 0, which a device accepts but nobody can send to, is no address. */
-  address(): PeerAddress | undefined {
-    const text = this.text.replace(/%[^\]]*\]/, "]");
-    if (/:0+$/.test(text)) return undefined;
-    const endpoint = parseEndpoint(text);
-    return endpoint?.ip ? { ip: endpoint.ip, port: endpoint.port } : this.fail();
-  }
-
-  private fail(): never {
-    throw new UapiSyntaxError(`line ${this.line} of the answer: ${this.name} has no valid value`);
-  }
+/** Zones are cut off. Port 0, which a device takes but nobody can send to, is no address. */
+function parseAddress(text: string): PeerAddress | undefined {
+  const endpoint = parseEndpoint(text.replace(/%[^\]]*\]/, "]"));
+  if (endpoint?.ip) return { ip: endpoint.ip, port: endpoint.port };
+  if (/:0+$/.test(text)) return undefined;
+  throw new UapiSyntaxError("not an address and port");
 }

@@ -19,8 +19,8 @@ export interface UserspaceOptions {
   readonly timeout?: number;
 }
 
-/** More than half a million peers; what sends more is not a WireGuard device. */
-const MAX_ANSWER = 256 * 1024 * 1024;
+/** Bytes of more than 100,000 peers; what sends more is not a WireGuard device. */
+const MAX_ANSWER = 64 * 1024 * 1024;
 
 /** A client for the device of this name. Does nothing until it is used. */
 export function userspaceClient(name: string, options: UserspaceOptions = {}): WireGuardClient {
@@ -65,7 +65,6 @@ async function ask(path: string, request: string, timeout: number): Promise<stri
 class Session implements Disposable {
   readonly #connection: Deno.UnixConn;
   readonly #timeout: number;
-  #timer: number | undefined;
   #expired = false;
 
   constructor(connection: Deno.UnixConn, timeout: number) {
@@ -94,7 +93,7 @@ class Session implements Disposable {
   }
 
   async #watched<T>(step: () => Promise<T>): Promise<T> {
-    this.#timer = setTimeout(() => {
+    const timer = setTimeout(() => {
       this.#expired = true;
       this.#connection.close();
     }, this.#timeout);
@@ -105,7 +104,7 @@ class Session implements Disposable {
       const message = `no sign of life for ${this.#timeout / 1000} s`;
       throw new WireGuardError(message, { reason: "timeout" });
     } finally {
-      clearTimeout(this.#timer);
+      clearTimeout(timer);
     }
   }
 

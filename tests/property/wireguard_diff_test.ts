@@ -1,0 +1,184 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import type { DeviceConfig, DeviceState, PeerConfig } from "../../src/net/device.ts";
+import { type Key, keyFromBytes, ZERO_KEY } from "../../src/net/key.ts";
+import { formatPrefix, network, type Prefix } from "../../src/net/prefix.ts";
+import { afterChange, isEmptyChange, withScratchPeer } from "../../src/wireguard/change.ts";
+import { diffDevice } from "../../src/wireguard/diff.ts";
+import { clampPrivateKey } from "../../src/wireguard/key.ts";
+import { SimulatedWireGuard } from "./simulated_wireguard.ts";
+
+// Few keys and few addresses, so that peers meet, move and claim the same network.
+const key = fc.integer({ min: 1, max: 8 }).map((n) => keyFromBytes(new Uint8Array(32).fill(n)));
+const SCRATCH = keyFromBytes(new Uint8Array(32).fill(99));
+const prefix: fc.Arbitrary<Prefix> = fc.record({
+  ip: fc.oneof(
+    fc.record({
+      family: fc.constant(4 as const),
+      value: fc.integer({ min: 0x0a000000, max: 0x0a00000f }).map(BigInt),
+    }),
+    fc.record({
+      family: fc.constant(6 as const),
+      value: fc.integer({ min: 0, max: 15 }).map((n) => (0xfd00n << 112n) + BigInt(n)),
+    }),
+  ),
+  bits: fc.constantFrom(24, 30, 31, 32),
+});
+const address = fc.integer({ min: 1, max: 3 }).map((n) => ({
+  ip: { family: 4 as const, value: 0xcb007100n + BigInt(n) },
+  port: 51820,
+}));
+const peer: fc.Arbitrary<PeerConfig> = fc.record({
+  publicKey: key,
+  presharedKey: fc.oneof(key, fc.constant(ZERO_KEY)),
+  endpoint: address,
+  roams: fc.boolean(),
+  persistentKeepalive: fc.constantFrom(0, 25, -5, 100_000),
+  allowedIPs: fc.array(prefix, { maxLength: 4 }),
+}, { requiredKeys: ["publicKey", "persistentKeepalive", "allowedIPs"] });
+const config: fc.Arbitrary<DeviceConfig> = fc.record({
+  privateKey: key,
+  listenPort: fc.integer({ min: 1, max: 65535 }),
+  peers: fc.array(peer, { maxLength: 10 }),
+});
+
+const NOW = 1_700_000_000_000;
+const options = { now: NOW, publicKey: keyFromBytes(new Uint8Array(32).fill(8)) };
+
+/** A device that was configured like this before, and talked to every second peer since. */
+function deviceLike(wish: DeviceConfig): SimulatedWireGuard {
+  const device = new SimulatedWireGuard(options.publicKey);
+  device.apply(diffDevice(wish, device.state(), options));
+  [...device.peers.values()].forEach((peer, index) => {
+    if (index % 2 === 0) device.peers.set(peer.publicKey, { ...peer, lastHandshake: NOW - 1000 });
+  });
+  return device;
+}
+
+/** Of peers with one key the last counts; then each takes its networks, in order. */
+function ownersInTheEnd(wish: DeviceConfig): Map<string, Key> {
+  const owners = new Map<string, Key>();
+  wish.peers.forEach((peer, index) => {
+    const named = wish.peers.slice(index + 1).some((later) => later.publicKey === peer.publicKey);
+    if (named || peer.publicKey === options.publicKey) return;
+    for (const prefix of peer.allowedIPs) {
+      owners.set(formatPrefix(network(prefix)), peer.publicKey);
+    }
+  });
+  return owners;
+}
+
+/** Peers and allowed IPs in an order of their own. */
+function canonical(state: DeviceState): unknown {
+  const peers = state.peers.map((peer) => ({
+    ...peer,
+    allowedIPs: peer.allowedIPs.map(formatPrefix).sort(),
+  }));
+  return { ...state, peers: peers.sort((a, b) => a.publicKey < b.publicKey ? -1 : 1) };
+}
+
+Deno.test("diffDevice() turns any device into any wish", () => {
+  fc.assert(
+    fc.property(config, config, (before, wish) => {
+      const device = deviceLike(before);
+      device.apply(diffDevice(wish, device.state(), options));
+      assert.equal(device.privateKey, clampPrivateKey(wish.privateKey!));
+      assert.equal(device.listenPort, wish.listenPort);
+      assert.deepEqual(
+        new Map([...device.owners].sort()),
+        new Map([...ownersInTheEnd(wish)].sort()),
+      );
+      const wished = new Map(wish.peers.map((peer) => [peer.publicKey, peer]));
+      wished.delete(options.publicKey);
+      assert.deepEqual([...device.peers.keys()].sort(), [...wished.keys()].sort());
+      for (const peer of device.peers.values()) {
+        const { presharedKey = ZERO_KEY, persistentKeepalive } = wished.get(peer.publicKey)!;
+        assert.equal(peer.presharedKey ?? ZERO_KEY, presharedKey);
+        assert.equal(peer.persistentKeepalive, (persistentKeepalive + 0x100000) % 0x10000);
+      }
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+Deno.test("diffDevice() of a device that is as wished is empty", () => {
+  fc.assert(
+    fc.property(config, config, (before, wish) => {
+      const device = deviceLike(before);
+      device.apply(diffDevice(wish, device.state(), options));
+      assert.ok(isEmptyChange(diffDevice(wish, device.state(), options)));
+    }),
+    { numRuns: 500 },
+  );
+});
+
+Deno.test("diffDevice() names no peer that stays as it is", () => {
+  fc.assert(
+    fc.property(config, config, (before, wish) => {
+      const device = deviceLike(before);
+      const then = new Map(device.state().peers.map((peer) => [peer.publicKey, peer]));
+      const change = diffDevice(wish, device.state(), options);
+      device.apply(change);
+      const now = new Map(device.state().peers.map((peer) => [peer.publicKey, peer]));
+      for (const { publicKey, kind } of change.peers) {
+        assert.equal(kind === "add", !then.has(publicKey));
+        assert.equal(kind === "remove", !now.has(publicKey));
+        assert.notDeepEqual(now.get(publicKey), then.get(publicKey));
+      }
+    }),
+    { numRuns: 500 },
+  );
+});
+
+Deno.test("diffDevice() never takes a network that shall stay with somebody from everybody", () => {
+  fc.assert(
+    fc.property(config, config, fc.boolean(), (before, wish, scratched) => {
+      const device = deviceLike(before);
+      const then = new Map(device.owners);
+      const change = diffDevice(wish, device.state(), options);
+      const target = new SimulatedWireGuard(options.publicKey);
+      target.apply(diffDevice(wish, target.state(), options));
+      device.onStep = () => {
+        for (const [cidr, owner] of then) {
+          const shall = target.owners.get(cidr);
+          if (shall !== undefined) {
+            assert.ok([owner, shall].includes(device.owners.get(cidr)!), cidr);
+          }
+        }
+      };
+      device.apply(scratched ? withScratchPeer(change, SCRATCH) : change);
+    }),
+    { numRuns: 500 },
+  );
+});
+
+Deno.test("withScratchPeer() has the same result without taking single networks", () => {
+  fc.assert(
+    fc.property(config, config, (before, wish) => {
+      const [one, other] = [deviceLike(before), deviceLike(before)];
+      const change = diffDevice(wish, one.state(), options);
+      const scratched = withScratchPeer(change, SCRATCH);
+      one.apply(change);
+      other.apply(scratched);
+      assert.deepEqual(canonical(other.state()), canonical(one.state()));
+      for (const peer of scratched.peers) {
+        if (peer.kind !== "remove") assert.deepEqual(peer.removeAllowedIPs, []);
+      }
+    }),
+    { numRuns: 500 },
+  );
+});
+
+Deno.test("afterChange() is what the device then reports", () => {
+  fc.assert(
+    fc.property(config, config, fc.boolean(), (before, wish, scratched) => {
+      const device = deviceLike(before);
+      const then = device.state();
+      const change = diffDevice(wish, then, options);
+      const applied = scratched ? withScratchPeer(change, SCRATCH) : change;
+      device.apply(applied);
+      assert.deepEqual(canonical(afterChange(then, applied)), canonical(device.state()));
+    }),
+    { numRuns: 500 },
+  );
+});
