@@ -64,12 +64,12 @@ function clusterText(
 
 function nodeText(
   node: CompleteNode,
-  { location, leader, wireGuardIP, endpoint }: Segment,
+  { location, leader, wireGuardIP }: Segment,
 ): string {
   const lines = [location, node.name, formatPrefix(node.subnet)];
   if (node.internalIP) lines.push(formatIP(node.internalIP.ip));
   if (node !== leader) return `\t${quote(node.name)} [ label=${quote(...lines)}, shape=ellipse ];`;
-  lines.push(formatIP(wireGuardIP), formatEndpoint(endpoint));
+  lines.push(formatIP(wireGuardIP), formatEndpoint(leader.endpoint));
   return `\t${quote(node.name)} [ label=${quote(...lines)}, rank=1, shape=ellipse ];`;
 }
 
