@@ -16,3 +16,12 @@ function isSurrogate(unit: number): boolean {
 export function quote(text: string): string {
   return JSON.stringify(text.length <= 80 ? text : `${text.slice(0, 80)}…`);
 }
+
+/** What went wrong, in one line: an error's message and those of its causes. */
+export function describeError(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const message = error.message || error.name;
+  if (error.cause === undefined) return message;
+  const cause = describeError(error.cause);
+  return message.endsWith(cause) ? message : `${message}: ${cause}`;
+}

@@ -1,0 +1,99 @@
+/**
+ * The agent's log: one JSON object a line on standard output, with `ts` (RFC 3339, nanoseconds,
+ * UTC), `level`, `component`, `msg`, then the fields of the message, errors in words.
+ */
+
+import { configureSync, getLogger, type LogRecord, type Sink } from "@logtape/logtape";
+import { describeError } from "../net/text.ts";
+
+export const LOG_LEVELS = ["all", "debug", "info", "warn", "error", "none"] as const;
+export type LogLevel = typeof LOG_LEVELS[number];
+
+/** What a message is about, by name; an `error` is written in words, with its causes. */
+export type Fields = Readonly<Record<string, unknown>>;
+
+export interface Log {
+  debug(msg: string, fields?: Fields): void;
+  info(msg: string, fields?: Fields): void;
+  warn(msg: string, fields?: Fields): void;
+  error(msg: string, fields?: Fields): void;
+}
+
+const LOWEST = {
+  all: "trace",
+  debug: "debug",
+  info: "info",
+  warn: "warning",
+  error: "error",
+  none: null,
+} as const;
+
+/** Sets what is logged from here on, and where the lines go. */
+export function configureLog(level: LogLevel, write: (line: string) => void = writeStdout): void {
+  const sink: Sink = (record) => write(formatRecord(record));
+  configureSync({
+    reset: true,
+    sinks: { lines: sink },
+    loggers: [
+      { category: "kg", sinks: ["lines"], lowestLevel: LOWEST[level] },
+      { category: ["logtape", "meta"], lowestLevel: null },
+    ],
+  });
+}
+
+/** The log of one component (`kilo`, `k8s backend`, …). */
+export function openLog(component: string): Log {
+  const logger = getLogger(["kg", component]);
+  return {
+    debug: (msg, fields = {}) => logger.debug(msg, { ...fields }),
+    info: (msg, fields = {}) => logger.info(msg, { ...fields }),
+    warn: (msg, fields = {}) => logger.warn(msg, { ...fields }),
+    error: (msg, fields = {}) => logger.error(msg, { ...fields }),
+  };
+}
+
+/** A record as one line. The message is never taken for a template. */
+export function formatRecord(record: LogRecord): string {
+  const { error, ...fields } = record.properties;
+  const line = JSON.stringify({
+    ts: new Date(record.timestamp).toISOString().replace("Z", "000000Z"),
+    level: record.level === "warning" ? "warn" : record.level,
+    component: record.category[1] ?? "kilo",
+    msg: String(record.rawMessage),
+    ...fields,
+    ...(error === undefined ? {} : { error: describeError(error) }),
+  }, (_, value) => typeof value === "bigint" ? String(value) : value);
+  return withoutKeys(line) + "\n";
+}
+
+/** 32 bytes in base64 or, as the userspace protocol has them, in hexadecimal. */
+const KEY_TEXT =
+  /(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=|(?<![0-9a-fA-F])[0-9a-fA-F]{64}(?![0-9a-fA-F])/g;
+
+/** The last line of defence: whatever looks like a WireGuard key is not written. */
+function withoutKeys(line: string): string {
+  return line.replace(KEY_TEXT, "(key)");
+}
+
+/** Standard output may be gone (a closed pipe); the agent's work goes on without a log. */
+function writeStdout(line: string): void {
+  const bytes = new TextEncoder().encode(line);
+  try {
+    for (let at = 0; at < bytes.length;) at += Deno.stdout.writeSync(bytes.subarray(at));
+  } catch { /* nowhere to say so */ }
+}
+
+/**
+ * Logs warnings that stand: give it all that hold at present, again and again. Each distinct text
+ * is logged when it appears, and once more only after it had ceased. Returns the new ones.
+ */
+export function standingWarnings(log: Log): (present: Iterable<string>) => readonly string[] {
+  let standing: ReadonlySet<string> = new Set();
+  return (present) => {
+    const texts = new Set(present);
+    const fresh = [...texts].filter((text) => !standing.has(text));
+    for (const text of fresh) log.warn(text);
+    standing = texts;
+    return fresh;
+  };
+}

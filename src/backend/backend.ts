@@ -1,0 +1,62 @@
+/**
+ * Where the objects of the mesh come from, and where this node's own annotations go. A backend
+ * follows two lists, Nodes and Peers, and turns each object into a value as it comes in.
+ */
+
+import type { Node } from "../mesh/node.ts";
+import type { Peer } from "../mesh/peer.ts";
+
+/** The names of Nodes and Peers that are new, different or gone since the last call. */
+export interface Change {
+  readonly nodes: readonly string[];
+  readonly peers: readonly string[];
+}
+
+/** Something wrong in the world of objects that a person should know of; it stands until it is mended. */
+export interface Problem {
+  /** Names the object or file, what is wrong with it, and what that means. */
+  readonly text: string;
+  /** The event under which `kilo_errors_total` counts it, once. */
+  readonly event?: "peer";
+}
+
+/** Both lists as last seen. A new value each time something changes; never modified. */
+export interface Cluster {
+  readonly nodes: ReadonlyMap<string, Node>;
+  /** Valid Peers only. */
+  readonly peers: ReadonlyMap<string, Peer>;
+  /** The own Node's annotations as they are; absent: there is no such Node. */
+  readonly own?: Readonly<Record<string, string>>;
+  readonly problems: readonly Problem[];
+}
+
+export interface Backend extends AsyncDisposable {
+  /**
+   * Follows both lists from now on; resolves when both are complete, however long that takes, or
+   * when disposed. Call it once. What stands in the way is among the problems.
+   *
+   * `changed` is called after each change of the cluster, also while it starts (with no names, when
+   * only the problems changed), never while it is still running.
+   */
+  start(changed: (change: Change) => void): Promise<void>;
+
+  /** Cheap: the value that the last `changed` spoke of. Empty before `start` resolves. */
+  cluster(): Cluster;
+
+  /** Is the view up to date? When not, it stays as it was. */
+  readonly live: boolean;
+
+  /** How often the view was made anew after a time of not being live; then all nodes look fresh. */
+  readonly relists: number;
+
+  /**
+   * Sets annotations of the own Node, or removes those that are null (missing ones too); rejects
+   * with a {@link BackendError}. The outcome comes as a change like any other.
+   */
+  patchOwn(annotations: Readonly<Record<string, string | null>>): Promise<void>;
+}
+
+/** The outside world refused; the message says what was tried on what. */
+export class BackendError extends Error {
+  override readonly name = "BackendError";
+}

@@ -1,0 +1,32 @@
+/** Which backends there are: a new one is a folder, a kind and a case here. */
+
+import { type Backend, BackendError } from "./backend.ts";
+import { FileBackend } from "./file/backend.ts";
+
+export type BackendChoice =
+  | { readonly kind: "file"; readonly path: string }
+  | {
+    readonly kind: "kubernetes";
+    readonly kubeconfig: string | undefined;
+    readonly master: string | undefined;
+  };
+
+/** Makes the backend that was asked for; it does nothing before its `start`. */
+export function openBackend(
+  choice: BackendChoice,
+  options: {
+    /** The Node this agent stands for. */
+    readonly hostname: string;
+    /** Node label that names the location. */
+    readonly topologyLabel: string;
+    /** Milliseconds. */
+    readonly resyncPeriod: number;
+  },
+): Backend {
+  switch (choice.kind) {
+    case "file":
+      return new FileBackend(choice.path, options);
+    case "kubernetes":
+      throw new BackendError("this build cannot talk to Kubernetes: use --backend file");
+  }
+}

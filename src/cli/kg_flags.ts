@@ -1,0 +1,140 @@
+/** The flags of `kg`, which `kg clean-up` shares, and the options they amount to. */
+
+import type { AgentOptions } from "../agent/options.ts";
+import { LOG_LEVELS } from "../agent/log.ts";
+import {
+  boolean,
+  choice,
+  cidr,
+  cidrs,
+  decimalOr,
+  duration,
+  integer,
+  text,
+  ValueError,
+} from "./flag.ts";
+import { type FlagValues, UsageError } from "./flags.ts";
+
+export const KG_FLAGS = {
+  "backend": choice("kubernetes", {
+    words: ["kubernetes", "file"],
+    help: "where nodes and peers come from",
+  }),
+  "backend-path": text(undefined, {
+    placeholder: "directory",
+    help: "manifests for --backend file; what the agent publishes goes to status/ in it",
+  }),
+  "clean-up": boolean(true, { help: "undo network changes on shutdown" }),
+  "clean-up-interface": boolean(false, {
+    help: "on clean-up also delete the WireGuard interface",
+  }),
+  "cni": boolean(true, { help: "manage the node's CNI configuration" }),
+  "cni-path": text("/etc/cni/net.d/10-kilo.conflist", {
+    placeholder: "file",
+    help: "the CNI configuration list",
+  }),
+  "compatibility": choice(undefined, {
+    words: ["flannel", "cilium"],
+    help: "run as an add-on to this network",
+  }),
+  "create-interface": boolean(true, {
+    help: "create the WireGuard interface if it is missing; else it must exist",
+  }),
+  "encapsulate": choice("always", {
+    words: ["never", "crosssubnet", "always"],
+    help: "when to encapsulate packets inside a location",
+  }),
+  "firewall": choice("nftables", {
+    words: ["nftables", "iptables"],
+    help: "how firewall rules are written",
+  }),
+  "hostname": text(undefined, {
+    placeholder: "name",
+    help: "the node this agent runs on (default $NODE_NAME, else the kernel's host name)",
+  }),
+  "interface": text("kilo0", {
+    placeholder: "name",
+    help: "the WireGuard interface",
+    check: checkInterfaceName,
+  }),
+  "internal-cidr": cidrs({ help: "only addresses inside these count as internal ones" }),
+  "iptables-forward-rules": boolean(false, {
+    help: "accept forwarded pod traffic even where FORWARD drops",
+  }),
+  "kubeconfig": text(undefined, { placeholder: "file", help: "how to reach the API server" }),
+  "listen": text(":1107", {
+    placeholder: "address",
+    help: "serve health and metrics here",
+    check: checkListenAddress,
+  }),
+  "local": boolean(true, { help: "manage routes inside the location" }),
+  "log-level": choice("info", { words: LOG_LEVELS, help: "how much to log" }),
+  "master": text(undefined, {
+    placeholder: "URL",
+    help: "the API server, instead of the kubeconfig's",
+  }),
+  "mesh-granularity": choice("location", {
+    words: ["location", "full"],
+    help: "mesh locations, or all nodes",
+  }),
+  "mtu": decimalOr("auto", { min: 1, help: "MTU of the WireGuard interface" }),
+  "port": integer(51820, { min: 1, max: 65535, help: "UDP port of WireGuard" }),
+  "prioritise-private-addresses": boolean(false, {
+    help: "use the private address as endpoint",
+  }),
+  "resync-period": duration("30s", { help: "how often everything is looked at again" }),
+  "service-cidr": cidrs({ help: "never masquerade traffic to these" }),
+  "subnet": cidr("10.4.0.0/16", { help: "where WireGuard addresses come from" }),
+  "topology-label": text("topology.kubernetes.io/region", {
+    placeholder: "label",
+    help: "node label that names the location",
+  }),
+  "version": boolean(false, { letter: "v", help: "print the version" }),
+};
+
+export type KgValues = FlagValues<typeof KG_FLAGS>;
+
+/** What the values amount to on this machine; throws a {@link UsageError} if they don't fit together. */
+export function kgOptions(
+  values: KgValues,
+  machine: { readonly nodeName: string | undefined; readonly hostname: string } = {
+    nodeName: Deno.env.get("NODE_NAME"),
+    hostname: Deno.hostname(),
+  },
+): AgentOptions {
+  const { backend, backendPath, kubeconfig, master, version: _, ...rest } = values;
+  return {
+    ...rest,
+    backend: backend === "file"
+      ? { kind: "file", path: fileBackendPath(backendPath) }
+      : kubernetesBackend({ backendPath, kubeconfig, master }),
+    hostname: values.hostname || machine.nodeName || machine.hostname,
+  };
+}
+
+function fileBackendPath(path: string | undefined): string {
+  if (path === undefined) throw new UsageError("--backend file needs --backend-path DIRECTORY");
+  return path;
+}
+
+function kubernetesBackend(
+  { backendPath, kubeconfig, master }: Pick<KgValues, "backendPath" | "kubeconfig" | "master">,
+): AgentOptions["backend"] {
+  if (backendPath !== undefined) throw new UsageError("--backend-path needs --backend file");
+  return { kind: "kubernetes", kubeconfig, master };
+}
+
+/** As the kernel's `dev_valid_name` has it. */
+function checkInterfaceName(name: string): void {
+  if (new TextEncoder().encode(name).length > 15) {
+    throw new ValueError("an interface name has at most 15 bytes");
+  }
+  if (/[/:\s]/.test(name) || name === "." || name === "..") {
+    throw new ValueError("an interface name has no space, slash or colon");
+  }
+}
+
+function checkListenAddress(address: string): void {
+  const match = /^(?:\[[0-9a-fA-F:.%\w]*\]|[^[\]:]*):(\d{1,5})$/.exec(address);
+  if (!match || Number(match[1]) > 65535) throw new ValueError("host:port or :port is expected");
+}
