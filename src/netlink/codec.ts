@@ -140,13 +140,11 @@ export const flag: Codec<true> = {
 type Fields = Readonly<Record<string, Fixed<unknown>>>;
 type Struct<F extends Fields> = { readonly [K in keyof F]: ValueOf<F[K]> };
 
-/** A C struct without holes: fields in order. Those left out when writing are zero. */
-export interface StructCodec<F extends Fields> extends Fixed<Struct<F>> {
-  write(out: Writer, value: Partial<Struct<F>>): void;
-}
-
-/** Reads also from longer bytes, as structs of newer kernels may be. */
-export function struct<const F extends Fields>(fields: F): StructCodec<F> {
+/**
+ * A C struct without holes: fields in order. Reads also from longer bytes, as structs of newer
+ * kernels may be; fields missing when writing are zero.
+ */
+export function struct<const F extends Fields>(fields: F): Fixed<Struct<F>> {
   const layout = Object.entries(fields);
   const size = layout.reduce((sum, [, field]) => sum + field.size, 0);
   return {
