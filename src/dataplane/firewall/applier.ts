@@ -1,0 +1,172 @@
+/** Brings the kernel's firewall to the wish, and remembers what was reached. */
+
+import type { Firewall } from "../../net/firewall.ts";
+import type { Family } from "../../net/ip.ts";
+import type { Connection } from "../../netlink/connection.ts";
+import { NetlinkError } from "../../netlink/error.ts";
+import type { Change } from "../../netlink/nftables/change.ts";
+import { commit, transact } from "../../netlink/nftables/transaction.ts";
+import { diffFamily, diffSets, equalStructure, type FamilyWish, removal } from "./diff.ts";
+import { renderHostRules } from "./host_rules.ts";
+import { observe, type Observed } from "./observe.ts";
+import { type KiloTable, renderChains, renderSets } from "./rendering.ts";
+
+const FAMILIES = [4, 6] as const;
+
+export interface ApplyOptions {
+  /**
+   * `withheld`: where nothing is masqueraded yet, nothing shall be, so that on a start from nothing
+   * the routes can come first; where something is, the wish is applied whole. Default: `active`.
+   */
+  readonly masquerade?: "active" | "withheld";
+}
+
+/**
+ * Owns the tables `ip kilo` and `ip6 kilo`. It looks at the kernel at first and after
+ * {@link invalidate}; otherwise it trusts what it reached, so an unchanged wish costs no system call
+ * and other members cost one transaction with a few elements.
+ */
+export class FirewallApplier {
+  readonly #connection: Connection;
+  /** What each family's table and the host's chains have of ours; undefined: look. */
+  #reached: ReadonlyMap<Family, FamilyWish> | undefined;
+  /** The wish that this is, if it is all of it. */
+  #wish: Firewall | undefined;
+  #ipv6Problem: NetlinkError | undefined;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+  }
+
+  /** Why the last look found that this kernel has no IPv6 firewall; undefined if it has one. */
+  get ipv6Problem(): NetlinkError | undefined {
+    return this.#ipv6Problem;
+  }
+
+  /** The kernel may have changed: look before the next change. */
+  invalidate(): void {
+    this.#reached = undefined;
+    this.#wish = undefined;
+  }
+
+  /**
+   * Makes the firewall what is wished, in one transaction; returns what that changed. A NetlinkError
+   * if the kernel refuses it: then everything is as it was.
+   */
+  apply(wish: Firewall, { masquerade = "active" }: ApplyOptions = {}): readonly Change[] {
+    if (this.#wish === wish) return [];
+    const changes = this.#changeMembers(wish, masquerade) ?? this.#change(wish, masquerade);
+    if (masquerade === "active") this.#wish = wish;
+    return changes;
+  }
+
+  /** Takes everything of ours out of the kernel; returns what was there. */
+  remove(): readonly Change[] {
+    this.invalidate();
+    return transact(
+      this.#connection,
+      () => FAMILIES.flatMap((family) => removal(family, observe(this.#connection, family))),
+    );
+  }
+
+  /** From memory, where nothing but elements differs; undefined if that is not enough. */
+  #changeMembers(
+    wish: Firewall,
+    masquerade: "active" | "withheld",
+  ): readonly Change[] | undefined {
+    if (!this.#reached) return undefined;
+    const wishes = new Map<Family, FamilyWish>();
+    const changes: Change[] = [];
+    for (const [family, reached] of this.#reached) {
+      const wished = render(wish, { family, masquerade, present: reached.table });
+      if (!equalStructure(reached, wished)) return undefined;
+      changes.push(...diffSets(family, reached.table.sets, wished.table.sets));
+      wishes.set(family, wished);
+    }
+    if (changes.length > 0 && !this.#tryCommit(changes)) return undefined;
+    this.#reached = wishes;
+    return changes;
+  }
+
+  /** False if the kernel refuses it: somebody has changed our sets, and we have to look. */
+  #tryCommit(changes: readonly Change[]): boolean {
+    try {
+      commit(this.#connection, changes);
+      return true;
+    } catch (error) {
+      if (!(error instanceof NetlinkError)) throw error;
+      return false;
+    }
+  }
+
+  /** After a look at the kernel. */
+  #change(wish: Firewall, masquerade: "active" | "withheld"): readonly Change[] {
+    this.invalidate();
+    try {
+      const changes = this.#changeFamilies(FAMILIES, wish, masquerade);
+      this.#ipv6Problem = undefined;
+      return changes;
+    } catch (error) {
+      if (!(error instanceof NetlinkError && lacksSomething(error))) throw error;
+      // Throws the same again unless it is IPv6 that is missing.
+      const changes = this.#changeFamilies([4], wish, masquerade);
+      this.#ipv6Problem = error;
+      return changes;
+    }
+  }
+
+  #changeFamilies(
+    families: readonly Family[],
+    wish: Firewall,
+    masquerade: "active" | "withheld",
+  ): readonly Change[] {
+    const wishes = new Map<Family, FamilyWish>();
+    const changes = transact(this.#connection, () =>
+      families.flatMap((family) => {
+        const observed = observe(this.#connection, family);
+        const wished = render(wish, { family, masquerade, present: observed.table });
+        wishes.set(family, wished);
+        return diffFamily(family, observed, wished);
+      }));
+    this.#reached = wishes;
+    return changes;
+  }
+}
+
+/** What it would take to make the firewall what is wished; changes nothing. */
+export function planFirewall(connection: Connection, wish: Firewall): readonly Change[] {
+  return FAMILIES.flatMap((family) => {
+    const observed = observe(connection, family);
+    const wished = render(wish, { family, masquerade: "active", present: observed.table });
+    return diffFamily(family, observed, wished);
+  });
+}
+
+function render(
+  wish: Firewall,
+  options: {
+    readonly family: Family;
+    readonly masquerade: "active" | "withheld";
+    readonly present: Observed["table"];
+  },
+): FamilyWish {
+  const { family, masquerade, present } = options;
+  const isWithheld = masquerade === "withheld" && masqueradesNothing(present);
+  return {
+    table: {
+      chains: renderChains(wish, family),
+      sets: renderSets(wish, family, { masquerade: isWithheld ? "withheld" : "active" }),
+    },
+    host: renderHostRules(wish),
+  };
+}
+
+function masqueradesNothing(table: KiloTable | "absent" | "unfit"): boolean {
+  if (typeof table === "string") return table === "absent";
+  return table.sets.sources.length === 0 && table.sets.destinations.length === 0;
+}
+
+/** A part of nf_tables that this kernel does not have is refused with one of these. */
+function lacksSomething(error: NetlinkError): boolean {
+  return error.isUnsupported() || error.isNotFound();
+}

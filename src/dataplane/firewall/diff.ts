@@ -1,0 +1,139 @@
+/** From what is there to what shall be, for one address family: a pure list of changes. */
+
+import type { Family } from "../../net/ip.ts";
+import type { Change } from "../../netlink/nftables/change.ts";
+import { equalExpressions } from "../../netlink/nftables/expression/equal.ts";
+import type { Rule } from "../../netlink/nftables/rule.ts";
+import type { AddressSet } from "../../netlink/nftables/set.ts";
+import { HOST_CHAINS, type HostRules } from "./host_rules.ts";
+import { diffIntervals } from "./intervals.ts";
+import { hostChain, type Observed } from "./observe.ts";
+import {
+  type BaseChain,
+  DIALECTS,
+  type KiloTable,
+  type RuleBody,
+  SET_NAMES,
+  type SetName,
+  type Sets,
+  TABLE_NAME,
+} from "./rendering.ts";
+
+/** What shall be, in one family. */
+export interface FamilyWish {
+  readonly table: KiloTable;
+  readonly host: HostRules;
+}
+
+export function diffFamily(family: Family, observed: Observed, wish: FamilyWish): Change[] {
+  return [
+    ...diffTable(family, observed.table, wish.table),
+    ...diffHost(family, observed.host, wish.host),
+  ];
+}
+
+/** Other members are a few elements; anything else that differs makes the table anew, all at once. */
+function diffTable(family: Family, observed: Observed["table"], wish: KiloTable): Change[] {
+  if (typeof observed === "object" && equalChains(observed.chains, wish.chains)) {
+    return diffSets(family, observed.sets, wish.sets);
+  }
+  return [
+    ...observed === "absent" ? [] : [tableChange("delete", family)],
+    tableChange("add", family),
+    ...SET_NAMES.flatMap((name) => newSet(family, name, wish.sets)),
+    ...wish.chains.flatMap((chain) => newChain(family, chain)),
+  ];
+}
+
+/** Everything of ours, away. */
+export function removal(family: Family, observed: Observed): Change[] {
+  return [
+    ...diffHost(family, observed.host, {}),
+    ...observed.table === "absent" ? [] : [tableChange("delete", family)],
+  ];
+}
+
+/** The elements that leave and enter the sets of a table that stays as it is. */
+export function diffSets(family: Family, from: Sets, to: Sets): Change[] {
+  return SET_NAMES.flatMap((name) => {
+    const { removed, added } = diffIntervals(from[name], to[name]);
+    const set = addressSet(family, name);
+    // Removed first: an interval that grows is the old one away and the new one in.
+    return [
+      ...elements("delete", set, removed),
+      ...elements("add", set, added),
+    ];
+  });
+}
+
+function elements(
+  verb: "add" | "delete",
+  set: AddressSet,
+  intervals: Sets[SetName],
+): Change[] {
+  return intervals.length > 0 ? [{ kind: "elements", verb, set, intervals }] : [];
+}
+
+function tableChange(verb: "add" | "delete", family: Family): Change {
+  return { kind: "table", verb, table: { family: DIALECTS[family].table, name: TABLE_NAME } };
+}
+
+function newSet(family: Family, name: SetName, sets: Sets): Change[] {
+  const set = addressSet(family, name);
+  return [{ kind: "set", verb: "add", set }, ...elements("add", set, sets[name])];
+}
+
+function addressSet(family: Family, name: SetName): AddressSet {
+  const { table, type } = DIALECTS[family];
+  return { family: table, table: TABLE_NAME, name, type };
+}
+
+function newChain(family: Family, { name, hook, rules }: BaseChain): Change[] {
+  const place = { family: DIALECTS[family].table, table: TABLE_NAME };
+  return [
+    { kind: "chain", verb: "add", chain: { ...place, name, hook } },
+    ...rules.map((body) => ruleChange("add", { ...place, chain: name, ...body })),
+  ];
+}
+
+function ruleChange(verb: "add" | "insert", rule: Rule): Change {
+  return { kind: "rule", verb, rule };
+}
+
+/** One rule, at the head, in each of the host's chains that is there and that we need. */
+function diffHost(family: Family, observed: Observed["host"], wish: HostRules): Change[] {
+  return HOST_CHAINS.flatMap((name) => {
+    const found = observed[name];
+    if (!found) return [];
+    const chain = hostChain(family, name);
+    const wanted = wish[name];
+    if (wanted && found.length === 1 && equalRules(found[0]!, wanted)) return [];
+    return [
+      ...wanted ? [ruleChange("insert", { ...chain, ...wanted })] : [],
+      ...found.map(({ handle }): Change => ({ kind: "rule", verb: "delete", chain, handle })),
+    ];
+  });
+}
+
+/** Is the difference, if any, one of elements only? */
+export function equalStructure(a: FamilyWish, b: FamilyWish): boolean {
+  return equalChains(a.table.chains, b.table.chains) &&
+    HOST_CHAINS.every((name) => (a.host[name] === undefined) === (b.host[name] === undefined));
+}
+
+function equalChains(a: readonly BaseChain[], b: readonly BaseChain[]): boolean {
+  return a.length === b.length && a.every((chain) => {
+    const other = b.find(({ name }) => name === chain.name);
+    return other !== undefined && equalChain(chain, other);
+  });
+}
+
+function equalChain(a: BaseChain, b: BaseChain): boolean {
+  return a.hook.type === b.hook.type && a.hook.number === b.hook.number &&
+    a.hook.priority === b.hook.priority && a.rules.length === b.rules.length &&
+    a.rules.every((rule, index) => equalRules(rule, b.rules[index]!));
+}
+
+function equalRules(a: RuleBody, b: RuleBody): boolean {
+  return a.comment === b.comment && equalExpressions(a.expressions, b.expressions);
+}

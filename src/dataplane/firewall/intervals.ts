@@ -1,0 +1,83 @@
+/**
+ * Prefixes as intervals. A kernel interval set refuses overlapping elements, so what goes into one is
+ * merged here: sorted, disjoint, and never touching.
+ */
+
+import { type Family, width } from "../../net/ip.ts";
+import type { Prefix } from "../../net/prefix.ts";
+import type { Interval } from "../../netlink/nftables/interval.ts";
+
+/** The addresses of one family that these prefixes cover: sorted, merged, in new objects. */
+export function mergePrefixes(prefixes: readonly Prefix[], family: Family): Interval[] {
+  const bits = width(family);
+  const intervals: Interval[] = [];
+  for (const prefix of prefixes) {
+    if (prefix.ip.family !== family) continue;
+    const size = SIZES[bits - prefix.bits]!;
+    const start = prefix.ip.value & -size;
+    intervals.push({ start, end: start + size });
+  }
+  return merge(intervals.sort(compareStart));
+}
+
+/** Two to the power of the index; a table because a mesh has thousands of prefixes. */
+const SIZES: readonly bigint[] = Array.from(
+  { length: 129 },
+  (_, exponent) => 1n << BigInt(exponent),
+);
+
+function compareStart(a: Interval, b: Interval): number {
+  return a.start < b.start ? -1 : a.start > b.start ? 1 : 0;
+}
+
+function merge(sorted: readonly Interval[]): Interval[] {
+  const merged: Interval[] = [];
+  let last: Interval | undefined;
+  for (const interval of sorted) {
+    if (last && interval.start <= last.end) {
+      if (interval.end <= last.end) continue;
+      last = { start: last.start, end: interval.end };
+      merged[merged.length - 1] = last;
+    } else {
+      merged.push(last = interval);
+    }
+  }
+  return merged;
+}
+
+/** What has to leave a set and what has to enter it. */
+export interface IntervalDifference {
+  readonly removed: readonly Interval[];
+  readonly added: readonly Interval[];
+}
+
+/**
+ * From one sorted, disjoint list to another. Intervals are compared whole: a prefix that joins two
+ * neighbours removes both and adds one.
+ */
+export function diffIntervals(
+  from: readonly Interval[],
+  to: readonly Interval[],
+): IntervalDifference {
+  const removed: Interval[] = [];
+  const added: Interval[] = [];
+  let f = 0;
+  let t = 0;
+  while (f < from.length && t < to.length) {
+    const old = from[f]!;
+    const wish = to[t]!;
+    if (old.start === wish.start && old.end === wish.end) {
+      f++;
+      t++;
+    } else if (old.start < wish.start || (old.start === wish.start && old.end < wish.end)) {
+      removed.push(old);
+      f++;
+    } else {
+      added.push(wish);
+      t++;
+    }
+  }
+  for (; f < from.length; f++) removed.push(from[f]!);
+  for (; t < to.length; t++) added.push(to[t]!);
+  return { removed, added };
+}

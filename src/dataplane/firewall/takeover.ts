@@ -1,0 +1,66 @@
+/**
+ * What the original agent leaves behind, as iptables-nft wrote it: rules whose comment begins with
+ * `Kilo: ` in chains of others, and two chains of its own.
+ */
+
+import type { Family } from "../../net/ip.ts";
+import type { Connection } from "../../netlink/connection.ts";
+import { listChains, readChain } from "../../netlink/nftables/chain.ts";
+import type { Change } from "../../netlink/nftables/change.ts";
+import {
+  type ChainName,
+  listRules,
+  type ObservedRule,
+  readRule,
+} from "../../netlink/nftables/rule.ts";
+import { transact } from "../../netlink/nftables/transaction.ts";
+import { isHostRule } from "./host_rules.ts";
+import { DIALECTS } from "./rendering.ts";
+
+/** Where the original puts rules, and the chains that it makes. */
+const PLACES = [
+  { table: "filter", shared: ["INPUT", "FORWARD"], own: "KILO-IPIP" },
+  { table: "nat", shared: ["POSTROUTING"], own: "KILO-NAT" },
+] as const;
+
+/**
+ * Removes it in one transaction and returns what was there. For when our own firewall is in force,
+ * so that at no moment there is none. A NetlinkError if the kernel refuses, such as `EBUSY` where
+ * somebody else's rule jumps to one of those chains: then everything is as it was.
+ */
+export function takeOver(connection: Connection): readonly Change[] {
+  return transact(
+    connection,
+    () => ([4, 6] as const).flatMap((family) => leftovers(connection, family)),
+  );
+}
+
+function leftovers(connection: Connection, family: Family): Change[] {
+  const chains = connection.dump(listChains(DIALECTS[family].table)).map(readChain);
+  const exists = ({ table, chain }: ChainName) =>
+    chains.some((each) => each.table === table && each.name === chain);
+  return PLACES.flatMap(({ table, shared, own }) => {
+    const place = { family: DIALECTS[family].table, table };
+    const chain = { ...place, chain: own };
+    return [
+      ...shared.map((name) => ({ ...place, chain: name })).filter(exists)
+        .flatMap((chain) => leftRules(chain, connection.dump(listRules(chain)).map(readRule))),
+      ...exists(chain) ? removeChain(chain) : [],
+    ];
+  });
+}
+
+/** Those of our own renderings in a chain of the host are not left over. */
+function leftRules(chain: ChainName, rules: readonly ObservedRule[]): Change[] {
+  return rules
+    .filter(({ comment }) => comment?.startsWith("Kilo: ") && !isHostRule(comment))
+    .map(({ handle }) => ({ kind: "rule", verb: "delete", chain, handle }));
+}
+
+function removeChain(chain: ChainName): Change[] {
+  const { family, table, chain: name } = chain;
+  return [
+    { kind: "rule", verb: "delete", chain },
+    { kind: "chain", verb: "delete", chain: { family, table, name } },
+  ];
+}

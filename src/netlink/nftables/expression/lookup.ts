@@ -1,0 +1,35 @@
+/** Goes on with the rule only if a register is, or is not, in a set. */
+
+import { nested, table } from "../../attribute.ts";
+import { be32, string } from "../../codec.ts";
+import { NFT_REG_1 } from "../data.ts";
+import type { Expression } from "./expression.ts";
+
+/** enum nft_lookup_attributes, without those of maps */
+const LOOKUP = table({
+  NFTA_LOOKUP_SET: [1, string],
+  NFTA_LOOKUP_SREG: [2, be32],
+  NFTA_LOOKUP_DREG: [3, be32],
+  NFTA_LOOKUP_FLAGS: [5, be32],
+});
+
+export const lookupData = nested(LOOKUP);
+
+const NFT_LOOKUP_F_INV = 1; // enum nft_lookup_flags
+
+/** `[ lookup reg 1 set NAME ]` */
+export function inSet(set: string): Expression {
+  return lookup(set, 0);
+}
+
+/** `[ lookup reg 1 set NAME 0x1 ]` */
+export function notInSet(set: string): Expression {
+  return lookup(set, NFT_LOOKUP_F_INV);
+}
+
+function lookup(set: string, flags: number): Expression {
+  return {
+    kind: "lookup",
+    data: { NFTA_LOOKUP_SREG: NFT_REG_1, NFTA_LOOKUP_SET: set, NFTA_LOOKUP_FLAGS: flags },
+  };
+}
