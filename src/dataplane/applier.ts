@@ -1,0 +1,165 @@
+/** Brings entries of one kind (routes, policy rules) to the wish, and remembers what was reached. */
+
+import type { NetlinkError } from "../netlink/error.ts";
+
+/** `replace` puts `entry` where `old` is, in one step. */
+export type Change<Entry> =
+  | { readonly verb: "add" | "remove"; readonly entry: Entry }
+  | { readonly verb: "replace"; readonly entry: Entry; readonly old: Entry };
+
+/** What entries of a kind are, and how the kernel is asked to change them. */
+export interface Kind<Entry> {
+  /** Changes in an order in which nothing that is wished is missing on the way. Pure. */
+  diff(wish: readonly Entry[], observed: readonly Entry[]): readonly Change<Entry>[];
+  /** Text by which an entry is known; wished entries have different ones. */
+  identity(entry: Entry): string;
+  equal(a: Entry, b: Entry): boolean;
+  /** One answer for each change, in order; undefined: done. */
+  execute(changes: readonly Change<Entry>[]): readonly (NetlinkError | undefined)[];
+}
+
+export interface Result {
+  /** How many entries were added, replaced or removed. */
+  readonly changed: number;
+  /** How many changes the kernel does not accept. */
+  readonly refused: number;
+  /** One for each cause of refusal that was not there the last time. */
+  readonly warnings: readonly string[];
+}
+
+/** A change that is not tried again before the next look. */
+interface Refusal<Entry> {
+  readonly change: Change<Entry>;
+  readonly error: NetlinkError;
+}
+
+/**
+ * Looks at the kernel at first and after {@link invalidate}; otherwise it trusts what it reached.
+ * So an unchanged wish costs no system call.
+ */
+export class Applier<Entry> {
+  readonly #kind: Kind<Entry>;
+  /** What the kernel has of ours; undefined: look. */
+  #known: readonly Entry[] | undefined;
+  #wish: readonly Entry[] = [];
+  #refusals: readonly Refusal<Entry>[] = [];
+
+  constructor(kind: Kind<Entry>) {
+    this.#kind = kind;
+  }
+
+  /** The kernel may have changed: look before the next change, and try again what was refused. */
+  invalidate(): void {
+    this.#known = undefined;
+  }
+
+  /**
+   * Makes what `observe` finds equal to the wish. One refused change hinders no other. Throws what
+   * `observe` throws.
+   */
+  apply(wish: readonly Entry[], observe: () => readonly Entry[]): Result {
+    const known = this.#known;
+    if (known && this.#isLastWish(wish)) {
+      return { changed: 0, refused: this.#refusals.length, warnings: [] };
+    }
+    const observed = known ?? observe();
+    this.#known = undefined; // for the case of an exception
+    const { changes, standing } = this.#split(this.#kind.diff(wish, observed), {
+      refusals: known ? this.#refusals : [],
+    });
+    const { done, refused } = this.#execute(changes);
+
+    const before = new Set(this.#refusals.map(causeOf));
+    this.#refusals = [...standing, ...refused];
+    this.#wish = wish;
+    if (!refused.some(leavesDoubt)) this.#known = reached(observed, done);
+    return {
+      changed: done.length,
+      refused: this.#refusals.length,
+      warnings: warningsFor(refused.filter((refusal) => !before.has(causeOf(refusal)))),
+    };
+  }
+
+  #isLastWish(wish: readonly Entry[]): boolean {
+    const last = this.#wish;
+    return wish.length === last.length &&
+      wish.every((entry, at) => this.#kind.equal(entry, last[at]!));
+  }
+
+  /** Sets aside what was refused before and is still wished the same. */
+  #split(
+    wished: readonly Change<Entry>[],
+    { refusals }: { readonly refusals: readonly Refusal<Entry>[] },
+  ): { changes: readonly Change<Entry>[]; standing: readonly Refusal<Entry>[] } {
+    if (refusals.length === 0) return { changes: wished, standing: [] };
+    const { identity, equal } = this.#kind;
+    const known = new Map(refusals.map((refusal) => [identity(refusal.change.entry), refusal]));
+    const changes: Change<Entry>[] = [];
+    const standing: Refusal<Entry>[] = [];
+    for (const change of wished) {
+      const refusal = known.get(identity(change.entry));
+      const isSame = refusal?.change.verb === change.verb &&
+        equal(refusal.change.entry, change.entry);
+      if (isSame) standing.push(refusal);
+      else changes.push(change);
+    }
+    return { changes, standing };
+  }
+
+  /** What is refused may have waited for another change of the same lot, so it gets a second try. */
+  #execute(changes: readonly Change<Entry>[]): Outcome<Entry> {
+    const first = this.#try(changes);
+    if (first.refused.length === 0 || first.done.length === 0) return first;
+    const second = this.#try(first.refused.map(({ change }) => change));
+    return { done: [...first.done, ...second.done], refused: second.refused };
+  }
+
+  #try(changes: readonly Change<Entry>[]): Outcome<Entry> {
+    if (changes.length === 0) return { done: [], refused: [] };
+    const answers = this.#kind.execute(changes);
+    const done: Change<Entry>[] = [];
+    const refused: Refusal<Entry>[] = [];
+    changes.forEach((change, at) => {
+      const error = answers[at];
+      if (!error || isDoneAlready(change, error)) done.push(change);
+      else refused.push({ change, error });
+    });
+    return { done, refused };
+  }
+}
+
+interface Outcome<Entry> {
+  readonly done: readonly Change<Entry>[];
+  readonly refused: readonly Refusal<Entry>[];
+}
+
+function isDoneAlready(change: Change<unknown>, error: NetlinkError): boolean {
+  return change.verb === "remove" ? error.isNotFound() : error.isExists();
+}
+
+/** A refused addition leaves all as it was; whatever else goes wrong leaves us not knowing. */
+function leavesDoubt({ change, error }: Refusal<unknown>): boolean {
+  return change.verb === "remove" || error.isOutcomeUnknown();
+}
+
+function reached<Entry>(
+  observed: readonly Entry[],
+  done: readonly Change<Entry>[],
+): readonly Entry[] {
+  if (done.length === 0) return observed;
+  const gone = new Set(done.map((change) => change.verb === "replace" ? change.old : change.entry));
+  const come = done.flatMap((change) => change.verb === "remove" ? [] : [change.entry]);
+  return [...observed.filter((entry) => !gone.has(entry)), ...come];
+}
+
+function causeOf({ change, error }: Refusal<unknown>): string {
+  return `${change.verb} ${error.code} ${error.kernelMessage}`;
+}
+
+function warningsFor(refused: readonly Refusal<unknown>[]): string[] {
+  return [...Map.groupBy(refused, causeOf).values()].map(([first, ...others]) =>
+    others.length > 0
+      ? `${first!.error.message}, and ${others.length} more like it`
+      : first!.error.message
+  );
+}

@@ -1,0 +1,132 @@
+/** From the mesh's wish, which names devices by their role, to entries the kernel can take. */
+
+import type { Family } from "../net/ip.ts";
+import { formatPrefix, network, type Prefix } from "../net/prefix.ts";
+import { type DeviceRole, type Route, ROUTE_PROTOCOL, type Rule } from "../net/route.ts";
+import { type RouteEntry, routeEntry } from "../netlink/route.ts";
+import { RT_TABLE_MAIN } from "../netlink/rtnetlink.ts";
+import type { RuleEntry } from "../netlink/rule.ts";
+
+/** The interface index of each role, where such a device is there. */
+export type Devices = { readonly [role in DeviceRole]?: number | undefined };
+
+export interface Resolved<Entry> {
+  readonly entries: readonly Entry[];
+  /** One for each distinct reason why something was left out, with the first it happened to. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Metric of our routes. IPv4: the kernel's default; a second route to the same destination can stand
+ * in front of another's. IPv6 would join both into one multipath route, or replace the other's: ours
+ * has a metric to itself there, just ahead of the default 1024 of everybody's static routes.
+ */
+export const METRIC: Readonly<Record<Family, number>> = { 4: 0, 6: 1023 };
+
+/**
+ * Where our policy rules stand: behind other people's, before the main table (32766), and apart from
+ * the numbers the kernel itself gives (32765, 32764, …), which the original agent's rules have.
+ */
+export const RULE_PRIORITY = 32000;
+
+/** What makes two routes rivals for one place in the kernel. */
+export function routeIdentity({ dst, table, tos, metric }: RouteEntry): string {
+  return `${dst.ip.family} ${dst.ip.value} ${dst.bits} ${table} ${tos} ${metric}`;
+}
+
+/**
+ * Masks destinations, leaves out a preferred source of the other family, and skips what the kernel
+ * cannot carry. Of two routes with one identity the later counts.
+ */
+export function resolveRoutes(
+  routes: readonly Route[],
+  devices: Devices,
+): Resolved<RouteEntry> {
+  const entries = new Map<string, RouteEntry>();
+  const skipped = new Map<string, string>();
+  for (const route of routes) {
+    const problem = obstacle(route, devices);
+    if (problem !== undefined) {
+      if (!skipped.has(problem)) skipped.set(problem, formatPrefix(route.dst));
+      continue;
+    }
+    const entry = resolveRoute(route, devices);
+    entries.set(routeIdentity(entry), entry);
+  }
+  return { entries: [...entries.values()], warnings: leftOut("routes", skipped) };
+}
+
+/** Why the route cannot be given to the kernel at all. */
+function obstacle({ dst, gateway, device }: Route, devices: Devices): string | undefined {
+  if (device === undefined) return "there is no private address, so no device to send from";
+  if (devices[device] === undefined) return `there is no ${DEVICE_NAMES[device]}`;
+  if (device === "tunnel" && (dst.ip.family === 6 || gateway?.family === 6)) {
+    return "the tunnel carries IPv4 only";
+  }
+  if (dst.ip.family === 6 && gateway?.family === 4) {
+    return "IPv6 cannot go through an IPv4 gateway";
+  }
+  return undefined;
+}
+
+const DEVICE_NAMES: Readonly<Record<DeviceRole, string>> = {
+  kilo: "Kilo interface",
+  private: "interface that holds the private address",
+  tunnel: "tunnel device",
+};
+
+function resolveRoute(route: Route, devices: Devices): RouteEntry {
+  const { dst, table = RT_TABLE_MAIN, gateway, device, source } = route;
+  const { family } = dst.ip;
+  return routeEntry({
+    dst,
+    table,
+    metric: METRIC[family],
+    protocol: ROUTE_PROTOCOL,
+    gateway,
+    oif: device && devices[device],
+    source: source?.family === family ? source : undefined,
+    onlink: route.onlink && gateway !== undefined,
+  });
+}
+
+/** What makes two rules the same: all there is to them. */
+export function ruleIdentity(
+  { family, priority, src, dst, iif, table, protocol }: RuleEntry,
+): string {
+  const text = (prefix: Prefix | undefined) => prefix && `${prefix.ip.value}/${prefix.bits}`;
+  return [family, priority, text(src), text(dst), iif, table, protocol].join(" ");
+}
+
+/** Masks both ends, and skips rules between two address families; equal rules are one. */
+export function resolveRules(
+  rules: readonly Rule[],
+  { interfaceName }: { readonly interfaceName: string },
+): Resolved<RuleEntry> {
+  const entries = new Map<string, RuleEntry>();
+  const skipped = new Map<string, string>();
+  for (const rule of rules) {
+    const { src, dst, iif, table } = rule;
+    if (src && src.ip.family !== dst.ip.family) {
+      const problem = "no rule has two address families";
+      if (!skipped.has(problem)) skipped.set(problem, formatPrefix(dst));
+      continue;
+    }
+    const entry: RuleEntry = {
+      family: dst.ip.family,
+      priority: RULE_PRIORITY,
+      src: src && network(src),
+      dst: network(dst),
+      iif: iif && interfaceName,
+      table,
+      protocol: ROUTE_PROTOCOL,
+    };
+    entries.set(ruleIdentity(entry), entry);
+  }
+  return { entries: [...entries.values()], warnings: leftOut("rules", skipped) };
+}
+
+/** Takes problems and the first destination of each. */
+function leftOut(what: string, skipped: ReadonlyMap<string, string>): string[] {
+  return [...skipped].map(([problem, first]) => `${what} left out, to ${first} first: ${problem}`);
+}

@@ -1,0 +1,154 @@
+/** Our routes in the kernel: what is there, what must change, and the changing. */
+
+import { equalIP } from "../net/ip.ts";
+import { equalPrefix } from "../net/prefix.ts";
+import { KILO_TABLE, ROUTE_PROTOCOL } from "../net/route.ts";
+import type { Connection } from "../netlink/connection.ts";
+import { NLM_F_CREATE, type Request } from "../netlink/message.ts";
+import {
+  addRoute,
+  deleteRoute,
+  listRoutes,
+  replaceRoute,
+  type RouteEntry,
+} from "../netlink/route.ts";
+import { Applier, type Change, type Result } from "./applier.ts";
+import { type Devices, routeIdentity } from "./resolve.ts";
+
+/** `rtm_protocol` of the original agent's routes, and of many others'. */
+const RTPROT_STATIC = 4;
+const FAMILIES = [4, 6] as const;
+
+/** Keeps our routes in the kernel as wished. Those of others are neither changed nor removed. */
+export class RouteApplier {
+  readonly #connection: Connection;
+  readonly #applier: Applier<RouteEntry>;
+  #tookOver = false;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+    this.#applier = new Applier({
+      diff: diffRoutes,
+      identity: routeIdentity,
+      equal: equalRoute,
+      execute: (changes) => connection.execute(changes.map(request)),
+    });
+  }
+
+  /** The kernel's routes may have changed. */
+  invalidate(): void {
+    this.#applier.invalidate();
+  }
+
+  /** The first time, what the original agent left is adopted where it is wished, else removed. */
+  apply(wish: readonly RouteEntry[], devices: Devices): Result {
+    const result = this.#applier.apply(wish, () => this.#observe(wish, devices));
+    this.#tookOver = true;
+    return result;
+  }
+
+  /** Removes all of ours, and what the original agent left. */
+  remove(devices: Devices): Result {
+    this.#applier.invalidate();
+    this.#tookOver = false;
+    return this.apply([], devices);
+  }
+
+  #observe(wish: readonly RouteEntry[], devices: Devices): RouteEntry[] {
+    const ours = this.#list(ROUTE_PROTOCOL);
+    if (this.#tookOver) return ours;
+    const theirs = this.#list(RTPROT_STATIC).filter(isOriginals(wish, devices));
+    return [...ours, ...theirs];
+  }
+
+  #list(protocol: number): RouteEntry[] {
+    return FAMILIES.flatMap((family) => listRoutes(this.#connection, { family, protocol }));
+  }
+}
+
+/**
+ * Which static routes are the original agent's: through the Kilo interface, in its table, or onlink
+ * through the tunnel. On the private interface they look like anybody's, so only those in the place
+ * of wished ones count.
+ */
+export function isOriginals(
+  wish: readonly RouteEntry[],
+  devices: Devices,
+): (route: RouteEntry) => boolean {
+  const place = ({ dst, table }: RouteEntry) =>
+    `${table} ${dst.ip.family} ${dst.ip.value}/${dst.bits}`;
+  const wished = new Set(wish.map(place));
+  return (route) => {
+    const { oif, table, onlink } = route;
+    if (table === KILO_TABLE) return true;
+    if (oif === undefined) return false;
+    return oif === devices.kilo || onlink && oif === devices.tunnel ||
+      onlink && oif === devices.private && wished.has(place(route));
+  };
+}
+
+/**
+ * A new IPv4 route is put in front of others' with the same identity (`NLM_F_CREATE` alone), which
+ * stay; a replacing one takes the place of the first, which is ours then. IPv6 metrics are ours
+ * alone, so replacing is right for both.
+ */
+function request(change: Change<RouteEntry>): Request {
+  const { verb, entry } = change;
+  if (verb === "remove") return deleteRoute(entry);
+  if (verb === "replace" || entry.dst.ip.family === 6) return replaceRoute(entry);
+  return { ...addRoute(entry), flags: NLM_F_CREATE };
+}
+
+/**
+ * What makes `observed` (nothing but ours, and what we take over) the wish.
+ *
+ * A route that changes is replaced in one step. Where the kernel has several of ours with one
+ * identity, which we never make, one request could hit another than the one it means: they go, the
+ * most particular first, before the right one comes.
+ */
+export function diffRoutes(
+  wish: readonly RouteEntry[],
+  observed: readonly RouteEntry[],
+): Change<RouteEntry>[] {
+  const there = Map.groupBy(observed, routeIdentity);
+  const changes: Change<RouteEntry>[] = [];
+  const removals: Change<RouteEntry>[] = [];
+  for (const entry of wish) {
+    const identity = routeIdentity(entry);
+    const [old, ...more] = there.get(identity) ?? [];
+    there.delete(identity);
+    if (old === undefined) {
+      changes.push({ verb: "add", entry });
+    } else if (more.length > 0) {
+      changes.push(...removeAll([old, ...more]), { verb: "add", entry });
+    } else if (!equalRoute(entry, old)) {
+      changes.push({ verb: "replace", entry, old });
+      if (staysBeside(old, entry)) removals.push({ verb: "remove", entry: old });
+    }
+  }
+  for (const stale of there.values()) removals.push(...removeAll(stale));
+  return [...changes, ...removals];
+}
+
+/** Older kernels do not replace an IPv6 route through a gateway by one without. */
+function staysBeside(old: RouteEntry, entry: RouteEntry): boolean {
+  return entry.dst.ip.family === 6 && old.gateway !== undefined && entry.gateway === undefined;
+}
+
+/** A removal without preferred source or gateway also fits routes that have one. */
+function removeAll(entries: readonly RouteEntry[]): Change<RouteEntry>[] {
+  return entries.toSorted((a, b) => particulars(b) - particulars(a))
+    .map((entry) => ({ verb: "remove", entry }));
+}
+
+function particulars({ source, gateway }: RouteEntry): number {
+  return Number(source !== undefined) + Number(gateway !== undefined);
+}
+
+export function equalRoute(a: RouteEntry, b: RouteEntry): boolean {
+  return a === b ||
+    a.oif === b.oif && a.table === b.table && equalPrefix(a.dst, b.dst) &&
+      equalIP(a.gateway, b.gateway) && equalIP(a.source, b.source) && a.onlink === b.onlink &&
+      a.metric === b.metric && a.tos === b.tos && a.protocol === b.protocol &&
+      a.type === b.type && a.scope === b.scope && a.multipath === b.multipath;
+}

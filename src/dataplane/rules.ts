@@ -1,0 +1,73 @@
+/** Our policy rules in the kernel: what is there, what must change, and the changing. */
+
+import { KILO_TABLE, ROUTE_PROTOCOL } from "../net/route.ts";
+import type { Connection } from "../netlink/connection.ts";
+import { addRule, deleteRule, listRules, type RuleEntry } from "../netlink/rule.ts";
+import { Applier, type Change, type Result } from "./applier.ts";
+import { ruleIdentity } from "./resolve.ts";
+
+/** `FRA_PROTOCOL` of rules whose maker does not say, such as the original agent's. */
+const RTPROT_UNSPEC = 0;
+
+/** Keeps our policy rules in the kernel as wished. Those of others are neither changed nor removed. */
+export class RuleApplier {
+  readonly #connection: Connection;
+  readonly #applier: Applier<RuleEntry>;
+  #tookOver = false;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+    this.#applier = new Applier({
+      diff: diffRules,
+      identity: ruleIdentity,
+      equal: (a, b) => a === b || ruleIdentity(a) === ruleIdentity(b),
+      execute: (changes) =>
+        connection.execute(
+          changes.map(({ verb, entry }) => verb === "remove" ? deleteRule(entry) : addRule(entry)),
+        ),
+    });
+  }
+
+  /** The kernel's rules may have changed. */
+  invalidate(): void {
+    this.#applier.invalidate();
+  }
+
+  /** The first time, what the original agent left goes, when ours are there. */
+  apply(wish: readonly RuleEntry[]): Result {
+    const result = this.#applier.apply(wish, () => this.#observe());
+    this.#tookOver = true;
+    return result;
+  }
+
+  /** Removes all of ours, and what the original agent left. */
+  remove(): Result {
+    this.#applier.invalidate();
+    this.#tookOver = false;
+    return this.apply([]);
+  }
+
+  #observe(): RuleEntry[] {
+    return listRules(this.#connection).filter((rule) =>
+      rule.protocol === ROUTE_PROTOCOL || !this.#tookOver && isOriginals(rule)
+    );
+  }
+}
+
+function isOriginals({ protocol, table }: RuleEntry): boolean {
+  return protocol === RTPROT_UNSPEC && table === KILO_TABLE;
+}
+
+/** What makes `observed` (nothing but ours, and what we take over) the wish: first what is added. */
+export function diffRules(
+  wish: readonly RuleEntry[],
+  observed: readonly RuleEntry[],
+): Change<RuleEntry>[] {
+  const missing = new Map(wish.map((entry) => [ruleIdentity(entry), entry]));
+  // A second one like it is not wished.
+  const stale = observed.filter((entry) => !missing.delete(ruleIdentity(entry)));
+  return [
+    ...[...missing.values()].map((entry) => ({ verb: "add", entry }) as const),
+    ...stale.map((entry) => ({ verb: "remove", entry }) as const),
+  ];
+}
