@@ -1,0 +1,114 @@
+/** A node of the lab: a machine with a pod, on which kg can run. */
+
+import { Agent } from "./agent.ts";
+import type { Manifests } from "./manifests.ts";
+import type { Namespace } from "./namespace.ts";
+import { snapshot } from "./snapshot.ts";
+import { ping } from "./traffic.ts";
+import { addWireGuard, hasKernelWireGuard } from "./wireguard.ts";
+import { podAddress } from "./wiring.ts";
+import type { NodeSpec } from "./world.ts";
+import { kernelHasIPIP } from "../../tools/provision.ts";
+
+/**
+ * What a machine with files of its own runs first: all it changes under /etc, /run and /var/lib is
+ * its own, in memory, and gone with it. Names resolve by /etc/hosts, or fail at once.
+ */
+export function ownFiles(directory: string): string {
+  return `
+mkdir ${directory}
+mount -t tmpfs kg-lab ${directory}
+for at in /etc /run /var/lib; do
+  own=${directory}/$(basename $at)
+  mkdir $own $own/new $own/work
+  mount -t overlay kg-lab -o lowerdir=$at,upperdir=$own/new,workdir=$own/work $at
+done
+rm -rf /etc/cni /etc/resolv.conf /run/wireguard /var/lib/kilo
+mkdir -p /etc/cni/net.d
+echo 'nameserver 127.0.0.1' >/etc/resolv.conf
+echo '127.0.0.1 localhost' >/etc/hosts
+`;
+}
+
+export interface AgentOptions {
+  /** After those every agent of the lab gets; the last one of a name counts. */
+  readonly flags?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  /** System calls to be traced, as `strace -e trace=` wants them, into the file. */
+  readonly trace?: { readonly calls: string; readonly file: string };
+}
+
+export class LabNode {
+  readonly namespace: Namespace;
+  readonly pod: Namespace;
+  readonly #manifests: Manifests;
+  readonly #program: string;
+  readonly #logFile: string;
+  /** The kg that was started last. */
+  agent: Agent | undefined;
+
+  constructor(readonly spec: NodeSpec, parts: {
+    namespace: Namespace;
+    pod: Namespace;
+    manifests: Manifests;
+    program: string;
+    logFile: string;
+  }) {
+    this.namespace = parts.namespace;
+    this.pod = parts.pod;
+    this.#manifests = parts.manifests;
+    this.#program = parts.program;
+    this.#logFile = parts.logFile;
+  }
+
+  get name(): string {
+    return this.spec.name;
+  }
+
+  get podAddress(): string {
+    return podAddress(this.spec);
+  }
+
+  /** Where the kernel cannot make a WireGuard interface, there is one before kg starts. */
+  async prepareWireGuard(): Promise<void> {
+    if (!await hasKernelWireGuard()) await addWireGuard(this.namespace, "kilo0");
+  }
+
+  /** Starts kg; a former one must have ended. */
+  async startAgent({ flags = [], env = {}, trace }: AgentOptions = {}): Promise<Agent> {
+    const strace = trace ? ["strace", "-D", "-f", "-qq", "-e", `trace=${trace.calls}`] : [];
+    if (trace) strace.push("-o", trace.file, "--");
+    const command = [...strace, this.#program, ...await this.#flags(), ...flags];
+    return this.agent = Agent.start(this.namespace, command, { logFile: this.#logFile, env });
+  }
+
+  async #flags(): Promise<string[]> {
+    const flags = ["--backend=file", `--backend-path=${this.#manifests.directory}`];
+    flags.push(`--hostname=${this.name}`, "--interface=kilo0");
+    if (!await hasKernelWireGuard()) flags.push("--create-interface=false");
+    if (!await kernelHasIPIP()) flags.push("--encapsulate=never");
+    return flags;
+  }
+
+  /** Runs a command on it and answers what it printed. */
+  async exec(command: readonly string[], input?: string): Promise<string> {
+    return await this.namespace.exec(command, input);
+  }
+
+  /** Does its pod get an answer from the pod of that node, or from that address? */
+  async pings(to: LabNode | string): Promise<boolean> {
+    const address = typeof to === "string" ? to : to.podAddress;
+    return (await ping(this.pod, address, { timeout: 0.3 })).received > 0;
+  }
+
+  /** Everything its kernel holds, as text. */
+  async snapshot(): Promise<string> {
+    return await snapshot(this.namespace);
+  }
+
+  /** What its agent has published, by annotation name without `kilo.squat.ai/`. */
+  async status(): Promise<Record<string, string>> {
+    const annotations = Object.entries(await this.#manifests.status(this.name));
+    return Object.fromEntries(annotations.map(([name, value]) => [name.split("/")[1], value]));
+  }
+}

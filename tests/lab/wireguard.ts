@@ -1,0 +1,30 @@
+/** WireGuard interfaces of the lab's machines: the kernel's where it has them, else wireguard-go's. */
+
+import { kernelHasWireGuard } from "../../tools/provision.ts";
+import type { Namespace } from "./namespace.ts";
+import { waitFor } from "./wait.ts";
+
+let known: Promise<boolean> | undefined;
+
+/** Asked once. */
+export function hasKernelWireGuard(): Promise<boolean> {
+  return known ??= kernelHasWireGuard();
+}
+
+/** Makes an interface by the kernel or by wireguard-go, which runs as long as the namespace. */
+export async function addWireGuard(namespace: Namespace, device: string): Promise<void> {
+  if (await hasKernelWireGuard()) {
+    await namespace.exec(["ip", "link", "add", device, "type", "wireguard"]);
+    return;
+  }
+  await namespace.exec(["mkdir", "-p", "/run/wireguard"]);
+  namespace.spawn(["wireguard-go", "-f", device], {
+    env: { LOG_LEVEL: "error", WG_PROCESS_FOREGROUND: "1" },
+    stdout: "null",
+    stderr: "null",
+  });
+  const socket = namespace.path(`/run/wireguard/${device}.sock`);
+  await waitFor(`${namespace.name}: wireguard-go answers`, () => Deno.statSync(socket), {
+    interval: 3,
+  });
+}
