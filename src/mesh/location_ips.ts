@@ -69,7 +69,7 @@ export function filterLocationIPs(
     });
     for (const prefix of segment.allowedLocationIPs) laterIPs.add(prefix);
   }
-  return { kept, warnings: warnings.reverse() };
+  return { kept, warnings };
 }
 
 /** Is it one of the addresses given out so far, from the subnet's base (exclusive) to the last? */
