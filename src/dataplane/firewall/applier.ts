@@ -9,7 +9,13 @@ import { commit, transact } from "../../netlink/nftables/transaction.ts";
 import { diffFamily, diffSets, equalStructure, type FamilyWish, removal } from "./diff.ts";
 import { renderHostRules } from "./host_rules.ts";
 import { observe, type Observed } from "./observe.ts";
-import { type KiloTable, renderChains, renderSets } from "./rendering.ts";
+import {
+  type KiloTable,
+  newCovers,
+  renderChains,
+  renderSets,
+  withholdMasquerade,
+} from "./rendering.ts";
 
 const FAMILIES = [4, 6] as const;
 
@@ -28,6 +34,7 @@ export interface ApplyOptions {
  */
 export class FirewallApplier {
   readonly #connection: Connection;
+  readonly #covers = { 4: newCovers(4), 6: newCovers(6) };
   /** What each family's table and the host's chains have of ours; undefined: look. */
   #reached: ReadonlyMap<Family, FamilyWish> | undefined;
   /** The wish that this is, if it is all of it. */
@@ -78,7 +85,7 @@ export class FirewallApplier {
     const wishes = new Map<Family, FamilyWish>();
     const changes: Change[] = [];
     for (const [family, reached] of this.#reached) {
-      const wished = render(wish, { family, masquerade, present: reached.table });
+      const wished = this.#render(wish, { family, masquerade, present: reached.table });
       if (!equalStructure(reached, wished)) return undefined;
       changes.push(...diffSets(family, reached.table.sets, wished.table.sets));
       wishes.set(family, wished);
@@ -124,41 +131,46 @@ export class FirewallApplier {
     const changes = transact(this.#connection, () =>
       families.flatMap((family) => {
         const observed = observe(this.#connection, family);
-        const wished = render(wish, { family, masquerade, present: observed.table });
+        const wished = this.#render(wish, { family, masquerade, present: observed.table });
         wishes.set(family, wished);
         return diffFamily(family, observed, wished);
       }));
     this.#reached = wishes;
     return changes;
   }
+
+  #render(
+    wish: Firewall,
+    options: {
+      readonly family: Family;
+      readonly masquerade: "active" | "withheld";
+      readonly present: Observed["table"];
+    },
+  ): FamilyWish {
+    const { family, masquerade, present } = options;
+    const sets = renderSets(wish, this.#covers[family]);
+    const isWithheld = masquerade === "withheld" && masqueradesNothing(present);
+    return {
+      table: {
+        chains: renderChains(wish, family),
+        sets: isWithheld ? withholdMasquerade(sets) : sets,
+      },
+      host: renderHostRules(wish),
+    };
+  }
 }
 
 /** What it would take to make the firewall what is wished; changes nothing. */
 export function planFirewall(connection: Connection, wish: Firewall): readonly Change[] {
-  return FAMILIES.flatMap((family) => {
-    const observed = observe(connection, family);
-    const wished = render(wish, { family, masquerade: "active", present: observed.table });
-    return diffFamily(family, observed, wished);
-  });
-}
-
-function render(
-  wish: Firewall,
-  options: {
-    readonly family: Family;
-    readonly masquerade: "active" | "withheld";
-    readonly present: Observed["table"];
-  },
-): FamilyWish {
-  const { family, masquerade, present } = options;
-  const isWithheld = masquerade === "withheld" && masqueradesNothing(present);
-  return {
-    table: {
-      chains: renderChains(wish, family),
-      sets: renderSets(wish, family, { masquerade: isWithheld ? "withheld" : "active" }),
-    },
-    host: renderHostRules(wish),
-  };
+  return FAMILIES.flatMap((family) =>
+    diffFamily(family, observe(connection, family), {
+      table: {
+        chains: renderChains(wish, family),
+        sets: renderSets(wish, newCovers(family)),
+      },
+      host: renderHostRules(wish),
+    })
+  );
 }
 
 function masqueradesNothing(table: KiloTable | "absent" | "unfit"): boolean {

@@ -13,18 +13,12 @@ export function mergePrefixes(prefixes: readonly Prefix[], family: Family): Inte
   const intervals: Interval[] = [];
   for (const prefix of prefixes) {
     if (prefix.ip.family !== family) continue;
-    const size = SIZES[bits - prefix.bits]!;
+    const size = 1n << BigInt(bits - prefix.bits);
     const start = prefix.ip.value & -size;
     intervals.push({ start, end: start + size });
   }
   return merge(intervals.sort(compareStart));
 }
-
-/** Two to the power of the index; a table because a mesh has thousands of prefixes. */
-const SIZES: readonly bigint[] = Array.from(
-  { length: 129 },
-  (_, exponent) => 1n << BigInt(exponent),
-);
 
 function compareStart(a: Interval, b: Interval): number {
   return a.start < b.start ? -1 : a.start > b.start ? 1 : 0;
@@ -59,6 +53,7 @@ export function diffIntervals(
   from: readonly Interval[],
   to: readonly Interval[],
 ): IntervalDifference {
+  if (from === to) return { removed: [], added: [] };
   const removed: Interval[] = [];
   const added: Interval[] = [];
   let f = 0;

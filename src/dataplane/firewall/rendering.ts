@@ -21,7 +21,7 @@ import { loadNetworkHeader } from "../../netlink/nftables/expression/payload.ts"
 import type { TableFamily } from "../../netlink/nftables/family.ts";
 import type { Interval } from "../../netlink/nftables/interval.ts";
 import type { AddressType } from "../../netlink/nftables/set.ts";
-import { mergePrefixes } from "./intervals.ts";
+import { Cover } from "./cover.ts";
 import { setMark } from "./mark.ts";
 
 /** The name of our tables: whatever is in them is ours. */
@@ -139,23 +139,31 @@ function forward({ source, destination }: Dialect): BaseChain {
   };
 }
 
-export interface RenderOptions {
-  /** `withheld`: as if nobody's traffic were to be masqueraded. */
-  readonly masquerade: "active" | "withheld";
+/** For each set, what its list of prefixes covers. */
+export type Covers = Readonly<Record<SetName, Cover>>;
+
+export function newCovers(family: Family): Covers {
+  const cover = () => new Cover(family);
+  return {
+    sources: cover(),
+    destinations: cover(),
+    known: cover(),
+    ipip: cover(),
+    forward: cover(),
+  };
 }
 
-export function renderSets(
-  firewall: Firewall,
-  family: Family,
-  { masquerade }: RenderOptions,
-): Sets {
-  const { nat, ipip, forward } = firewall;
-  const active = masquerade === "active";
+export function renderSets({ nat, ipip, forward }: Firewall, covers: Covers): Sets {
   return {
-    sources: active ? mergePrefixes(nat.sources, family) : [],
-    destinations: active ? mergePrefixes(nat.destinations, family) : [],
-    known: mergePrefixes(nat.keep, family),
-    ipip: mergePrefixes(ipip?.sources ?? [], family),
-    forward: mergePrefixes(forward ?? [], family),
+    sources: covers.sources.of(nat.sources),
+    destinations: covers.destinations.of(nat.destinations),
+    known: covers.known.of(nat.keep),
+    ipip: covers.ipip.of(ipip?.sources ?? []),
+    forward: covers.forward.of(forward ?? []),
   };
+}
+
+/** The same, but nobody's traffic is masqueraded. */
+export function withholdMasquerade(sets: Sets): Sets {
+  return { ...sets, sources: [], destinations: [] };
 }

@@ -1,0 +1,78 @@
+/** The addresses that a changing list of prefixes covers. */
+
+import { type Family, width } from "../../net/ip.ts";
+import { equalPrefix, type Prefix } from "../../net/prefix.ts";
+import type { Interval } from "../../netlink/nftables/interval.ts";
+import { mergePrefixes } from "./intervals.ts";
+
+/**
+ * Remembers the last list, and computes again only around what changed: one peer more among 15,000
+ * costs a comparison of two lists, not a sort.
+ */
+export class Cover {
+  readonly #family: Family;
+  #prefixes: readonly Prefix[] = [];
+  #intervals: readonly Interval[] = [];
+
+  constructor(family: Family) {
+    this.#family = family;
+  }
+
+  /** As {@link mergePrefixes}; the same array as the last time if the same is covered by equal prefixes. */
+  of(prefixes: readonly Prefix[]): readonly Interval[] {
+    const changed = changedPart(this.#prefixes, prefixes)
+      .filter(({ ip }) => ip.family === this.#family);
+    this.#prefixes = prefixes;
+    if (changed.length > 0) this.#intervals = this.#replaceAround(changed);
+    return this.#intervals;
+  }
+
+  /**
+   * The intervals that a changed prefix meets, and the room between them, are computed anew. No other
+   * prefix reaches into there, for intervals neither overlap nor touch.
+   */
+  #replaceAround(changed: readonly Prefix[]): readonly Interval[] {
+    const old = this.#intervals;
+    const room = mergePrefixes(changed, this.#family);
+    const low = room[0]!.start;
+    const high = room.at(-1)!.end;
+    const first = countUntil(old, ({ end }) => end >= low);
+    const behind = countUntil(old, ({ start }) => start > high);
+    const met = old.slice(first, behind);
+    const start = met.length > 0 && met[0]!.start < low ? met[0]!.start : low;
+    const end = met.length > 0 && met.at(-1)!.end > high ? met.at(-1)!.end : high;
+    const inside = this.#prefixes.filter(({ ip }) =>
+      ip.family === this.#family && ip.value >= start && ip.value < end
+    );
+    return [...old.slice(0, first), ...mergePrefixes(inside, this.#family), ...old.slice(behind)];
+  }
+}
+
+/** What of two lists lies between their common beginning and their common end. */
+function changedPart(before: readonly Prefix[], after: readonly Prefix[]): Prefix[] {
+  if (before === after) return [];
+  const shorter = Math.min(before.length, after.length);
+  let head = 0;
+  while (head < shorter && equalPrefix(before[head], after[head])) head++;
+  let tail = 0;
+  while (tail < shorter - head && equalPrefix(before.at(-1 - tail), after.at(-1 - tail))) tail++;
+  return [
+    ...before.slice(head, before.length - tail),
+    ...after.slice(head, after.length - tail),
+  ];
+}
+
+/** By binary search: how many come before the first for which the test holds, as it does for all after that. */
+function countUntil(
+  intervals: readonly Interval[],
+  test: (interval: Interval) => boolean,
+): number {
+  let low = 0;
+  let high = intervals.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (test(intervals[middle]!)) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
