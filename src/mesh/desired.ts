@@ -22,7 +22,7 @@ export interface Desired {
   readonly isLeader: boolean;
   /** The leader's WireGuard address with the subnet's length. */
   readonly address?: Prefix;
-  /** The WireGuard device: set on a leader; what it would set elsewhere. Each key occurs once. */
+  /** What a leader sets, or would set. Of two nodes with one public key the later counts. */
   readonly device: DeviceConfig;
   /** Destinations may carry host bits; of two to the same network the later counts. */
   readonly routes: readonly Route[];

@@ -37,8 +37,11 @@ export function gatewayTo(node: CompleteNode, encapsulator: Encapsulator): IP | 
   }
 }
 
-/** Do packets from this node to that address enter the tunnel? */
-export function isEncapsulated(to: IP, from: Node, strategy: Strategy): boolean {
+/** Do packets from a node to that address enter the tunnel? */
+export function isEncapsulated(
+  to: IP,
+  { from, strategy }: { readonly from: Node; readonly strategy: Strategy },
+): boolean {
   switch (strategy) {
     case "never":
       return false;

@@ -22,48 +22,51 @@ export interface Routing {
 /** How a destination is reached. */
 type Via = Omit<Route, "dst">;
 
+/** A node with neighbours: how it can reach them. */
+interface Here extends RouteSettings {
+  readonly node: CompleteNode;
+  /** Its internal address. */
+  readonly source: IP;
+}
+
 export function routing(topology: Topology, settings: RouteSettings): Routing {
-  const { local, localSegment, isLeader } = topology;
-  if (local.internalIP && !settings.privateAddress) {
-    const alone = localSegment.nodes.length === 1;
+  const { local: node, localSegment, isLeader } = topology;
+  const source = settings.privateAddress && node.internalIP?.ip;
+  if (!source) {
+    const warning = `node ${node.name} has no interface with an internal address: ` +
+      "there are no routes inside its location";
     return {
       routes: isLeader ? leaderRoutes(topology, undefined) : [],
       rules: [],
-      warnings: alone ? [] : [
-        `no interface has an internal address of node ${local.name}: no routes inside its location`,
-      ],
+      warnings: localSegment.nodes.length > 1 ? [warning] : [],
     };
   }
-  const source = local.internalIP?.ip;
-  const inside = source ? insideRouting(topology, { ...settings, source }) : NOTHING;
-  const outside = isLeader ? leaderRoutes(topology, source) : followerRoutes(topology, settings);
-  return { routes: [...inside.routes, ...outside], rules: inside.rules, warnings: [] };
+  const here: Here = { ...settings, strategy: strategyOf(settings), node, source };
+  const { routes, rules } = neighbourRouting(topology, here);
+  const outside = isLeader ? leaderRoutes(topology, source) : followerRoutes(topology, here);
+  return { routes: [...routes, ...outside], rules, warnings: [] };
 }
 
-const NOTHING: Omit<Routing, "warnings"> = { routes: [], rules: [] };
-
 /** To the other nodes of the own segment. */
-function insideRouting(
-  topology: Topology,
-  settings: RouteSettings & { readonly source: IP },
+function neighbourRouting(
+  { localSegment, isLeader }: Topology,
+  here: Here,
 ): Omit<Routing, "warnings"> {
-  const { local, localSegment, isLeader } = topology;
-  const { source, encapsulator } = settings;
-  const strategy = strategyOf(settings);
+  const { node, source, strategy, encapsulator } = here;
   const routes: Route[] = [];
   const rules: Rule[] = [];
-  for (const node of localSegment.nodes) {
-    const address = node.internalIP?.ip;
-    const gateway = gatewayTo(node, encapsulator);
+  for (const neighbour of localSegment.nodes) {
+    const address = neighbour.internalIP?.ip;
+    const gateway = gatewayTo(neighbour, encapsulator);
     if (!address || !gateway || equalIP(address, source)) continue;
     const dst = hostPrefix(address);
     const tunnel = { dst, gateway, device: "tunnel", table: KILO_TABLE, onlink: true } as const;
     const fromMesh = { dst, iif: "kilo", table: KILO_TABLE } as const;
-    if (settings.local) {
-      routes.push({ dst: node.subnet, ...inside(gateway, local, settings) });
-      if (!isEncapsulated(address, local, strategy)) continue;
+    if (here.local) {
+      routes.push({ dst: neighbour.subnet, ...inside(gateway, here) });
+      if (!isEncapsulated(address, { from: node, strategy })) continue;
       routes.push({ ...tunnel, source });
-      rules.push({ src: local.subnet, dst, table: KILO_TABLE });
+      rules.push({ src: node.subnet, dst, table: KILO_TABLE });
       if (isLeader) rules.push(fromMesh);
     } else if (isLeader && strategy !== "never" && !equalIP(gateway, address)) {
       routes.push(tunnel);
@@ -74,20 +77,29 @@ function insideRouting(
 }
 
 /** Through the leader of the own segment: all that lies beyond it. */
-function followerRoutes(topology: Topology, settings: RouteSettings): Route[] {
-  const { local, localSegment, segments, peers } = topology;
-  const gateway = gatewayTo(localSegment.leader, settings.encapsulator);
+function followerRoutes({ localSegment, segments, peers }: Topology, here: Here): Route[] {
+  const gateway = gatewayTo(localSegment.leader, here.encapsulator);
   if (!gateway) return [];
-  const via = inside(gateway, local, settings);
+  const via = inside(gateway, here);
   const routes: Route[] = [];
   const add = (dst: Prefix) => routes.push({ dst, ...via });
   for (const segment of segments) {
-    if (segment === localSegment) add(hostPrefix(segment.wireGuardIP));
-    else segment.allowedIPs.forEach(add);
-    if (segment !== localSegment) segment.allowedLocationIPs.forEach(add);
+    if (segment === localSegment) {
+      add(hostPrefix(segment.wireGuardIP));
+    } else {
+      segment.allowedIPs.forEach(add);
+      segment.allowedLocationIPs.forEach(add);
+    }
   }
   for (const peer of peers) peer.allowedIPs.forEach(add);
   return routes;
+}
+
+/** Via an address inside the location, in the tunnel or not. */
+function inside(gateway: IP, { node, source, strategy }: Here): Via {
+  return isEncapsulated(gateway, { from: node, strategy })
+    ? { gateway, device: "tunnel", source, onlink: true }
+    : { gateway, device: "private", onlink: true };
 }
 
 /** Through the WireGuard interface: other segments and Peers. */
@@ -112,12 +124,4 @@ function leaderRoutes(topology: Topology, source: IP | undefined): Route[] {
     for (const dst of peer.allowedIPs) routes.push({ dst, ...direct });
   }
   return routes;
-}
-
-/** Via an address inside the location, in the tunnel or not. */
-function inside(gateway: IP, local: CompleteNode, settings: Encapsulation): Via {
-  if (!local.internalIP || !isEncapsulated(gateway, local, strategyOf(settings))) {
-    return { gateway, device: "private", onlink: true };
-  }
-  return { gateway, device: "tunnel", source: local.internalIP.ip, onlink: true };
 }

@@ -60,7 +60,7 @@ export function topology(
   const groups = groupByLocation(nodes, view.granularity);
   const discoveredEndpoints = mergeDiscovered(local, groups.flatMap((group) => group.nodes));
   const declared = groups.map((group, index) =>
-    segment(group, { wireGuardIP: assignAddress(subnet, index), discoveredEndpoints })
+    makeSegment(group, { wireGuardIP: assignAddress(subnet, index), discoveredEndpoints })
   );
   const filtered = filterLocationIPs(declared, { subnet, peers: unique.peers });
   const segments = declared.map((segment, index) => ({
@@ -111,7 +111,7 @@ function groupByLocation(nodes: readonly CompleteNode[], granularity: Granularit
     .sort((a, b) => compareText(a.location, b.location));
 }
 
-function segment(
+function makeSegment(
   { location, nodes }: Group,
   { wireGuardIP, discoveredEndpoints }: {
     wireGuardIP: IP;
