@@ -24,16 +24,14 @@ export function parseDiscoveredEndpoints(
   return { endpoints, skipped };
 }
 
-/** Field names in any case, the last one wins, as in Go; a zone means nothing on another host. */
+/** As Go: field names in any case, the last wins, null is no port. A zone is of no use elsewhere. */
 function readEntry(entry: unknown): { ip: IP; port: number } | undefined {
   if (typeof entry !== "object" || entry === null) return undefined;
   let ip: IP | undefined;
   let port = 0;
   for (const [name, value] of Object.entries(entry)) {
     const field = name.toLowerCase();
-    if (field === "ip" && value !== null) {
-      ip = typeof value === "string" ? parseIP(value) : undefined;
-    }
+    if (field === "ip") ip = typeof value === "string" ? parseIP(value) : undefined;
     if (field === "port" && value !== null) port = Number.isInteger(value) ? value : 0;
   }
   return ip && port >= 1 && port <= 65535 ? { ip, port } : undefined;
