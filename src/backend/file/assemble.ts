@@ -1,0 +1,150 @@
+/** From the contents of all files to the cluster they describe. */
+
+import type { Node } from "../../mesh/node.ts";
+import type { NodeObject, Strings } from "../../mesh/object.ts";
+import type { Peer } from "../../mesh/peer.ts";
+import { equalNodes, equalPeers } from "../../mesh/readiness.ts";
+import { parseNode } from "../../mesh/read_node.ts";
+import { compareText, quote } from "../../net/text.ts";
+import type { Change, Cluster, Problem } from "../backend.ts";
+import type { FileContent } from "./objects.ts";
+import { withStatus } from "./status.ts";
+
+export interface Files {
+  /** By path. */
+  readonly manifests: ReadonlyMap<string, FileContent>;
+  /** The annotations that a node's agent published. */
+  readonly statusOf: (name: string) => Strings | undefined;
+  /** What is wrong with the files, one by one. */
+  readonly problems: readonly Problem[];
+}
+
+/** The cluster and, to spare reading a Node anew, what its Nodes were read from. */
+export interface Assembled extends Cluster {
+  readonly sources: ReadonlyMap<string, NodeSource>;
+}
+
+interface NodeSource {
+  readonly object: NodeObject;
+  readonly status: Strings | undefined;
+  readonly node: Node;
+  readonly problems: readonly Problem[];
+}
+
+export const NOTHING: Assembled = {
+  nodes: new Map(),
+  peers: new Map(),
+  problems: [],
+  sources: new Map(),
+};
+
+/** Builds the cluster, keeping every value of `last` that is still the same. */
+export function assemble(
+  files: Files,
+  options: { readonly hostname: string; readonly topologyLabel: string; readonly last: Assembled },
+): Assembled {
+  const { hostname, topologyLabel, last } = options;
+  const problems: Problem[] = [...files.problems];
+  const manifests = [...files.manifests].sort(([a], [b]) => compareText(a, b));
+  const sources = new Map<string, NodeSource>();
+  const nodes = new Map<string, Node>();
+  for (const [name, object] of firstByName("Node", { manifests, problems, pick: pickNodes })) {
+    const status = files.statusOf(name);
+    const source = readSource({ object, status, topologyLabel, last: last.sources.get(name) });
+    sources.set(name, source);
+    nodes.set(name, source.node);
+    problems.push(...source.problems);
+  }
+  const peers = new Map<string, Peer>();
+  for (const [name, peer] of firstByName("Peer", { manifests, problems, pick: pickPeers })) {
+    const before = last.peers.get(name);
+    if (peer) peers.set(name, before && equalPeers(before, peer) ? before : peer);
+  }
+  const own = sources.get(hostname);
+  return {
+    nodes,
+    peers,
+    problems,
+    sources,
+    ...(own && { own: withStatus(own.object, own.status).metadata.annotations ?? {} }),
+  };
+}
+
+type Named<T> = readonly (readonly [name: string, value: T])[];
+
+function pickNodes(content: FileContent): Named<NodeObject> {
+  return content.nodes.map((node) => [node.metadata.name, node]);
+}
+
+function pickPeers(content: FileContent): Named<Peer | undefined> {
+  return content.peers.map(({ name, peer }) => [name, peer]);
+}
+
+/** Of objects with one name the first in the first file by name counts; the others are problems. */
+function firstByName<T>(
+  kind: string,
+  { manifests, problems, pick }: {
+    manifests: readonly (readonly [path: string, content: FileContent])[];
+    problems: Problem[];
+    pick: (content: FileContent) => Named<T>;
+  },
+): Map<string, T> {
+  const values = new Map<string, T>();
+  const paths = new Map<string, string>();
+  for (const [path, content] of manifests) {
+    for (const [name, value] of pick(content)) {
+      const first = paths.get(name);
+      if (first === undefined) {
+        paths.set(name, path);
+        values.set(name, value);
+      } else {
+        const where = first === path ? "stands there before" : `is in ${first}`;
+        problems.push({ text: `${path}: ${kind} ${quote(name)} ${where} already; ignored here` });
+      }
+    }
+  }
+  return values;
+}
+
+function readSource(
+  { object, status, topologyLabel, last }: {
+    object: NodeObject;
+    status: Strings | undefined;
+    topologyLabel: string;
+    last: NodeSource | undefined;
+  },
+): NodeSource {
+  if (last && last.object === object && last.status === status) return last;
+  const { node, warnings } = parseNode(withStatus(object, status), { topologyLabel });
+  const same = last && equalNodes(last.node, node) && last.node.lastSeen === node.lastSeen;
+  const about = `Node ${quote(node.name)}`;
+  return {
+    object,
+    status,
+    node: same ? last.node : node,
+    problems: warnings.map((text) => ({ text: `${about}: ${text}` })),
+  };
+}
+
+/** What differs between two clusters; undefined if nothing that anybody could notice. */
+export function changeOf(before: Cluster, after: Cluster, hostname: string): Change | undefined {
+  const nodes = differing(before.nodes, after.nodes);
+  const peers = differing(before.peers, after.peers);
+  if (JSON.stringify(before.own) !== JSON.stringify(after.own) && !nodes.includes(hostname)) {
+    nodes.push(hostname);
+  }
+  const sameProblems = before.problems.length === after.problems.length &&
+    before.problems.every(({ text }, at) => text === after.problems[at]!.text);
+  return nodes.length + peers.length === 0 && sameProblems ? undefined : { nodes, peers };
+}
+
+function differing<T>(before: ReadonlyMap<string, T>, after: ReadonlyMap<string, T>): string[] {
+  const names: string[] = [];
+  for (const [name, value] of after) {
+    if (before.get(name) !== value) names.push(name);
+  }
+  for (const name of before.keys()) {
+    if (!after.has(name)) names.push(name);
+  }
+  return names;
+}

@@ -1,0 +1,187 @@
+/**
+ * A directory as the cluster: manifests of Nodes and Peers in it, what the agents publish in
+ * `status/`. Followed with inotify, looked through again at each resync. Shared or synced between
+ * machines it is a cluster without Kubernetes.
+ */
+
+import { ifThere, replaceFile } from "../../files/replace.ts";
+import type { Strings } from "../../mesh/object.ts";
+import { describeError, quote } from "../../net/text.ts";
+import { type Backend, BackendError, type Change, type Cluster, type Problem } from "../backend.ts";
+import { assemble, type Assembled, changeOf, NOTHING } from "./assemble.ts";
+import { Directory, isManifest } from "./directory.ts";
+import { Pending } from "./pending.ts";
+import { formatStatus, patched } from "./status.ts";
+import { DirectoryWatch, type FileEvent } from "./watch.ts";
+
+/** Milliseconds for which the events of a burst are gathered. */
+const GATHER = 20;
+/** Milliseconds after which a file that is open for writing is read all the same. */
+const SILENCE = 200;
+/** Milliseconds until a directory that cannot be listed is tried again. */
+const RETRY = 1000;
+
+/** To be looked at, among the paths of single files. */
+const EVERYTHING = "";
+
+export interface FileBackendOptions {
+  /** The Node this agent stands for. */
+  readonly hostname: string;
+  /** Node label that names the location. */
+  readonly topologyLabel: string;
+  /** Milliseconds between two looks at everything. */
+  readonly resyncPeriod: number;
+}
+
+export class FileBackend implements Backend {
+  readonly #options: FileBackendOptions;
+  readonly #manifests: Directory;
+  readonly #statuses: Directory;
+  readonly #watches: readonly DirectoryWatch[];
+  readonly #pending = new Pending<string>((paths) => void this.#inTurn(() => this.#look(paths)));
+  #turn: Promise<unknown> = Promise.resolve();
+  #changed: (change: Change) => void = () => {};
+  #complete: () => void = () => {};
+  #cluster: Assembled = NOTHING;
+  /** What is wrong with the directories themselves. */
+  #problems: Problem[] = [];
+  /** Milliseconds for the last look at everything: twenty times that passes until the next. */
+  #lookTook = 0;
+  #live = false;
+  /** It was live once and is not any more. */
+  #lost = false;
+  #relists = 0;
+
+  constructor(path: string, options: FileBackendOptions) {
+    this.#options = options;
+    this.#manifests = new Directory(path, options);
+    this.#statuses = new Directory(`${path}/status`, { ...options, optional: true });
+    this.#watches = [this.#manifests, this.#statuses].map(({ path }) =>
+      new DirectoryWatch(path, (event) => this.#schedule(path, event))
+    );
+  }
+
+  start(changed: (change: Change) => void): Promise<void> {
+    this.#changed = changed;
+    this.#pending.set(EVERYTHING, 0);
+    return new Promise((resolve) => this.#complete = resolve);
+  }
+
+  cluster(): Cluster {
+    return this.#cluster;
+  }
+
+  get live(): boolean {
+    return this.#live;
+  }
+
+  get relists(): number {
+    return this.#relists;
+  }
+
+  patchOwn(annotations: Readonly<Record<string, string | null>>): Promise<void> {
+    return this.#inTurn(async () => {
+      const name = this.#options.hostname;
+      const path = `${this.#statuses.path}/${name}.yaml`;
+      try {
+        await this.#writeStatus(path, patched(this.#statusOf(name), annotations));
+      } catch (error) {
+        throw new BackendError(`annotating Node ${quote(name)} in ${path}`, { cause: error });
+      }
+      await this.#look([path]);
+    });
+  }
+
+  async #writeStatus(path: string, annotations: Strings | undefined): Promise<void> {
+    const name = this.#options.hostname;
+    if (name.includes("/")) throw new Error("there can be no such Node");
+    if (!annotations) return void await ifThere(() => Deno.remove(path));
+    if (!this.#cluster.own) throw new Error(`there is no such Node in ${this.#manifests.path}`);
+    await Deno.mkdir(this.#statuses.path, { recursive: true });
+    await replaceFile(path, formatStatus(name, annotations), { mode: 0o644 });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#pending[Symbol.dispose]();
+    for (const watch of this.#watches) watch[Symbol.dispose]();
+    await this.#turn;
+    this.#complete();
+  }
+
+  /** One at a time reads or writes the directory. */
+  #inTurn<T>(action: () => Promise<T>): Promise<T> {
+    const done = this.#turn.then(action);
+    this.#turn = done.catch(() => {});
+    return done;
+  }
+
+  #schedule(directory: string, { name, writing }: FileEvent): void {
+    if (name !== undefined && isManifest(name)) {
+      const path = `${directory}/${name}`;
+      if (writing) this.#pending.set(path, SILENCE);
+      else this.#pending.setAtLatest(path, GATHER);
+    } else if (!name?.startsWith(".") || name.startsWith("..")) { // `..data` of a mounted ConfigMap
+      this.#pending.setAtLatest(EVERYTHING, Math.max(GATHER, this.#lookTook * 20));
+    }
+  }
+
+  async #look(paths: readonly string[]): Promise<void> {
+    if (paths.includes(EVERYTHING)) {
+      await this.#lookAtEverything();
+      this.#pending.setAtLatest(EVERYTHING, this.#live ? this.#options.resyncPeriod : RETRY);
+    } else {
+      for (const directory of [this.#manifests, this.#statuses]) await directory.refresh(paths);
+    }
+    this.#update();
+    if (this.#live) this.#complete();
+  }
+  async #lookAtEverything(): Promise<void> {
+    const start = performance.now();
+    this.#problems = [];
+    // Watched before they are read, so that nothing happens unseen in between.
+    for (const watch of this.#watches) {
+      await ifThere(() => watch.ensure()).catch((error) =>
+        this.#problem(`${watch.path} cannot be watched`, error)
+      );
+    }
+    try {
+      const isPending = (path: string) => this.#pending.has(path); // perhaps half-written
+      await this.#manifests.refreshAll(isPending);
+      await this.#statuses.refreshAll(isPending);
+      if (this.#lost) this.#relists++;
+      this.#live = true;
+      this.#lost = false;
+    } catch (error) {
+      this.#problem(
+        `${this.#manifests.path} cannot be listed, what was in it stays in force`,
+        error,
+      );
+      this.#lost ||= this.#live;
+      this.#live = false;
+    }
+    this.#lookTook = performance.now() - start;
+  }
+
+  #problem(what: string, error: unknown): void {
+    this.#problems.push({ text: `${what}: ${describeError(error)}` });
+  }
+
+  /** Makes the cluster from what the files hold, and tells if it differs. */
+  #update(): void {
+    const before = this.#cluster;
+    const { hostname, topologyLabel } = this.#options;
+    const directories = [this.#manifests, this.#statuses];
+    this.#cluster = assemble({
+      manifests: this.#manifests.contents(),
+      statusOf: (name) => this.#statusOf(name),
+      problems: [...this.#problems, ...directories.flatMap((directory) => directory.problems())],
+    }, { hostname, topologyLabel, last: before });
+    const change = changeOf(before, this.#cluster, hostname);
+    if (change) this.#changed(change);
+  }
+
+  #statusOf(name: string): Strings | undefined {
+    const nodes = this.#statuses.content(`${this.#statuses.path}/${name}.yaml`)?.nodes;
+    return nodes?.find(({ metadata }) => metadata.name === name)?.metadata.annotations ?? undefined;
+  }
+}

@@ -1,0 +1,110 @@
+/** The manifest files in one directory, each read again only when it changed. */
+
+import { ifThere } from "../../files/replace.ts";
+import { describeError } from "../../net/text.ts";
+import type { Problem } from "../backend.ts";
+import { ManifestError } from "./manifest.ts";
+import { type FileContent, readContent } from "./objects.ts";
+
+/** Is this the name of a manifest? Dot files, such as half-written ones, are not. */
+export function isManifest(name: string): boolean {
+  return !name.startsWith(".") && /\.(ya?ml|json)$/.test(name);
+}
+
+interface File {
+  /** Changes when the file does. */
+  readonly version: string;
+  /** What it holds, or held when it could last be read. */
+  readonly content?: FileContent;
+  readonly problem?: Problem;
+}
+
+interface DirectoryOptions {
+  readonly topologyLabel: string;
+  /** It need not exist; then it is as good as empty. */
+  readonly optional?: boolean;
+}
+
+export class Directory {
+  /** By path. */
+  readonly #files = new Map<string, File>();
+  readonly #options: DirectoryOptions;
+
+  constructor(readonly path: string, options: DirectoryOptions) {
+    this.#options = options;
+  }
+
+  content(path: string): FileContent | undefined {
+    return this.#files.get(path)?.content;
+  }
+
+  /** What the files hold, or held when they could last be read, by path. */
+  contents(): ReadonlyMap<string, FileContent> {
+    const contents = new Map<string, FileContent>();
+    for (const [path, { content }] of this.#files) {
+      if (content) contents.set(path, content);
+    }
+    return contents;
+  }
+
+  problems(): readonly Problem[] {
+    return [...this.#files.values()].flatMap(({ problem, content }) => [
+      ...(problem ? [problem] : []),
+      ...(content?.problems ?? []),
+    ]);
+  }
+
+  /**
+   * Looks at every file, except those that are looked at soon anyway; throws what the system says
+   * if the directory cannot be listed.
+   */
+  async refreshAll(except: (path: string) => boolean): Promise<void> {
+    const list = () => Array.fromAsync(Deno.readDir(this.path), ({ name }) => name);
+    const names = this.#options.optional ? await ifThere(list) ?? [] : await list();
+    const paths = names.filter(isManifest).map((name) => `${this.path}/${name}`);
+    const all = new Set([...this.#files.keys(), ...paths]);
+    await this.refresh([...all].filter((path) => !except(path)));
+  }
+
+  /** Looks at those of the files that are in this directory, a few at a time. */
+  async refresh(paths: readonly string[]): Promise<void> {
+    const own = paths.filter((path) => path.lastIndexOf("/") === this.path.length);
+    for (let at = 0; at < own.length; at += 16) {
+      await Promise.all(own.slice(at, at + 16).map((path) => this.#refreshFile(path)));
+    }
+  }
+
+  async #refreshFile(path: string): Promise<void> {
+    const last = this.#files.get(path);
+    try {
+      const info = await ifThere(() => Deno.stat(path));
+      if (!info?.isFile) return void this.#files.delete(path);
+      const version = `${info.mtime?.getTime()} ${info.ctime?.getTime()} ${info.size} ${info.ino}`;
+      if (version === last?.version) return;
+      this.#files.set(path, { version, ...this.#read(path, await Deno.readTextFile(path)) });
+    } catch (error) {
+      const problem = { text: `${path} cannot be read: ${describeError(error)}` };
+      this.#files.set(path, { ...last, version: "", problem });
+    }
+  }
+
+  /** What there is to know of a file with this text; if it is broken, what it held stays. */
+  #read(path: string, text: string): Omit<File, "version"> {
+    const last = this.#files.get(path)?.content;
+    try {
+      // Emptied is about to be written; who means to take the objects away removes the file.
+      if (text === "" && last) throw new ManifestError("the file is empty");
+      return {
+        content: readContent(text, { path, topologyLabel: this.#options.topologyLabel, last }),
+      };
+    } catch (error) {
+      if (!(error instanceof ManifestError)) throw error;
+      const where = error.line === undefined ? path : `${path}:${error.line}`;
+      const outcome = last ? "its last valid objects stay in force" : "it is ignored";
+      return {
+        ...(last && { content: last }),
+        problem: { text: `${where}: ${error.message}; ${outcome}` },
+      };
+    }
+  }
+}

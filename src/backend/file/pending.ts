@@ -1,0 +1,48 @@
+/** Things to do soon: each once, however often it was asked for, and many together. */
+
+export class Pending<T> implements Disposable {
+  readonly #handle: (items: readonly T[]) => void;
+  /** When each is due, on the monotonic clock. */
+  readonly #due = new Map<T, number>();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(handle: (items: readonly T[]) => void) {
+    this.#handle = handle;
+  }
+
+  /** Handles the item in so many milliseconds; that replaces what was said of it before. */
+  set(item: T, delay: number): void {
+    this.#due.set(item, performance.now() + delay);
+    this.#arm();
+  }
+
+  /** The same, unless it is due sooner already. */
+  setAtLatest(item: T, delay: number): void {
+    const due = this.#due.get(item);
+    if (due === undefined || due > performance.now() + delay) this.set(item, delay);
+  }
+
+  has(item: T): boolean {
+    return this.#due.has(item);
+  }
+
+  #arm(): void {
+    clearTimeout(this.#timer);
+    if (this.#due.size === 0) return;
+    const first = Math.min(...this.#due.values());
+    this.#timer = setTimeout(() => this.#fire(), Math.max(0, first - performance.now()));
+  }
+
+  #fire(): void {
+    const now = performance.now();
+    const items = [...this.#due].filter(([, due]) => due <= now).map(([item]) => item);
+    for (const item of items) this.#due.delete(item);
+    this.#arm();
+    if (items.length > 0) this.#handle(items);
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
+    this.#due.clear();
+  }
+}

@@ -1,0 +1,55 @@
+/**
+ * `DIR/status/NAME.yaml`: a Node with the annotations that its agent would patch onto it. It is laid
+ * over the Node in DIR, where only what people write is kept.
+ */
+
+import { dump } from "js-yaml";
+import { parseEndpoint } from "../../net/endpoint.ts";
+import { parsePrefix } from "../../net/prefix.ts";
+import { ANNOTATIONS, type NodeObject, type Strings } from "../../mesh/object.ts";
+
+/** What an agent says of its own node; anything else in a status file does not count. */
+const PUBLISHED: ReadonlySet<string> = new Set([
+  ANNOTATIONS.endpoint,
+  ANNOTATIONS.internalIP,
+  ANNOTATIONS.key,
+  ANNOTATIONS.lastSeen,
+  ANNOTATIONS.wireGuardIP,
+  ANNOTATIONS.discoveredEndpoints,
+  ANNOTATIONS.granularity,
+  ANNOTATIONS.cniCompatibilityIP,
+]);
+
+/** The Node with its status laid over; a person's readable `endpoint` and `internal-ip` win. */
+export function withStatus(node: NodeObject, status: Strings | undefined): NodeObject {
+  if (!status) return node;
+  const written = node.metadata.annotations ?? {};
+  const annotations: Record<string, string> = { ...written };
+  for (const [name, text] of Object.entries(status)) {
+    if (PUBLISHED.has(name) && !isGiven(name, written[name])) annotations[name] = text;
+  }
+  return { ...node, metadata: { ...node.metadata, annotations } };
+}
+
+/** Does this annotation of a person's stand before the agent's? Unreadable text does not, as ever. */
+function isGiven(name: string, text: string | undefined): boolean {
+  if (text === undefined) return false;
+  if (name === ANNOTATIONS.endpoint) return parseEndpoint(text) !== undefined;
+  return name === ANNOTATIONS.internalIP && parsePrefix(text) !== undefined;
+}
+
+/** A node's annotations after a patch, null meaning away; undefined if none are left. */
+export function patched(
+  annotations: Strings | undefined,
+  patch: Readonly<Record<string, string | null>>,
+): Strings | undefined {
+  const entries = Object.entries({ ...annotations, ...patch });
+  const left = entries.filter((entry): entry is [string, string] => entry[1] !== null);
+  return left.length === 0 ? undefined : Object.fromEntries(left);
+}
+
+/** The text of a status file. */
+export function formatStatus(name: string, annotations: Strings): string {
+  const node = { apiVersion: "v1", kind: "Node", metadata: { name, annotations } };
+  return dump(node, { lineWidth: -1, sortKeys: true });
+}
