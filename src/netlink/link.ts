@@ -75,8 +75,8 @@ export function createLink(
     flags: NLM_F_CREATE | NLM_F_EXCL,
     write: (out) =>
       writeBody(out, [IFINFOMSG, {}], [IFLA, {
-        IFLA_IFNAME: link.name,
         IFLA_MTU: link.mtu,
+        IFLA_IFNAME: link.name,
         IFLA_LINKINFO: { IFLA_INFO_KIND: link.kind },
       }]),
   };

@@ -174,12 +174,12 @@ function writeRoute(
         rtm_flags: route.onlink ? RTNH_F_ONLINK : 0,
       }], [RTA, {
         RTA_DST: dst.bits > 0 ? dst.ip : undefined,
-        RTA_PREFSRC: route.source,
         RTA_GATEWAY: sameFamily ? gateway : undefined,
         RTA_VIA: sameFamily ? undefined : gateway,
-        RTA_OIF: route.oif,
-        RTA_PRIORITY: metric || undefined,
         RTA_TABLE: attribute,
+        RTA_PREFSRC: route.source,
+        RTA_PRIORITY: metric || undefined,
+        RTA_OIF: route.oif,
       }]),
   };
 }

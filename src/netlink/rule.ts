@@ -91,8 +91,8 @@ function writeRule(
         FRA_SRC: addressOf(src),
         FRA_DST: addressOf(dst),
         FRA_IIFNAME: iif,
-        FRA_PRIORITY: rule.priority,
         FRA_TABLE: attribute,
+        FRA_PRIORITY: rule.priority,
         FRA_PROTOCOL: rule.protocol,
       }]),
   };
