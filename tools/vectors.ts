@@ -78,12 +78,15 @@ async function defaultFiles(): Promise<string[]> {
 }
 
 async function readCases(file: string): Promise<object[]> {
-  const value = JSON.parse(await Deno.readTextFile(file));
-  const cases = Array.isArray(value) ? value : [value];
-  if (!cases.every((item) => typeof item === "object" && item !== null)) {
-    throw new Error(`${file} is not a list of cases`);
+  const text = await Deno.readTextFile(file);
+  try {
+    const value = JSON.parse(text);
+    const cases = Array.isArray(value) ? value : [value];
+    if (cases.every((item) => typeof item === "object" && item !== null)) return cases;
+  } catch {
+    // Said below.
   }
-  return cases;
+  throw new Error(`${file} is not a list of cases in JSON`);
 }
 
 /** What a person would call the case: its object's name or its seed. */
