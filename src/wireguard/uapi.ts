@@ -21,7 +21,7 @@ export class UapiSyntaxError extends Error {
  * The `set` requests of a change, in order. Each ends between two peers, once it is longer than
  * `limit` characters, so that a device at work can be told from one that hangs.
  */
-export function encodeSetRequests(change: DeviceChange, limit = 128 * 1024): string[] {
+export function encodeSetRequests(change: DeviceChange, limit = 64 * 1024): string[] {
   const requests: string[] = [];
   let text = "set=1\n";
   if (change.privateKey !== undefined) text += `private_key=${hex(change.privateKey)}\n`;

@@ -65,7 +65,6 @@ async function ask(path: string, request: string, timeout: number): Promise<stri
 class Session implements Disposable {
   readonly #connection: Deno.UnixConn;
   readonly #timeout: number;
-  #expired = false;
 
   constructor(connection: Deno.UnixConn, timeout: number) {
     this.#connection = connection;
@@ -92,24 +91,22 @@ class Session implements Disposable {
     return new TextDecoder().decode(buffer.subarray(0, length));
   }
 
+  /** Not by closing alone: a write that waits does not notice that. */
   async #watched<T>(step: () => Promise<T>): Promise<T> {
+    const { promise: expiry, reject } = Promise.withResolvers<never>();
+    const message = `no sign of life for ${this.#timeout / 1000} s`;
     const timer = setTimeout(() => {
-      this.#expired = true;
-      this.#connection.close();
+      reject(new WireGuardError(message, { reason: "timeout" }));
     }, this.#timeout);
     try {
-      return await step();
-    } catch (cause) {
-      if (!this.#expired) throw cause;
-      const message = `no sign of life for ${this.#timeout / 1000} s`;
-      throw new WireGuardError(message, { reason: "timeout" });
+      return await Promise.race([step(), expiry]);
     } finally {
       clearTimeout(timer);
     }
   }
 
   [Symbol.dispose](): void {
-    if (!this.#expired) this.#connection.close();
+    this.#connection.close();
   }
 }
 

@@ -1,0 +1,200 @@
+import assert from "node:assert/strict";
+import { parseEndpoint } from "../../../src/net/endpoint.ts";
+import { keyFromBytes, ZERO_KEY } from "../../../src/net/key.ts";
+import { formatPrefix, parsePrefix } from "../../../src/net/prefix.ts";
+import {
+  decodeDevice,
+  decodeErrno,
+  encodeSetRequests,
+  isWholeAnswer,
+  UapiSyntaxError,
+} from "../../../src/wireguard/uapi.ts";
+
+const key = (fill: number) => keyFromBytes(new Uint8Array(32).fill(fill));
+const hex = (fill: number) => fill.toString(16).padStart(2, "0").repeat(32);
+const prefix = (text: string) => parsePrefix(text)!;
+const endpoint = (text: string) => {
+  const { ip, port } = parseEndpoint(text)!;
+  return { ip: ip!, port };
+};
+
+Deno.test("encodeSetRequests() writes every kind of change", () => {
+  const [request, ...more] = encodeSetRequests({
+    privateKey: key(1),
+    listenPort: 51820,
+    peers: [
+      {
+        kind: "add",
+        publicKey: key(2),
+        presharedKey: key(3),
+        endpoint: endpoint("[fd00::1]:51820"),
+        persistentKeepalive: 25,
+        addAllowedIPs: [prefix("10.4.0.1/32"), prefix("fd00::/64")],
+        removeAllowedIPs: [],
+      },
+      {
+        kind: "update",
+        publicKey: key(4),
+        presharedKey: ZERO_KEY,
+        persistentKeepalive: 0,
+        addAllowedIPs: [],
+        removeAllowedIPs: [],
+      },
+      { kind: "remove", publicKey: key(5) },
+    ],
+  });
+  assert.deepEqual(more, []);
+  assert.equal(
+    request,
+    `set=1
+private_key=${hex(1)}
+listen_port=51820
+public_key=${hex(2)}
+preshared_key=${hex(3)}
+endpoint=[fd00::1]:51820
+persistent_keepalive_interval=25
+allowed_ip=10.4.0.1/32
+allowed_ip=fd00::/64
+public_key=${hex(4)}
+update_only=true
+preshared_key=${hex(0)}
+persistent_keepalive_interval=0
+public_key=${hex(5)}
+remove=true
+
+`,
+  );
+});
+
+Deno.test("encodeSetRequests() splits between peers and says everything once", () => {
+  const peers = Array.from({ length: 100 }, (_, index) => ({
+    kind: "remove" as const,
+    publicKey: key(index + 1),
+  }));
+  const requests = encodeSetRequests({ listenPort: 1, peers }, 500);
+  assert.ok(requests.length > 10);
+  for (const request of requests) {
+    assert.match(request, /^set=1\n(listen_port=1\n)?(public_key=[0-9a-f]{64}\nremove=true\n)+\n$/);
+    assert.ok(request.length < 700);
+  }
+  assert.equal(requests.join("").match(/listen_port/g)?.length, 1);
+  assert.deepEqual(
+    [...requests.join("").matchAll(/public_key=(..)/g)].map(([, byte]) => parseInt(byte!, 16)),
+    peers.map((_, index) => index + 1),
+  );
+});
+
+// wireguard-go 0.0.20220316 answered this to get=1, apart from the keys and the numbers.
+const ANSWER = `private_key=${hex(0x40)}
+listen_port=12345
+fwmark=51820
+public_key=${hex(2)}
+preshared_key=${hex(3)}
+protocol_version=1
+endpoint=[fe80::1%eth0]:99
+last_handshake_time_sec=1700000000
+last_handshake_time_nsec=123456789
+tx_bytes=11
+rx_bytes=12
+persistent_keepalive_interval=7
+allowed_ip=10.0.0.9/32
+allowed_ip=fd00::/64
+public_key=${hex(4)}
+preshared_key=${hex(0)}
+protocol_version=1
+last_handshake_time_sec=0
+last_handshake_time_nsec=0
+tx_bytes=0
+rx_bytes=0
+persistent_keepalive_interval=0
+errno=0
+
+`;
+
+Deno.test("decodeDevice() reads what wireguard-go answers", () => {
+  const { peers, ...device } = decodeDevice(ANSWER);
+  assert.deepEqual(device, { privateKey: key(0x40), listenPort: 12345, firewallMark: 51820 });
+  const [first, second] = peers.map((peer) => ({
+    ...peer,
+    allowedIPs: peer.allowedIPs.map(formatPrefix),
+  }));
+  assert.deepEqual(first, {
+    publicKey: key(2),
+    presharedKey: key(3),
+    endpoint: endpoint("[fe80::1]:99"),
+    lastHandshake: 1_700_000_000_123,
+    sentBytes: 11,
+    receivedBytes: 12,
+    persistentKeepalive: 7,
+    allowedIPs: ["10.0.0.9/32", "fd00::/64"],
+  });
+  assert.deepEqual(second, {
+    publicKey: key(4),
+    lastHandshake: 0,
+    sentBytes: 0,
+    receivedBytes: 0,
+    persistentKeepalive: 0,
+    allowedIPs: [],
+  });
+});
+
+Deno.test("decodeDevice() reads a device that nobody has configured", () => {
+  assert.deepEqual(decodeDevice("errno=0\n\n"), { listenPort: 0, firewallMark: 0, peers: [] });
+  const zero = `private_key=${hex(0)}\nerrno=0\n\n`;
+  assert.equal(decodeDevice(zero).privateKey, undefined);
+});
+
+Deno.test("decodeDevice() reads IPv4 endpoints in IPv6 form as IPv4, and port 0 as none", () => {
+  const read = (text: string) =>
+    decodeDevice(`public_key=${hex(2)}\nendpoint=${text}\nerrno=0\n\n`).peers[0]!.endpoint;
+  assert.deepEqual(read("[::ffff:192.0.2.1]:5"), endpoint("192.0.2.1:5"));
+  assert.equal(read("192.0.2.1:0"), undefined);
+  assert.equal(read("[::1]:0"), undefined);
+});
+
+Deno.test("decodeDevice() skips names it does not know", () => {
+  assert.equal(decodeDevice(`jc=7\nnonsense\n${ANSWER}`).listenPort, 12345);
+});
+
+Deno.test("decodeDevice() names line and name of a wrong value, never the value", () => {
+  for (
+    const [line, where] of [
+      [`private_key=${hex(7)}77`, "line 1 of the answer: private_key"],
+      [`private_key=${"g".repeat(64)}`, "line 1 of the answer: private_key"],
+      ["listen_port=65536", "line 1 of the answer: listen_port"],
+      ["listen_port=", "line 1 of the answer: listen_port"],
+      ["fwmark=-1", "line 1 of the answer: fwmark"],
+      [`public_key=`, "line 1 of the answer: public_key"],
+      [`public_key=${hex(2)}\nallowed_ip=10.0.0.1`, "line 2 of the answer: allowed_ip"],
+      [`public_key=${hex(2)}\nendpoint=a.example:5`, "line 2 of the answer: endpoint"],
+      [`public_key=${hex(2)}\nrx_bytes=1e9`, "line 2 of the answer: rx_bytes"],
+    ]
+  ) {
+    assert.throws(() => decodeDevice(`${line}\nerrno=0\n\n`), (error) => {
+      assert.ok(error instanceof UapiSyntaxError);
+      assert.ok(error.message.startsWith(where!), error.message);
+      assert.doesNotMatch(error.message, /[0-9a-f]{8}|65536|example/);
+      return true;
+    });
+  }
+});
+
+Deno.test("decodeErrno() reads the end of an answer", () => {
+  assert.equal(decodeErrno(ANSWER), 0);
+  assert.equal(decodeErrno("errno=-22\n\n"), 22);
+  assert.equal(decodeErrno("errno=98\n\n"), 98);
+  for (const answer of ["", "\n\n", "errno=0\n", "errno=\n\n", "xerrno=0\n\n", ANSWER + "x"]) {
+    assert.throws(() => decodeErrno(answer), UapiSyntaxError);
+  }
+});
+
+Deno.test("isWholeAnswer() is true after an empty line", () => {
+  const whole = (text: string) => isWholeAnswer(new TextEncoder().encode(text));
+  assert.deepEqual(["", "\n", "a\n", "\n\n", "errno=0\n\n"].map(whole), [
+    false,
+    false,
+    false,
+    true,
+    true,
+  ]);
+});
