@@ -1,6 +1,6 @@
 /** The addresses that a changing list of prefixes covers. */
 
-import { type Family, width } from "../../net/ip.ts";
+import type { Family } from "../../net/ip.ts";
 import { equalPrefix, type Prefix } from "../../net/prefix.ts";
 import type { Interval } from "../../netlink/nftables/interval.ts";
 import { mergePrefixes } from "./intervals.ts";

@@ -87,8 +87,8 @@ function elementsRequest(
     NFTA_SET_ELEM_LIST_TABLE: table,
     NFTA_SET_ELEM_LIST_SET: name,
     NFTA_SET_ELEM_LIST_ELEMENTS: toBoundaries(intervals, bitsOf(type)).map(({ key, end }) => ({
-      NFTA_SET_ELEM_KEY: { NFTA_DATA_VALUE: key },
       NFTA_SET_ELEM_FLAGS: end ? NFT_SET_ELEM_INTERVAL_END : undefined,
+      NFTA_SET_ELEM_KEY: { NFTA_DATA_VALUE: key },
     })),
   }]);
 }

@@ -13,8 +13,8 @@ export function equalExpressions(a: readonly Expression[], b: readonly Expressio
   return equalValues(a.filter((each) => !isRemark(each)), b.filter((each) => !isRemark(each)));
 }
 
-/** Plain data and bytes, by value; an absent attribute and an undefined one are the same. */
-function equalValues(a: unknown, b: unknown): boolean {
+/** Plain data and bytes, by value. The kernel tells numbers that nobody gave: an absent one is 0. */
+function equalValues(a: unknown = 0, b: unknown = 0): boolean {
   if (a === b) return true;
   if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
   const left = a as Record<string, unknown>;

@@ -19,17 +19,11 @@ const NFT_LOOKUP_F_INV = 1; // enum nft_lookup_flags
 
 /** `[ lookup reg 1 set NAME ]` */
 export function inSet(set: string): Expression {
-  return lookup(set, 0);
+  return { kind: "lookup", data: { NFTA_LOOKUP_SREG: NFT_REG_1, NFTA_LOOKUP_SET: set } };
 }
 
 /** `[ lookup reg 1 set NAME 0x1 ]` */
 export function notInSet(set: string): Expression {
-  return lookup(set, NFT_LOOKUP_F_INV);
-}
-
-function lookup(set: string, flags: number): Expression {
-  return {
-    kind: "lookup",
-    data: { NFTA_LOOKUP_SREG: NFT_REG_1, NFTA_LOOKUP_SET: set, NFTA_LOOKUP_FLAGS: flags },
-  };
+  const data = { NFTA_LOOKUP_SREG: NFT_REG_1, NFTA_LOOKUP_SET: set };
+  return { kind: "lookup", data: { ...data, NFTA_LOOKUP_FLAGS: NFT_LOOKUP_F_INV } };
 }
