@@ -1,4 +1,4 @@
-/** Giving a device exactly the addresses it shall have. */
+/** How a device gets the one address it shall have. */
 
 import {
   contains,
@@ -9,8 +9,7 @@ import {
   type Prefix,
 } from "../net/prefix.ts";
 import { ROUTE_PROTOCOL } from "../net/route.ts";
-import { addAddress, type Address, deleteAddress } from "../netlink/address.ts";
-import type { Connection } from "../netlink/connection.ts";
+import type { Address } from "../netlink/address.ts";
 
 export interface AddressChange {
   readonly verb: "add" | "remove";
@@ -58,15 +57,4 @@ function isWished(address: Address, wish: Prefix): boolean {
 function isPrimaryOver(there: Prefix, wish: Prefix): boolean {
   return wish.ip.family === 4 && there.bits === wish.bits &&
     equalPrefix(network(there), network(wish));
-}
-
-/** Carries changes out. Throws the NetlinkError of the first that is refused, after trying all. */
-export function changeAddresses(connection: Connection, changes: readonly AddressChange[]): void {
-  const requests = changes.map(({ verb, address }) =>
-    verb === "add" ? addAddress(address) : deleteAddress(address)
-  );
-  connection.execute(requests).forEach((error, at) => {
-    const isDone = changes[at]?.verb === "add" ? error?.isExists() : error?.isNotFound();
-    if (error && !isDone) throw error;
-  });
 }

@@ -2,15 +2,19 @@
 
 import { equalIP, type IP } from "../net/ip.ts";
 import { ROUTE_PROTOCOL } from "../net/route.ts";
-import { type Address, listAddresses } from "../netlink/address.ts";
+import { addAddress, type Address, deleteAddress, listAddresses } from "../netlink/address.ts";
 import type { Connection } from "../netlink/connection.ts";
-import { type Link, listLinks } from "../netlink/link.ts";
+import type { NetlinkError } from "../netlink/error.ts";
+import { createLink, deleteLink, type Link, listLinks, setLink } from "../netlink/link.ts";
+import type { Request } from "../netlink/message.ts";
 import { listRoutes, type RouteEntry } from "../netlink/route.ts";
 import { RT_TABLE_MAIN } from "../netlink/rtnetlink.ts";
+import type { AddressChange } from "./addresses.ts";
 
 /** What kernel events tell of. */
 export type HostEvent = "link" | "address" | "route";
 
+/** Reading and writing throws a NetlinkError if the kernel refuses. */
 export class Host {
   readonly #connection: Connection;
   #links: readonly Link[] | undefined;
@@ -19,6 +23,13 @@ export class Host {
 
   constructor(connection: Connection) {
     this.#connection = connection;
+  }
+
+  /** Something of this kind changed. A device takes its addresses and routes along without a word. */
+  invalidate(event: HostEvent): void {
+    if (event === "link") this.#links = undefined;
+    if (event !== "route") this.#addresses = undefined;
+    this.#defaultRoutes = undefined;
   }
 
   /** By index. */
@@ -35,32 +46,70 @@ export class Host {
     return this.#defaultRoutes ??= listDefaultRoutes(this.#connection);
   }
 
-  link(name: string): Link | undefined {
-    return this.links.find((link) => link.name === name);
-  }
-
-  addressesOf(link: Pick<Link, "index">): readonly Address[] {
-    return this.addresses.filter(({ index }) => index === link.index);
-  }
-
-  /** The first device, by index, that has this address. */
-  holderOf(ip: IP): Link | undefined {
-    const indices = this.addresses.filter(({ prefix }) => equalIP(prefix.ip, ip))
-      .map(({ index }) => index);
-    return this.links.find(({ index }) => indices.includes(index));
-  }
-
   /** The device of the default route; none if there is no such route, or it is a multipath one. */
   get underlay(): Link | undefined {
     const [first] = this.defaultRoutes;
     return this.links.find(({ index }) => index === first?.oif);
   }
 
-  /** Something of this kind changed. A device takes its addresses and routes along without a word. */
-  invalidate(event: HostEvent): void {
-    if (event === "link") this.#links = undefined;
-    if (event !== "route") this.#addresses = undefined;
-    this.#defaultRoutes = undefined;
+  link(name: string): Link | undefined {
+    return this.links.find((link) => link.name === name);
+  }
+
+  addressesOf({ index }: Pick<Link, "index">): readonly Address[] {
+    return this.addresses.filter((address) => address.index === index);
+  }
+
+  /** The first device, by index, that has this address. */
+  holderOf(ip: IP): Link | undefined {
+    const holders = new Set(
+      this.addresses.filter(({ prefix }) => equalIP(prefix.ip, ip)).map(({ index }) => index),
+    );
+    return this.links.find(({ index }) => holders.has(index));
+  }
+
+  /** Makes a device that needs nothing but its kind; one of that name may be there already. */
+  createLink(link: { readonly name: string; readonly kind: string }): void {
+    this.#write([createLink(link)], "link", (error) => error.isExists());
+  }
+
+  /** Sets what differs; returns whether anything does. */
+  changeLink(link: Link, change: { readonly up?: boolean; readonly mtu?: number }): boolean {
+    const { up = link.up, mtu = link.mtu } = change;
+    if (up === link.up && mtu === link.mtu) return false;
+    const differing = { ...up !== link.up && { up }, ...mtu !== link.mtu && { mtu } };
+    this.#write([setLink(link, differing)], "link", () => false);
+    return true;
+  }
+
+  deleteLink(link: Link): void {
+    this.#write([deleteLink(link)], "link", (error) => error.isNotFound());
+  }
+
+  /** Returns whether there was anything to do. */
+  changeAddresses(changes: readonly AddressChange[]): boolean {
+    const requests = changes.map(({ verb, address }) =>
+      verb === "add" ? addAddress(address) : deleteAddress(address)
+    );
+    this.#write(
+      requests,
+      "address",
+      (error, at) => changes[at]?.verb === "add" ? error.isExists() : error.isNotFound(),
+    );
+    return changes.length > 0;
+  }
+
+  /** Sends all, then throws the first error that does not just say that it was so already. */
+  #write(
+    requests: readonly Request[],
+    event: HostEvent,
+    isDone: (error: NetlinkError, at: number) => boolean,
+  ): void {
+    if (requests.length === 0) return;
+    this.invalidate(event);
+    const errors = this.#connection.execute(requests);
+    const refused = errors.find((error, at) => error && !isDone(error, at));
+    if (refused) throw refused;
   }
 }
 

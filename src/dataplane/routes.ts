@@ -4,13 +4,15 @@ import { equalIP } from "../net/ip.ts";
 import { equalPrefix } from "../net/prefix.ts";
 import { KILO_TABLE, ROUTE_PROTOCOL } from "../net/route.ts";
 import type { Connection } from "../netlink/connection.ts";
-import { NLM_F_CREATE, type Request } from "../netlink/message.ts";
+import { type Message, NLM_F_CREATE, NLM_F_REPLACE, type Request } from "../netlink/message.ts";
 import {
   addRoute,
   deleteRoute,
   listRoutes,
+  parseRoute,
   replaceRoute,
   type RouteEntry,
+  RTM_NEWROUTE,
 } from "../netlink/route.ts";
 import { Applier, type Change, type Result } from "./applier.ts";
 import { type Devices, routeIdentity } from "./resolve.ts";
@@ -64,6 +66,16 @@ export class RouteApplier {
   #list(protocol: number): RouteEntry[] {
     return FAMILIES.flatMap((family) => listRoutes(this.#connection, { family, protocol }));
   }
+}
+
+/**
+ * May this event have changed a route of ours, or a default route? Others' routes come and go all
+ * day; they concern us when they take the place of another.
+ */
+export function concernsRoutes(event: Message): boolean {
+  if (event.type === RTM_NEWROUTE && event.flags & NLM_F_REPLACE) return true;
+  const route = parseRoute(event);
+  return route !== undefined && (route.protocol === ROUTE_PROTOCOL || route.dst.bits === 0);
 }
 
 /**

@@ -1,0 +1,219 @@
+/** The whole of what this node's kernel has of the mesh, and the order in which it is changed. */
+
+import type { IP } from "../net/ip.ts";
+import type { Desired } from "../mesh/desired.ts";
+import type { Encapsulator } from "../mesh/encapsulation.ts";
+import type { Connection } from "../netlink/connection.ts";
+import type { Subsystem } from "../netlink/events.ts";
+import type { Link } from "../netlink/link.ts";
+import type { DiffOptions } from "../wireguard/diff.ts";
+import type { Device } from "./device.ts";
+import type { FirewallApplier } from "./firewall/applier.ts";
+import { Host } from "./host.ts";
+import {
+  ensureInterface,
+  type InterfaceSettings,
+  setAddress,
+  underlayWarning,
+} from "./interface.ts";
+import { type Devices, resolveRoutes, resolveRules } from "./resolve.ts";
+import { RouteApplier } from "./routes.ts";
+import { RuleApplier } from "./rules.ts";
+import { Tunnel, type TunnelState } from "./tunnel.ts";
+
+export interface Parts {
+  /** To rtnetlink. */
+  readonly connection: Connection;
+  readonly device: Device;
+  readonly firewall: FirewallApplier;
+}
+
+export interface DataplaneSettings {
+  readonly interface: InterfaceSettings;
+  /** Absent: packets inside a location are never encapsulated. */
+  readonly encapsulator?: Encapsulator;
+}
+
+/** The devices that a reconcile finds, or makes, before anything else. */
+export interface Ground {
+  /** The WireGuard interface; undefined: it is missing and waited for. */
+  readonly kilo: Link | undefined;
+  /** The interface that holds the private address. */
+  readonly private: Link | undefined;
+  /** Undefined: nothing is encapsulated. */
+  readonly tunnel: TunnelState | undefined;
+  readonly warnings: readonly string[];
+}
+
+/** How many things of each kind were changed, and what is to be told. */
+export interface Report {
+  readonly firewall: number;
+  readonly device: number;
+  readonly routes: number;
+  readonly rules: number;
+  readonly warnings: readonly string[];
+}
+
+/** What may have changed: as kernel events tell, or because WireGuard tells nobody. */
+export type Doubt = Subsystem | "wireguard";
+
+/** What the kernel refuses is thrown as a NetlinkError, what the device refuses as a WireGuardError. */
+export class Dataplane {
+  readonly host: Host;
+  readonly device: Device;
+  readonly #settings: DataplaneSettings;
+  readonly #firewall: FirewallApplier;
+  readonly #routes: RouteApplier;
+  readonly #rules: RuleApplier;
+  readonly #tunnel: Tunnel | undefined;
+  /** Index of the interface whose device is known. */
+  #kilo: number | undefined;
+
+  constructor({ connection, device, firewall }: Parts, settings: DataplaneSettings) {
+    const { encapsulator } = settings;
+    this.host = new Host(connection);
+    this.device = device;
+    this.#settings = settings;
+    this.#firewall = firewall;
+    this.#routes = new RouteApplier(connection);
+    this.#rules = new RuleApplier(connection);
+    this.#tunnel = encapsulator && new Tunnel(this.host, encapsulator);
+  }
+
+  /** Look at this again at the next reconcile. */
+  invalidate(doubt: Doubt): void {
+    switch (doubt) {
+      case "link":
+      case "address":
+      case "route":
+        this.host.invalidate(doubt);
+        // Routes go with their device or source address, and no event tells.
+        return this.#routes.invalidate();
+      case "rule":
+        return this.#rules.invalidate();
+      case "nftables":
+        return this.#firewall.invalidate();
+      case "wireguard":
+        return this.device.invalidate();
+    }
+  }
+
+  /** Look at everything again, and try again what was refused or not supported. */
+  invalidateAll(): void {
+    for (const doubt of ["link", "rule", "nftables", "wireguard"] as const) this.invalidate(doubt);
+    this.#tunnel?.invalidate();
+  }
+
+  /** Finds or makes the devices. Without a private address on this host nothing is encapsulated. */
+  prepare({ privateAddress }: { readonly privateAddress: IP | undefined }): Ground {
+    const kilo = ensureInterface(this.host, this.#settings.interface);
+    if (kilo?.index !== this.#kilo) this.device.invalidate();
+    this.#kilo = kilo?.index;
+    const holder = privateAddress && this.host.holderOf(privateAddress);
+    const warning = underlayWarning(this.host);
+    return {
+      kilo,
+      private: holder,
+      tunnel: holder && this.#tunnel?.ensure(holder),
+      warnings: warning === undefined ? [] : [warning],
+    };
+  }
+
+  /**
+   * Makes the kernel what is wished. Whoever may send comes before what leads there: first whom to
+   * accept and whom to leave alone, then the device, then the routes through it. Masquerading comes
+   * last, because connections remember it. An interface goes down when no route needs it any more.
+   */
+  async apply(
+    wish: Desired,
+    { ground, ...options }: { readonly ground: Ground } & DiffOptions,
+  ): Promise<Report> {
+    const { kilo } = ground;
+    this.#addressTunnel(wish, ground);
+    const accepted = this.#firewall.apply(wish.firewall, { masquerade: "withheld" });
+    const device = wish.isLeader && kilo ? await this.#lead(kilo, wish, options) : 0;
+    const { routes, rules, warnings } = this.#route(wish, ground);
+    if (!wish.isLeader && kilo) this.#follow(kilo);
+    const masqueraded = this.#firewall.apply(wish.firewall);
+    return {
+      firewall: accepted.length + masqueraded.length,
+      device,
+      routes: routes.changed,
+      rules: rules.changed,
+      warnings: [...warnings, ...routes.warnings, ...rules.warnings],
+    };
+  }
+
+  /**
+   * Takes out all of ours but the tunnel. The interface stays as it is, unless it is to be deleted,
+   * so that peers keep their sessions over a restart. Does what it can; returns what it could not.
+   */
+  cleanUp({ deleteInterface }: { readonly deleteInterface: boolean }): readonly string[] {
+    this.host.invalidate("link");
+    const kilo = () => this.host.link(this.#settings.interface.name);
+    return failuresOf([
+      () => void this.#firewall.remove(),
+      () => this.#rules.remove().warnings,
+      () => this.#routes.remove(this.#present(kilo())).warnings,
+      () => {
+        const link = deleteInterface && kilo();
+        if (link) this.host.deleteLink(link);
+      },
+    ]);
+  }
+
+  /** The last step of a clean-up; returns what it could not do. */
+  cleanUpTunnel(): readonly string[] {
+    return failuresOf([() => this.#tunnel?.cleanUp()]);
+  }
+
+  /** The devices by which the original agent's routes are known. */
+  #present(kilo: Link | undefined): Devices {
+    return { kilo: kilo?.index, tunnel: this.#tunnel?.find()?.index };
+  }
+
+  #addressTunnel({ tunnelAddress }: Desired, { tunnel }: Ground): void {
+    if (tunnel?.state === "ready" && tunnelAddress) {
+      this.#tunnel?.setAddress(tunnel.link, tunnelAddress);
+    }
+  }
+
+  async #lead(kilo: Link, { address, device }: Desired, options: DiffOptions): Promise<number> {
+    const isReaddressed = address !== undefined && setAddress(this.host, kilo, address);
+    const changed = await this.device.apply(device, options);
+    const isRaised = this.host.changeLink(kilo, { up: true });
+    if (isReaddressed || isRaised) this.#routes.invalidate();
+    return changed;
+  }
+
+  #route(wish: Desired, ground: Ground) {
+    const { tunnel } = ground;
+    const devices: Devices = {
+      kilo: ground.kilo?.index,
+      private: ground.private?.index,
+      tunnel: tunnel?.state === "ready" ? tunnel.link.index : undefined,
+    };
+    const routes = resolveRoutes(wish.routes, devices);
+    const rules = resolveRules(wish.rules, { interfaceName: this.#settings.interface.name });
+    return {
+      routes: this.#routes.apply(routes.entries, devices),
+      rules: this.#rules.apply(rules.entries),
+      warnings: [...routes.warnings, ...rules.warnings],
+    };
+  }
+
+  #follow(kilo: Link): void {
+    if (this.host.changeLink(kilo, { up: false })) this.#routes.invalidate();
+  }
+}
+
+/** Does one after the other, whatever they throw; returns that and what they tell, as text. */
+function failuresOf(steps: readonly (() => readonly string[] | void)[]): readonly string[] {
+  return steps.flatMap((step) => {
+    try {
+      return step() ?? [];
+    } catch (error) {
+      return [error instanceof Error ? error.message : String(error)];
+    }
+  });
+}

@@ -1,0 +1,64 @@
+/** The WireGuard device: which client speaks to it, what it has, and bringing it to the wish. */
+
+import type { DeviceConfig, DeviceState } from "../net/device.ts";
+import { afterChange, isEmptyChange } from "../wireguard/change.ts";
+import { type WireGuardClient, WireGuardError } from "../wireguard/client.ts";
+import { diffDevice, type DiffOptions } from "../wireguard/diff.ts";
+
+/**
+ * Remembers what the device was read or made to be; whoever wants to see roamed endpoints and
+ * handshakes invalidates it. All rejections are WireGuardErrors.
+ */
+export class Device {
+  readonly #clients: readonly WireGuardClient[];
+  /** The one that found the device. */
+  #client: WireGuardClient | undefined;
+  #state: DeviceState | undefined;
+
+  /** Clients in the order in which they are asked. */
+  constructor(clients: readonly WireGuardClient[]) {
+    this.#clients = clients;
+  }
+
+  invalidate(): void {
+    this.#state = undefined;
+  }
+
+  /** Undefined if no client finds such a device. */
+  async read(): Promise<DeviceState | undefined> {
+    return this.#state ??= await this.#find();
+  }
+
+  /** Returns how many peers and settings were changed; 0 if all is as wished. */
+  async apply(wish: DeviceConfig, options: DiffOptions): Promise<number> {
+    const state = await this.read();
+    if (!state || !this.#client) throw absent(this.#clients);
+    const change = diffDevice(wish, state, options);
+    if (isEmptyChange(change)) return 0;
+    this.#state = undefined; // for the case of an exception
+    await this.#client.apply(change);
+    this.#state = afterChange(state, change);
+    const { peers, ...settings } = change;
+    return peers.length + Object.keys(settings).length;
+  }
+
+  async #find(): Promise<DeviceState | undefined> {
+    for (const client of this.#clients) {
+      try {
+        const state = await client.read();
+        this.#client = client;
+        return state;
+      } catch (error) {
+        if (!(error instanceof WireGuardError && error.reason === "absent")) throw error;
+      }
+    }
+    return undefined;
+  }
+}
+
+function absent(clients: readonly WireGuardClient[]): WireGuardError {
+  const names = new Set(clients.map(({ name }) => name));
+  return new WireGuardError(`there is no WireGuard device ${[...names].join(", ")}`, {
+    reason: "absent",
+  });
+}

@@ -1,0 +1,51 @@
+/** The WireGuard interface as a network device: there or not, its MTU, its address, up or down. */
+
+import type { Prefix } from "../net/prefix.ts";
+import type { Link } from "../netlink/link.ts";
+import { diffAddresses } from "./addresses.ts";
+import type { Host } from "./host.ts";
+
+/** Bytes that WireGuard adds to a packet: an IPv6 header 40, UDP 8, its own 32. */
+const OVERHEAD = 80;
+/** Bytes; where no underlay is known. */
+const DEFAULT_MTU = 1420;
+/** Bytes; IPv6 needs 1280 inside (RFC 8200 §5). */
+const SMALLEST_UNDERLAY = 1280 + OVERHEAD;
+
+export interface InterfaceSettings {
+  readonly name: string;
+  readonly ifMissing: "create" | "wait";
+  /** Bytes. */
+  readonly mtu: number | "auto";
+}
+
+/**
+ * The interface with its MTU set; undefined if it is missing and to be waited for. A NetlinkError
+ * that {@link NetlinkError.isUnsupported} if it cannot be made because the kernel has no WireGuard.
+ */
+export function ensureInterface(host: Host, settings: InterfaceSettings): Link | undefined {
+  const { name, ifMissing } = settings;
+  if (!host.link(name) && ifMissing === "create") host.createLink({ name, kind: "wireguard" });
+  const link = host.link(name);
+  if (link) host.changeLink(link, { mtu: mtuOf(host, settings) });
+  return link && host.link(name);
+}
+
+/** Bytes: what is asked for, or what fits into the packets of the default route's device. */
+export function mtuOf(host: Host, { name, mtu }: InterfaceSettings): number {
+  if (mtu !== "auto") return mtu;
+  const { underlay } = host;
+  return underlay && underlay.name !== name ? underlay.mtu - OVERHEAD : DEFAULT_MTU;
+}
+
+/** What is wrong with the device that the tunnel's packets leave by, if anything. */
+export function underlayWarning({ underlay }: Host): string | undefined {
+  if (!underlay || underlay.mtu >= SMALLEST_UNDERLAY) return undefined;
+  return `the MTU of ${underlay.name} is ${underlay.mtu}: WireGuard needs ${SMALLEST_UNDERLAY} ` +
+    "to carry IPv6";
+}
+
+/** Makes this the interface's only address; returns whether it was not. */
+export function setAddress(host: Host, link: Link, prefix: Prefix): boolean {
+  return host.changeAddresses(diffAddresses({ index: link.index, prefix }, host.addressesOf(link)));
+}
