@@ -64,7 +64,7 @@ export function diffIntervals(
     if (old.start === wish.start && old.end === wish.end) {
       f++;
       t++;
-    } else if (old.start < wish.start || (old.start === wish.start && old.end < wish.end)) {
+    } else if (old.start <= wish.start) {
       removed.push(old);
       f++;
     } else {
