@@ -8,8 +8,12 @@ export type Key = string & { readonly [brand]: "Key" };
 /** 32 zero bytes: "no key" in WireGuard's interfaces. */
 export const ZERO_KEY = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=" as Key;
 
+/** The two bits that 43 characters have more than 32 bytes are zero. */
+const CANONICAL = /^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/;
+
 /** Reads standard base64 with padding of exactly 32 bytes, ignoring line breaks, as Go does. */
 export function parseKey(text: string): Key | undefined {
+  if (CANONICAL.test(text)) return text as Key;
   const clean = text.replace(/[\r\n]/g, "");
   if (!/^[A-Za-z0-9+/]{43}=$/.test(clean)) return undefined;
   return keyFromBytes(Uint8Array.fromBase64(clean));
