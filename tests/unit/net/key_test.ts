@@ -20,6 +20,9 @@ Deno.test("parseKey() ignores line breaks anywhere, as Go does", () => {
 Deno.test("parseKey() makes one text of a key, whatever its unused last bits are", () => {
   assert.equal(parseKey(KEY.replace("E=", "F=")), KEY);
   assert.equal(parseKey(KEY.replace("E=", "H=")), KEY);
+  for (const last of "BCD") {
+    assert.equal(parseKey(KEY.replace("E=", `${last}=`)), KEY.replace("E=", "A="));
+  }
 });
 
 Deno.test("parseKey() refuses what is not padded standard base64 of 32 bytes", () => {

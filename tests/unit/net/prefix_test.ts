@@ -51,6 +51,10 @@ Deno.test("parsePrefix() keeps address and length, network() clears the host bit
   }
 });
 
+Deno.test("parsePrefix() takes IPv4 in IPv6 with less than 96 bits for all of IPv4", () => {
+  assert.equal(formatPrefix(prefix("::ffff:10.0.0.1/90")), "10.0.0.1/0");
+});
+
 Deno.test("parsePrefix() refuses what Go refuses", () => {
   for (const text of REFUSED) assert.equal(parsePrefix(text), undefined, JSON.stringify(text));
 });
