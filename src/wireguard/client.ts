@@ -9,8 +9,8 @@ export interface WireGuardClient {
   /** The whole device. Rejects with a {@link WireGuardError}. */
   read(): Promise<DeviceState>;
   /**
-   * Carries the change out in order. Rejects with a {@link WireGuardError} at the first part that
-   * is refused; what came before it stays, so read the device again then.
+   * Carries the change out in order. Rejects with a {@link WireGuardError} if a part is refused;
+   * others may have been carried out, so read the device again then.
    */
   apply(change: DeviceChange): Promise<void>;
 }
