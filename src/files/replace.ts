@@ -2,27 +2,22 @@
 
 /**
  * Replaces a file's content, or makes it, atomically: a dot file beside it is written, brought to
- * disk and renamed. A symbolic link stays one. Errors are the system's, with the path.
+ * disk and renamed. An existing file keeps its mode, a symbolic link stays one. Errors are the
+ * system's, with the path.
  */
 export async function replaceFile(
   path: string,
   content: string,
-  options: {
-    /** Permission bits of a file that is new. */
-    readonly mode: number;
-    /** Give an existing file these bits too; else it keeps its own. */
-    readonly forceMode?: true;
-  },
+  { mode }: { readonly mode: number },
 ): Promise<void> {
   const existing = await ifThere(() => Deno.stat(path));
   const target = existing ? await Deno.realPath(path) : path;
   const slash = target.lastIndexOf("/") + 1;
   const temporary = `${target.slice(0, slash)}.${target.slice(slash)}.${crypto.randomUUID()}`;
-  const mode = options.forceMode ? options.mode : (existing?.mode ?? options.mode) & 0o7777;
   try {
-    using file = await Deno.open(temporary, { write: true, createNew: true, mode: 0o600 });
-    await file.write(new TextEncoder().encode(content));
-    await Deno.chmod(temporary, mode); // whatever the umask
+    await Deno.writeTextFile(temporary, content, { createNew: true, mode: 0o600 });
+    await Deno.chmod(temporary, (existing?.mode ?? mode) & 0o7777); // whatever the umask
+    using file = await Deno.open(temporary);
     await file.sync();
     await Deno.rename(temporary, target);
   } catch (error) {

@@ -83,8 +83,11 @@ export class FileBackend implements Backend {
     return this.#inTurn(async () => {
       const name = this.#options.hostname;
       const path = `${this.#statuses.path}/${name}.yaml`;
+      const status = this.#statusOf(name);
+      const wish = patched(status, annotations);
+      if (JSON.stringify(wish) === JSON.stringify(status) && status) return;
       try {
-        await this.#writeStatus(path, patched(this.#statusOf(name), annotations));
+        await this.#writeStatus(path, wish);
       } catch (error) {
         throw new BackendError(`annotating Node ${quote(name)} in ${path}`, { cause: error });
       }

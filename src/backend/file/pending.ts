@@ -5,6 +5,7 @@ export class Pending<T> implements Disposable {
   /** When each is due, on the monotonic clock. */
   readonly #due = new Map<T, number>();
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #closed = false;
 
   constructor(handle: (items: readonly T[]) => void) {
     this.#handle = handle;
@@ -28,7 +29,7 @@ export class Pending<T> implements Disposable {
 
   #arm(): void {
     clearTimeout(this.#timer);
-    if (this.#due.size === 0) return;
+    if (this.#due.size === 0 || this.#closed) return;
     const first = Math.min(...this.#due.values());
     this.#timer = setTimeout(() => this.#fire(), Math.max(0, first - performance.now()));
   }
@@ -42,7 +43,7 @@ export class Pending<T> implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#closed = true;
     clearTimeout(this.#timer);
-    this.#due.clear();
   }
 }

@@ -6,19 +6,11 @@
 import { dump } from "js-yaml";
 import { parseEndpoint } from "../../net/endpoint.ts";
 import { parsePrefix } from "../../net/prefix.ts";
+import { CLEAN_UP_PATCH } from "../../mesh/publish.ts";
 import { ANNOTATIONS, type NodeObject, type Strings } from "../../mesh/object.ts";
 
 /** What an agent says of its own node; anything else in a status file does not count. */
-const PUBLISHED: ReadonlySet<string> = new Set([
-  ANNOTATIONS.endpoint,
-  ANNOTATIONS.internalIP,
-  ANNOTATIONS.key,
-  ANNOTATIONS.lastSeen,
-  ANNOTATIONS.wireGuardIP,
-  ANNOTATIONS.discoveredEndpoints,
-  ANNOTATIONS.granularity,
-  ANNOTATIONS.cniCompatibilityIP,
-]);
+const PUBLISHED: ReadonlySet<string> = new Set(Object.keys(CLEAN_UP_PATCH));
 
 /** The Node with its status laid over; a person's readable `endpoint` and `internal-ip` win. */
 export function withStatus(node: NodeObject, status: Strings | undefined): NodeObject {

@@ -1,0 +1,102 @@
+/** The answers of DNS, kept while it fails. Lookups run in the background; nobody waits for them. */
+
+import { equalIP, type IP } from "../net/ip.ts";
+import { describeError } from "../net/text.ts";
+
+export type Lookup = (name: string, signal: AbortSignal) => Promise<readonly IP[]>;
+
+interface Entry {
+  /** The last good answer, never empty. */
+  answer?: readonly IP[];
+  /** Why the last lookup failed. */
+  error?: string;
+  /** The lookup that is under way. */
+  pending?: Promise<void>;
+}
+
+export class Resolver implements Disposable {
+  readonly #lookup: Lookup;
+  readonly #changed: () => void;
+  /** Also of names nobody wants now: a node that comes back may find DNS dead. */
+  readonly #entries = new Map<string, Entry>();
+  readonly #closing = new AbortController();
+  #wanted: ReadonlySet<string> = new Set();
+
+  /** `changed` is called when a name has another answer, or failed for the first time. */
+  constructor(options: { readonly lookup: Lookup; readonly changed: () => void }) {
+    this.#lookup = options.lookup;
+    this.#changed = options.changed;
+  }
+
+  /** These are the names of interest from now on; new ones are looked up at once. */
+  want(names: Iterable<string>): void {
+    this.#wanted = new Set(names);
+    for (const name of this.#wanted) {
+      if (!this.#entries.has(name)) this.#ask(name);
+    }
+  }
+
+  /** Looks all of them up again: once each resync period. */
+  refresh(): void {
+    for (const name of this.#wanted) this.#ask(name);
+  }
+
+  /** The preferred address of a name; undefined: it never resolved in this process, or not yet. */
+  address(name: string): IP | undefined {
+    return this.addresses(name)[0];
+  }
+
+  /** All its addresses, the preferred one first. */
+  addresses(name: string): readonly IP[] {
+    return this.#entries.get(name)?.answer ?? [];
+  }
+
+  /** The names whose last lookup failed, and why; earlier answers stay. */
+  failures(): ReadonlyMap<string, string> {
+    const failures = new Map<string, string>();
+    for (const name of this.#wanted) {
+      const error = this.#entries.get(name)?.error;
+      if (error !== undefined) failures.set(name, error);
+    }
+    return failures;
+  }
+
+  /** Resolves when these names have an answer or failed, at the latest in so many milliseconds. */
+  async settled(names: Iterable<string>, milliseconds: number): Promise<void> {
+    const pending = [...names].map((name) => this.#entries.get(name)?.pending);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, milliseconds);
+    await Promise.race([promise, Promise.all(pending)]);
+    clearTimeout(timer);
+  }
+
+  [Symbol.dispose](): void {
+    this.#closing.abort();
+  }
+
+  #ask(name: string): void {
+    const entry = this.#entries.get(name) ?? {};
+    this.#entries.set(name, entry);
+    entry.pending ??= this.#update(name, entry).finally(() => delete entry.pending);
+  }
+
+  async #update(name: string, entry: Entry): Promise<void> {
+    const { signal } = this.#closing;
+    try {
+      const answer = await this.#lookup(name, signal);
+      const isSame = entry.answer !== undefined && equalAnswers(entry.answer, answer);
+      delete entry.error;
+      if (isSame || signal.aborted) return;
+      entry.answer = answer;
+    } catch (error) {
+      const isNew = entry.error === undefined;
+      entry.error = describeError(error);
+      if (!isNew || signal.aborted) return;
+    }
+    this.#changed();
+  }
+}
+
+function equalAnswers(a: readonly IP[], b: readonly IP[]): boolean {
+  return a.length === b.length && a.every((ip, at) => equalIP(ip, b[at]));
+}

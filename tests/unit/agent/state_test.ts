@@ -1,0 +1,55 @@
+import assert from "node:assert/strict";
+import type { Log } from "../../../src/agent/log.ts";
+import { State } from "../../../src/agent/state.ts";
+
+async function inDirectory(
+  test: (directory: string, warnings: string[], log: Log) => Promise<void>,
+) {
+  const root = await Deno.makeTempDir({ prefix: "ag-" });
+  const warnings: string[] = [];
+  const ignore = () => {};
+  const log: Log = {
+    debug: ignore,
+    info: ignore,
+    warn: (text) => warnings.push(text),
+    error: ignore,
+  };
+  try {
+    await test(`${root}/lib/kilo`, warnings, log);
+  } finally {
+    await Deno.remove(root, { recursive: true });
+  }
+}
+
+Deno.test("State remembers what was published", () =>
+  inDirectory(async (directory, warnings, log) => {
+    const state = await State.open(log, directory);
+    assert.equal(Deno.statSync(directory).mode! & 0o777, 0o700);
+    assert.equal(state.keyPath, `${directory}/key`);
+    assert.deepEqual(state.published, { endpoint: [], internalIP: [] });
+    state.published = { endpoint: ["1.2.3.4:5"], internalIP: [""] };
+    assert.deepEqual((await State.open(log, directory)).published, {
+      endpoint: ["1.2.3.4:5"],
+      internalIP: [""],
+    });
+    assert.deepEqual([warnings, [...Deno.readDirSync(directory)].length], [[], 1]);
+  }));
+
+Deno.test("State writes nothing when nothing is new", () =>
+  inDirectory(async (directory, _, log) => {
+    const state = await State.open(log, directory);
+    state.published = { endpoint: [], internalIP: [] };
+    assert.deepEqual([...Deno.readDirSync(directory)], []);
+  }));
+
+Deno.test("State warns of a file it cannot use or write, and goes on", () =>
+  inDirectory(async (directory, warnings, log) => {
+    await Deno.mkdir(directory, { recursive: true });
+    await Deno.writeTextFile(`${directory}/published.json`, "{");
+    const state = await State.open(log, directory);
+    assert.deepEqual(state.published, { endpoint: [], internalIP: [] });
+    assert.equal(warnings.length, 1);
+    await Deno.remove(directory, { recursive: true });
+    state.published = { endpoint: ["x"], internalIP: [] };
+    assert.deepEqual([state.published.endpoint, warnings.length], [["x"], 2]);
+  }));
