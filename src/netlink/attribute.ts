@@ -5,7 +5,7 @@
 
 import { bytes, type Codec, copy, LITTLE_ENDIAN, string, type ValueOf } from "./codec.ts";
 import { MalformedError, UnencodableError } from "./error.ts";
-import type { Writer } from "./writer.ts";
+import { align, type Writer } from "./writer.ts";
 
 const HEADER = 4; // NLA_HDRLEN
 const MAX_LENGTH = 0xffff;
@@ -196,8 +196,4 @@ function writeAttribute(
   const nested = row.codec.nested ? NLA_F_NESTED : 0;
   out.view.setUint16(start + 2, row.number | nested, LITTLE_ENDIAN);
   out.align();
-}
-
-function align(length: number): number {
-  return (length + 3) & ~3;
 }

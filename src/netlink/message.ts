@@ -9,7 +9,7 @@ import {
 } from "./attribute.ts";
 import { type Fixed, LITTLE_ENDIAN, string, struct, u16, u32 } from "./codec.ts";
 import { MalformedError, NetlinkError } from "./error.ts";
-import type { Writer } from "./writer.ts";
+import { align, type Writer } from "./writer.ts";
 
 export const NLMSG_ERROR = 2;
 export const NLMSG_DONE = 3;
@@ -172,8 +172,4 @@ function readExtended(message: Message): Attributes<typeof NLMSGERR_ATTR> {
     start += message.flags & NLM_F_CAPPED ? HEADER : align(nlmsg_len);
   }
   return readAttributes(NLMSGERR_ATTR, message.payload, { start, end });
-}
-
-function align(length: number): number {
-  return (length + 3) & ~3;
 }

@@ -1,5 +1,10 @@
 /** A growing buffer for any number of netlink messages. */
 
+/** Rounds up to the 4 bytes that messages and attributes are aligned to (`NLMSG_ALIGN`, `NLA_ALIGN`). */
+export function align(length: number): number {
+  return length + (-length & 3);
+}
+
 /** Numbers are written in host order unless a method says otherwise. Bytes skipped over are zero. */
 export class Writer {
   #bytes = new Uint8Array(4096);
@@ -38,8 +43,8 @@ export class Writer {
     this.#bytes.set(bytes, start);
   }
 
-  /** Pads to the 4 bytes that messages and attributes are aligned to (`NLMSG_ALIGNTO`, `NLA_ALIGNTO`). */
+  /** Pads what is written to 4 bytes. */
   align(): void {
-    this.reserve(-this.#length & 3);
+    this.reserve(align(this.#length) - this.#length);
   }
 }

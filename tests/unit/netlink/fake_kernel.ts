@@ -1,6 +1,6 @@
 /** A kernel played by a function, for connections without a socket. */
 
-import { u16, u32 } from "../../../src/netlink/codec.ts";
+import { LITTLE_ENDIAN } from "../../../src/netlink/codec.ts";
 import {
   type Message,
   NLMSG_DONE,
@@ -8,7 +8,7 @@ import {
   readMessages,
 } from "../../../src/netlink/message.ts";
 import type { Transport } from "../../../src/netlink/transport.ts";
-import { Writer } from "../../../src/netlink/writer.ts";
+import { align, Writer } from "../../../src/netlink/writer.ts";
 
 /** What the kernel does with the messages of one send: datagrams, or errors to throw when received. */
 export type Kernel = (requests: readonly Message[]) => readonly (Uint8Array | Error)[];
@@ -54,32 +54,32 @@ export interface MessageFields {
 }
 
 /** One message from the kernel. */
-export function message(fields: MessageFields): Uint8Array {
+export function message(fields: MessageFields): Uint8Array<ArrayBuffer> {
   const { type, sequence, flags = 0, portId = 4711, payload = new Uint8Array() } = fields;
-  const out = new Writer();
-  u32.write(out, 16 + payload.length);
-  u16.write(out, type);
-  u16.write(out, flags);
-  u32.write(out, sequence);
-  u32.write(out, portId);
-  out.append(payload);
-  out.align();
-  return out.bytes();
+  const bytes = new Uint8Array(align(16 + payload.length));
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, 16 + payload.length, LITTLE_ENDIAN);
+  view.setUint16(4, type, LITTLE_ENDIAN);
+  view.setUint16(6, flags, LITTLE_ENDIAN);
+  view.setUint32(8, sequence, LITTLE_ENDIAN);
+  view.setUint32(12, portId, LITTLE_ENDIAN);
+  bytes.set(payload, 16);
+  return bytes;
 }
 
 /** What the kernel says of a request: 0 is an acknowledgement. */
 export function answer(request: Message, errno = 0): Uint8Array {
   const payload = new Uint8Array(20);
   const view = new DataView(payload.buffer);
-  view.setInt32(0, -errno, true);
-  view.setUint32(4, 16, true);
+  view.setInt32(0, -errno, LITTLE_ENDIAN);
+  view.setUint32(4, 16, LITTLE_ENDIAN);
   return message({ type: NLMSG_ERROR, sequence: request.sequence, payload });
 }
 
 /** The end of a dump. */
 export function done(request: Message, errno = 0): Uint8Array {
   const payload = new Uint8Array(4);
-  new DataView(payload.buffer).setInt32(0, -errno, true);
+  new DataView(payload.buffer).setInt32(0, -errno, LITTLE_ENDIAN);
   return message({ type: NLMSG_DONE, sequence: request.sequence, payload });
 }
 
