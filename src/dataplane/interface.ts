@@ -32,7 +32,7 @@ export function ensureInterface(host: Host, settings: InterfaceSettings): Link |
 }
 
 /** Bytes: what is asked for, or what fits into the packets of the default route's device. */
-export function mtuOf(host: Host, { name, mtu }: InterfaceSettings): number {
+export function mtuOf(host: Host, { name, mtu }: Pick<InterfaceSettings, "name" | "mtu">): number {
   if (mtu !== "auto") return mtu;
   const { underlay } = host;
   return underlay && underlay.name !== name ? underlay.mtu - OVERHEAD : DEFAULT_MTU;

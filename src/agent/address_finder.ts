@@ -1,0 +1,71 @@
+/** Which addresses this node is reached at, found at start and again at each resync. */
+
+import type { Host } from "../dataplane/host.ts";
+import { equalIP, type IP } from "../net/ip.ts";
+import { describeError } from "../net/text.ts";
+import { discover, type Discovery, type DiscoveryOptions, viewHost } from "./discovery.ts";
+import { lookupHost } from "./lookup.ts";
+
+export class AddressFinder {
+  readonly #host: Host;
+  readonly #hostname: string;
+  readonly #options: DiscoveryOptions;
+  readonly #changed: () => void;
+  #hostnameIPs: readonly IP[] = [];
+  #found: Discovery;
+  #problem: string | undefined;
+  #isAsking = false;
+
+  /**
+   * Looks at once and throws a DiscoveryError if there is nothing to be reached at. The host name is
+   * looked up meanwhile, which may take long; `changed` is called when its answer makes a difference.
+   */
+  constructor(
+    host: Host,
+    options: DiscoveryOptions & { readonly hostname: string; readonly changed: () => void },
+  ) {
+    this.#host = host;
+    this.#hostname = options.hostname;
+    this.#options = options;
+    this.#changed = options.changed;
+    this.#found = this.#discover();
+    this.#askForHostname();
+  }
+
+  get found(): Discovery {
+    return this.#found;
+  }
+
+  /** Why what was found before is still used, if it is. */
+  get problem(): string | undefined {
+    return this.#problem;
+  }
+
+  /** Looks again; what was found stays if there is nothing any more. */
+  refresh(): void {
+    try {
+      this.#found = this.#discover();
+      this.#problem = undefined;
+    } catch (error) {
+      this.#problem = describeError(error);
+    }
+    this.#askForHostname();
+  }
+
+  #discover(): Discovery {
+    return discover(viewHost(this.#host, this.#hostnameIPs), this.#options);
+  }
+
+  async #askForHostname(): Promise<void> {
+    if (this.#isAsking) return;
+    this.#isAsking = true;
+    const ips = await lookupHost(this.#hostname).catch(() => [] as const);
+    this.#isAsking = false;
+    const isSame = ips.length === this.#hostnameIPs.length &&
+      ips.every((ip, at) => equalIP(ip, this.#hostnameIPs[at]));
+    if (isSame || ips.length === 0) return; // a name that fails to resolve says nothing new
+    this.#hostnameIPs = ips;
+    this.refresh();
+    this.#changed();
+  }
+}

@@ -1,0 +1,129 @@
+/** The agent from start to end, and the clean-up by itself. */
+
+import { openBackend } from "../backend/open.ts";
+import { publicKeyOf } from "../wireguard/key.ts";
+import { AddressFinder } from "./address_finder.ts";
+import { Kernel } from "./kernel.ts";
+import { loadKey } from "./key.ts";
+import { lockInterface } from "./lock.ts";
+import { configureLog, type Log, openLog } from "./log.ts";
+import { lookupHost } from "./lookup.ts";
+import type { AgentOptions } from "./options.ts";
+import { Publisher } from "./publisher.ts";
+import { Reconciler } from "./reconciler.ts";
+import { Resolver } from "./resolver.ts";
+import { State } from "./state.ts";
+
+/** Milliseconds that a clean-up waits for the backend, twice: for the own Node, and to annotate it. */
+const PATIENCE = 10_000;
+
+/** Runs until SIGINT or SIGTERM, then cleans up as told. Rejects if it cannot start. */
+export async function runAgent(options: AgentOptions): Promise<void> {
+  configureLog(options.logLevel);
+  const log = openLog("kilo");
+  using stop = stopSignal();
+  using _lock = lockInterface(options.interface);
+  using kernel = new Kernel(options);
+  const state = await State.open(log);
+  const { key: privateKey, warning } = await loadKey(state.keyPath);
+  if (warning !== undefined) log.warn(warning);
+  const publicKey = await publicKeyOf(privateKey);
+
+  const meshChanged = () => reconciler.meshChanged();
+  const addresses = new AddressFinder(kernel.dataplane.host, {
+    kiloInterface: options.interface,
+    internalCidr: options.internalCidr,
+    prioritisePrivateAddresses: options.prioritisePrivateAddresses,
+    hostname: options.hostname,
+    changed: meshChanged,
+  });
+  using resolver = new Resolver({ lookup: lookupHost, changed: meshChanged });
+  await using backend = openBackend(options.backend, options);
+  const publisher = new Publisher(backend, { memory: state, log });
+  const reconciler = new Reconciler({
+    ...{ options, backend, kernel, addresses, resolver, publisher, log },
+    key: { privateKey, publicKey },
+  });
+  log.info("starting", { hostname: options.hostname, interface: options.interface, publicKey });
+
+  const complete = backend.start((change) => reconciler.clusterChanged(change));
+  if (await Promise.race([complete.then(() => "complete"), stop.requested]) !== "complete") return;
+  const running = Promise.all([
+    reconciler.run(),
+    publisher.run(),
+    kernel.watch((doubts) => reconciler.kernelChanged(doubts)),
+  ]);
+  await Promise.race([running, stop.requested]);
+  reconciler.stop();
+  publisher.stop();
+  kernel.stopWatching();
+  await running;
+  if (options.cleanUp) {
+    await cleanUp(kernel, {
+      deleteInterface: options.cleanUpInterface,
+      retract: () => publisher.retract(),
+      log,
+    });
+  }
+  log.info("stopped");
+}
+
+/** Undoes everything on this node, the interface and its Node's annotations included. */
+export async function cleanUpNode(options: AgentOptions): Promise<void> {
+  configureLog(options.logLevel);
+  const log = openLog("kilo");
+  using _lock = lockInterface(options.interface);
+  using kernel = new Kernel(options);
+  await using backend = openBackend(options.backend, options);
+  const publisher = new Publisher(backend, { memory: await State.open(log), log });
+  const retract = async () => {
+    await inTime(backend.start(() => {}), "reading Nodes and Peers");
+    await publisher.retract();
+  };
+  const isClean = await cleanUp(kernel, { deleteInterface: true, retract, log });
+  if (!isClean) throw new Error("not everything could be cleaned up, see the log");
+}
+
+/** Does what it can, in bounded time; false if something is left. */
+async function cleanUp(
+  { dataplane }: Kernel,
+  options: {
+    readonly deleteInterface: boolean;
+    /** Takes the annotations away. */
+    readonly retract: () => Promise<void>;
+    readonly log: Log;
+  },
+): Promise<boolean> {
+  const { deleteInterface, retract, log } = options;
+  const failures = [...dataplane.cleanUp({ deleteInterface })];
+  try {
+    await inTime(retract(), "taking this node's annotations away");
+  } catch (error) {
+    failures.push(error instanceof Error ? error.message : String(error));
+  }
+  failures.push(...dataplane.cleanUpTunnel());
+  for (const failure of failures) log.error(`clean-up: ${failure}`);
+  return failures.length === 0;
+}
+
+async function inTime(action: Promise<void>, what: string): Promise<void> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const seconds = PATIENCE / 1000;
+  const timer = setTimeout(() => reject(new Error(`${what} took over ${seconds} s`)), PATIENCE);
+  await Promise.race([action, late]).finally(() => clearTimeout(timer));
+}
+
+/** SIGINT and SIGTERM ask the agent to stop instead of ending it. */
+function stopSignal(): Disposable & { readonly requested: Promise<"stop"> } {
+  const { promise, resolve } = Promise.withResolvers<"stop">();
+  const listener = () => resolve("stop");
+  for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, listener);
+  return {
+    requested: promise,
+    [Symbol.dispose]() {
+      for (const signal of ["SIGINT", "SIGTERM"] as const) {
+        Deno.removeSignalListener(signal, listener);
+      }
+    },
+  };
+}

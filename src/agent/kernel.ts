@@ -1,0 +1,76 @@
+/** The agent's hold on the kernel: sockets, the dataplane over them, and the events that concern it. */
+
+import { Dataplane, type DataplaneSettings, type Doubt } from "../dataplane/dataplane.ts";
+import { Device } from "../dataplane/device.ts";
+import { FirewallApplier } from "../dataplane/firewall/applier.ts";
+import { concernsFirewall } from "../dataplane/firewall/event.ts";
+import type { Encapsulator } from "../mesh/encapsulation.ts";
+import { Connection } from "../netlink/connection.ts";
+import { EventMonitor, type KernelEvents } from "../netlink/events.ts";
+import { NETLINK_GENERIC, NETLINK_NETFILTER, NETLINK_ROUTE, Socket } from "../netlink/socket.ts";
+import { kernelClient } from "../wireguard/kernel.ts";
+import { userspaceClient } from "../wireguard/userspace.ts";
+import type { AgentOptions } from "./options.ts";
+
+/** Everything that is to be closed, and nothing but that: what is in the kernel stays. */
+export class Kernel implements Disposable {
+  readonly dataplane: Dataplane;
+  readonly #resources: DisposableStack;
+  readonly #events: EventMonitor;
+
+  /** Throws a NetlinkError if the kernel lacks what the agent cannot do without. */
+  constructor(options: AgentOptions) {
+    using resources = new DisposableStack();
+    const connect = (family: number) => resources.use(new Connection(Socket.open(family)));
+    const route = connect(NETLINK_ROUTE);
+    const netfilter = connect(NETLINK_NETFILTER);
+    const generic = connect(NETLINK_GENERIC);
+    const { interface: name } = options;
+    this.dataplane = new Dataplane({
+      connection: route,
+      device: new Device([kernelClient(name, generic), userspaceClient(name)]),
+      firewall: new FirewallApplier(netfilter),
+    }, dataplaneSettings(options));
+    this.#events = resources.use(EventMonitor.open(
+      ["link", "address", "route", "rule", "nftables"],
+      { own: new Set([route.portId, netfilter.portId]) },
+    ));
+    this.#resources = resources.move();
+  }
+
+  /** Calls `changed` whenever others changed what the agent looks after, until {@link stopWatching}. */
+  async watch(changed: (doubts: readonly Doubt[]) => void): Promise<void> {
+    for await (const events of this.#events) {
+      const doubts = events.filter(isConcern).map(({ subsystem }) => subsystem);
+      if (doubts.length > 0) changed(doubts);
+    }
+  }
+
+  stopWatching(): void {
+    this.#events[Symbol.dispose]();
+  }
+
+  [Symbol.dispose](): void {
+    this.#resources.dispose();
+  }
+}
+
+/** Who encapsulates packets inside a location. */
+export function encapsulatorOf({ compatibility }: AgentOptions): Encapsulator {
+  return compatibility ?? "ipip";
+}
+
+function dataplaneSettings(options: AgentOptions): DataplaneSettings {
+  return {
+    interface: {
+      name: options.interface,
+      ifMissing: options.createInterface ? "create" : "wait",
+      mtu: options.mtu,
+    },
+    ...options.encapsulate !== "never" && { encapsulator: encapsulatorOf(options) },
+  };
+}
+
+function isConcern({ subsystem, messages, overflow }: KernelEvents): boolean {
+  return overflow || subsystem !== "nftables" || messages.some(concernsFirewall);
+}

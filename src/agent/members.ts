@@ -1,0 +1,86 @@
+/** Who makes up the mesh now, and whether something that happened makes it another one. */
+
+import type { Change, Cluster } from "../backend/backend.ts";
+import type { Node } from "../mesh/node.ts";
+import type { Peer } from "../mesh/peer.ts";
+import {
+  type CompleteNode,
+  equalNodes,
+  equalPeers,
+  isComplete,
+  isReadyPeer,
+} from "../mesh/readiness.ts";
+import { type Moment, Staleness } from "../mesh/staleness.ts";
+
+/** Follows a backend's cluster; everything costs as much as changed, not as much as there is. */
+export class Members {
+  readonly #hostname: string;
+  readonly #staleness = new Staleness();
+  readonly #nodes = new Map<string, CompleteNode>();
+  readonly #peers = new Map<string, Peer>();
+  #relists = 0;
+
+  /** `hostname`: the local node, which to itself is always fresh. */
+  constructor(hostname: string) {
+    this.#hostname = hostname;
+  }
+
+  /** Ready nodes but the local one, in no order. */
+  get nodes(): Iterable<CompleteNode> {
+    return this.#nodes.values();
+  }
+
+  /** Ready Peers, in no order. */
+  get peers(): Iterable<Peer> {
+    return this.#peers.values();
+  }
+
+  /** Takes over what changed in the cluster; true if it makes another mesh. */
+  update(cluster: Cluster, change: Change, now: Moment): boolean {
+    let different = false;
+    for (const name of change.nodes) {
+      const node = cluster.nodes.get(name);
+      if (name === this.#hostname) different = true;
+      else if (this.#updateNode(name, node, now)) different = true;
+    }
+    for (const name of change.peers) {
+      if (this.#updatePeer(name, cluster.peers.get(name))) different = true;
+    }
+    return different;
+  }
+
+  /**
+   * Drops nodes that no longer check in and returns their names; none while our own view is not
+   * live. `relists`: how often the view was made anew, after which everyone has a full minute.
+   */
+  expire(now: Moment, view: { readonly live: boolean; readonly relists: number }): string[] {
+    if (view.relists !== this.#relists) this.#staleness.relisted(now);
+    this.#relists = view.relists;
+    const expired = this.#staleness.expire(now, view).filter((name) => this.#nodes.has(name));
+    for (const name of expired) this.#nodes.delete(name);
+    return expired;
+  }
+
+  /** Milliseconds until a node may go stale; undefined: none can. */
+  nextExpiry(now: Moment): number | undefined {
+    return this.#staleness.nextExpiry(now);
+  }
+
+  #updateNode(name: string, node: Node | undefined, now: Moment): boolean {
+    const before = this.#nodes.get(name);
+    if (node) this.#staleness.observe(name, node.lastSeen, now);
+    else this.#staleness.forget(name);
+    if (!node || !isComplete(node) || !this.#staleness.isFresh(name)) {
+      return this.#nodes.delete(name);
+    }
+    this.#nodes.set(name, node);
+    return before === undefined || !equalNodes(before, node);
+  }
+
+  #updatePeer(name: string, peer: Peer | undefined): boolean {
+    const before = this.#peers.get(name);
+    if (!peer || !isReadyPeer(peer)) return this.#peers.delete(name);
+    this.#peers.set(name, peer);
+    return before === undefined || !equalPeers(before, peer);
+  }
+}

@@ -1,0 +1,55 @@
+/** Endpoints with DNS names get their addresses before the mesh is computed from them. */
+
+import type { Endpoint } from "../net/endpoint.ts";
+import type { Granularity } from "../mesh/node.ts";
+import type { Peer } from "../mesh/peer.ts";
+import type { CompleteNode } from "../mesh/readiness.ts";
+import { locationOf } from "../mesh/topology.ts";
+import type { Resolver } from "./resolver.ts";
+
+export interface Resolved {
+  readonly nodes: readonly CompleteNode[];
+  readonly peers: readonly Peer[];
+  /** Names of which nothing is known, and on which it depends who leads a location. */
+  readonly undecided: readonly string[];
+}
+
+/**
+ * Fills in what the resolver knows and has it look up the rest. A target whose name is not known
+ * has no endpoint; but among several nodes of a location all agents must elect the same leader, so
+ * there a name that was never resolved leaves the election undecided.
+ */
+export function resolveEndpoints(
+  { nodes, peers }: { readonly nodes: Iterable<CompleteNode>; readonly peers: Iterable<Peer> },
+  { resolver, granularity }: { readonly resolver: Resolver; readonly granularity: Granularity },
+): Resolved {
+  const resolve = (endpoint: Endpoint): Endpoint => {
+    const ip = endpoint.dns === undefined ? undefined : resolver.address(endpoint.dns);
+    return ip ? { ...endpoint, ip } : endpoint;
+  };
+  const allNodes = [...nodes], allPeers = [...peers];
+  resolver.want([...allNodes, ...allPeers].flatMap(({ endpoint }) => endpoint?.dns ?? []));
+  const resolved = allNodes.map((node) =>
+    node.endpoint.dns === undefined ? node : { ...node, endpoint: resolve(node.endpoint) }
+  );
+  return {
+    nodes: resolved,
+    peers: allPeers.map((peer) =>
+      peer.endpoint?.dns === undefined ? peer : { ...peer, endpoint: resolve(peer.endpoint) }
+    ),
+    undecided: undecidedNames(resolved, granularity),
+  };
+}
+
+function undecidedNames(nodes: readonly CompleteNode[], granularity: Granularity): string[] {
+  const unknown = nodes.filter(({ endpoint }) => endpoint.ip === undefined);
+  if (unknown.length === 0) return [];
+  const sizes = new Map<string, number>();
+  for (const node of nodes) {
+    const location = locationOf(node, granularity);
+    sizes.set(location, (sizes.get(location) ?? 0) + 1);
+  }
+  return unknown
+    .filter((node) => sizes.get(locationOf(node, granularity))! > 1)
+    .map(({ endpoint }) => endpoint.dns!);
+}

@@ -1,0 +1,122 @@
+/**
+ * Keeps the own Node's annotations as they should be, and checks in. It works beside the agent's
+ * loop: a slow or absent API server never holds the mesh up.
+ */
+
+import type { Backend } from "../backend/backend.ts";
+import type { Strings } from "../mesh/object.ts";
+import { CLEAN_UP_PATCH, type Own, publish, type Published } from "../mesh/publish.ts";
+import { STALE_AFTER } from "../mesh/staleness.ts";
+import type { Log } from "./log.ts";
+import { Trigger } from "./trigger.ts";
+
+/** Milliseconds between check-ins. */
+export const CHECK_IN_PERIOD = 30_000;
+
+/** Milliseconds after a first failure; doubled each time, up to the check-in period. */
+const FIRST_RETRY = 500;
+
+/** What is known of this node at any time. */
+export type OwnFacts = Omit<Own, "now">;
+
+/** Where what was published is remembered over a restart; failures are its own to report. */
+export interface Memory {
+  published: Published;
+}
+
+export class Publisher {
+  readonly #backend: Backend;
+  readonly #memory: Memory;
+  readonly #log: Log;
+  readonly #trigger = new Trigger<"change" | "check-in">();
+  #own: OwnFacts | undefined;
+  #lastSuccess = -Infinity;
+
+  constructor(
+    backend: Backend,
+    options: { readonly memory: Memory; readonly log: Log },
+  ) {
+    this.#backend = backend;
+    this.#memory = options.memory;
+    this.#log = options.log;
+  }
+
+  /** Did an own check-in get through lately? */
+  get live(): boolean {
+    return performance.now() - this.#lastSuccess < STALE_AFTER;
+  }
+
+  /**
+   * Takes what is known of this node now and returns the annotations its Node shall have; those
+   * that differ are sent soon. Undefined while there is no such Node.
+   */
+  update(own: OwnFacts): Strings | undefined {
+    this.#own = own;
+    const publication = this.#publication({ checkIn: false });
+    if (publication && Object.keys(publication.patch).length > 0) this.#trigger.mark("change");
+    return publication?.annotations;
+  }
+
+  /** Sends what {@link update} finds, and a check-in each period, until {@link stop}. */
+  async run(): Promise<void> {
+    let retry = FIRST_RETRY;
+    for (;;) {
+      const timer = setTimeout(() => this.#trigger.mark("check-in"), CHECK_IN_PERIOD);
+      const reasons = await this.#trigger.next();
+      clearTimeout(timer);
+      if (!reasons) return;
+      const checkIn = reasons.has("check-in");
+      if (await this.#send({ checkIn })) {
+        retry = FIRST_RETRY;
+        continue;
+      }
+      await this.#pause(retry);
+      retry = Math.min(retry * 2, CHECK_IN_PERIOD);
+      this.#trigger.mark(checkIn ? "check-in" : "change");
+    }
+  }
+
+  stop(): void {
+    this.#trigger.close();
+    this.#endPause?.();
+  }
+
+  /** Takes everything the agent publishes away; rejects with a BackendError. */
+  async retract(): Promise<void> {
+    await this.#backend.patchOwn(CLEAN_UP_PATCH);
+    this.#memory.published = { endpoint: [], internalIP: [] };
+  }
+
+  #publication({ checkIn }: { checkIn: boolean }) {
+    const annotations = this.#backend.cluster().own;
+    if (!annotations || !this.#own) return undefined;
+    const own = { ...this.#own, now: Date.now() / 1000 };
+    return publish(annotations, own, { published: this.#memory.published, checkIn });
+  }
+
+  async #send({ checkIn }: { checkIn: boolean }): Promise<boolean> {
+    const publication = this.#publication({ checkIn });
+    if (!publication) return true;
+    this.#memory.published = publication.published;
+    if (Object.keys(publication.patch).length === 0) return true;
+    try {
+      await this.#backend.patchOwn(publication.patch);
+      this.#lastSuccess = performance.now();
+      return true;
+    } catch (error) {
+      this.#log.error("the own Node could not be annotated; trying again", { error });
+      return false;
+    }
+  }
+
+  #endPause: (() => void) | undefined;
+
+  async #pause(milliseconds: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, milliseconds);
+    this.#endPause = resolve;
+    await promise;
+    clearTimeout(timer);
+    this.#endPause = undefined;
+  }
+}

@@ -1,0 +1,271 @@
+/** The one loop: whatever happens only marks; a round brings this node to what the objects say. */
+
+import type { Backend, Change } from "../backend/backend.ts";
+import type { Doubt, Ground, Report } from "../dataplane/dataplane.ts";
+import { mtuOf } from "../dataplane/interface.ts";
+import { cniCompatibilityIP } from "../dataplane/tunnel.ts";
+import type { Desired } from "../mesh/desired.ts";
+import { discoverEndpoints } from "../mesh/discover.ts";
+import { NO_ENDPOINTS } from "../mesh/discovered_endpoints.ts";
+import { type CompleteNode, isComplete } from "../mesh/readiness.ts";
+import type { Moment } from "../mesh/staleness.ts";
+import { hostPrefix } from "../net/prefix.ts";
+import type { Key } from "../net/key.ts";
+import type { AddressFinder } from "./address_finder.ts";
+import { writeConflist } from "./cni.ts";
+import { ensureForwarding } from "./forwarding.ts";
+import type { Kernel } from "./kernel.ts";
+import { localNode } from "./local_node.ts";
+import { type Log, standingWarnings } from "./log.ts";
+import { Members } from "./members.ts";
+import type { AgentOptions } from "./options.ts";
+import type { OwnFacts, Publisher } from "./publisher.ts";
+import type { Resolver } from "./resolver.ts";
+import { Trigger } from "./trigger.ts";
+import { Wish } from "./wish.ts";
+
+/** Why there is a round. */
+type Reason =
+  /** A node, a Peer, a name or an address is another. */
+  | "mesh"
+  /** Others changed something in the kernel. */
+  | "kernel"
+  /** Look at the WireGuard device, whose changes nobody tells. */
+  | "look"
+  /** A node may have gone stale, or there is something else to warn of. */
+  | "members"
+  /** Look at everything. */
+  | "resync"
+  /** The last round failed. */
+  | "retry";
+
+/** Milliseconds between looks at a device of up to {@link PEERS_A_LOOK} peers; rarer with more. */
+const LOOK_PERIOD = 5000;
+const PEERS_A_LOOK = 500;
+
+/** Milliseconds until a failed round is tried again; doubled each time, up to the resync period. */
+const FIRST_RETRY = 1000;
+
+export interface ReconcilerParts {
+  readonly options: AgentOptions;
+  readonly key: { readonly privateKey: Key; readonly publicKey: Key };
+  readonly backend: Backend;
+  readonly kernel: Kernel;
+  readonly addresses: AddressFinder;
+  readonly resolver: Resolver;
+  readonly publisher: Publisher;
+  readonly log: Log;
+}
+
+export class Reconciler {
+  readonly #parts: ReconcilerParts;
+  readonly #trigger = new Trigger<Reason>();
+  readonly #alarms = new Map<Reason, number>();
+  readonly #members: Members;
+  readonly #wish: Wish;
+  readonly #warn: (present: Iterable<string>) => unknown;
+  #reconciled: OwnFacts["reconciled"];
+  #hostWarnings: readonly string[] = [];
+  #problems: readonly unknown[] = [];
+  #retry = FIRST_RETRY;
+
+  constructor(parts: ReconcilerParts) {
+    const { options, resolver, log } = parts;
+    this.#parts = parts;
+    this.#members = new Members(options.hostname);
+    this.#wish = new Wish(options, resolver);
+    this.#warn = standingWarnings(log);
+  }
+
+  /** The backend's cluster is another. */
+  clusterChanged(change: Change): void {
+    const cluster = this.#parts.backend.cluster();
+    if (this.#members.update(cluster, change, now())) this.meshChanged();
+    else if (cluster.problems !== this.#problems) this.#trigger.mark("members");
+    this.#problems = cluster.problems;
+  }
+
+  /** A name or an own address is another. */
+  meshChanged(): void {
+    this.#wish.forget();
+    this.#trigger.mark("mesh");
+  }
+
+  /** Others changed something in the kernel. */
+  kernelChanged(doubts: readonly Doubt[]): void {
+    for (const doubt of doubts) this.#parts.kernel.dataplane.invalidate(doubt);
+    this.#trigger.mark("kernel");
+  }
+
+  /** Ends {@link run} after the round that is under way. */
+  stop(): void {
+    this.#trigger.close();
+  }
+
+  /** Round after round; a failed one is logged and tried again. Both lists must be complete. */
+  async run(): Promise<void> {
+    const { resyncPeriod } = this.#parts.options;
+    this.#trigger.mark("resync");
+    for (;;) {
+      const reasons = await this.#trigger.next();
+      if (!reasons) break;
+      try {
+        await this.#round(reasons);
+        this.#retry = FIRST_RETRY;
+      } catch (error) {
+        this.#failed(error);
+      }
+      if (reasons.has("resync")) this.#markIn("resync", resyncPeriod);
+      if (reasons.has("resync") || reasons.has("look")) this.#markIn("look", this.#lookPeriod());
+      this.#markIn("members", this.#members.nextExpiry(now()));
+    }
+    for (const alarm of this.#alarms.values()) clearTimeout(alarm);
+  }
+
+  #failed(error: unknown): void {
+    const { kernel, log, options } = this.#parts;
+    log.error("reconciling failed, trying again", { error });
+    kernel.dataplane.invalidateAll();
+    this.#markIn("retry", this.#retry);
+    this.#retry = Math.min(this.#retry * 2, options.resyncPeriod);
+  }
+
+  #markIn(reason: Reason, milliseconds: number | undefined): void {
+    clearTimeout(this.#alarms.get(reason));
+    if (milliseconds === undefined) return;
+    this.#alarms.set(reason, setTimeout(() => this.#trigger.mark(reason), milliseconds));
+  }
+
+  #lookPeriod(): number {
+    return LOOK_PERIOD * Math.max(1, this.#wish.peerCount / PEERS_A_LOOK);
+  }
+
+  async #round(reasons: ReadonlySet<Reason>): Promise<void> {
+    const { kernel: { dataplane }, addresses, resolver } = this.#parts;
+    if (this.#expire()) this.#wish.forget();
+    else if (reasons.size === 1 && reasons.has("members")) return this.#tell();
+    if (reasons.has("look")) dataplane.invalidate("wireguard");
+    if (reasons.has("resync")) {
+      dataplane.invalidateAll();
+      addresses.refresh();
+      resolver.refresh();
+    }
+    const prepared = await this.#prepare();
+    if (typeof prepared === "string") return this.#tell([prepared]);
+    if (reasons.has("resync")) this.#hostWarnings = await this.#tendHost(prepared.local);
+    const { local, ground } = prepared;
+    const wish = this.#wish.of(local, {
+      members: this.#members,
+      ground,
+      discoveredAddress: addresses.found.internalIP,
+      privateKey: this.#parts.key.privateKey,
+    });
+    if (typeof wish === "string") return this.#tell([wish]);
+    await this.#apply(wish, { local, ground });
+  }
+
+  /** The devices and the local node, or why there is nothing to be done yet. */
+  async #prepare(): Promise<{ local: CompleteNode; ground: Ground } | string> {
+    const { options, backend, kernel: { dataplane }, addresses, publisher } = this.#parts;
+    const { hostname } = options;
+    const node = backend.cluster().nodes.get(hostname);
+    const annotations = publisher.update(this.#own());
+    if (!node || !annotations) {
+      return `there is no Node ${hostname}: this node's mesh stays as it is`;
+    }
+    const discovered = addresses.found.internalIP?.ip;
+    const annotated = localNode(node, { annotations, discoveredEndpoints: NO_ENDPOINTS });
+    const ground = dataplane.prepare({ privateAddress: discovered ?? annotated.internalIP?.ip });
+    const device = await dataplane.device.read();
+    const local: CompleteNode | typeof annotated = {
+      ...annotated,
+      discoveredEndpoints: device
+        ? discoverEndpoints(
+          { nodes: [...this.#members.nodes], peers: [...this.#members.peers] },
+          device,
+        )
+        : NO_ENDPOINTS,
+    };
+    if (isComplete(local)) return { local, ground };
+    return `Node ${hostname} is not ready: it has no usable ${
+      local.subnet ? "endpoint" : "spec.podCIDR"
+    }`;
+  }
+
+  async #apply(wish: Desired, on: { local: CompleteNode; ground: Ground }): Promise<void> {
+    const { kernel: { dataplane }, key, publisher, log } = this.#parts;
+    const start = performance.now();
+    const { publicKey } = key;
+    const report = await dataplane.apply(wish, { ground: on.ground, now: Date.now(), publicKey });
+    this.#reconciled = {
+      ...wish.address && { wireGuardIP: wish.address },
+      discoveredEndpoints: wish.isLeader ? on.local.discoveredEndpoints : NO_ENDPOINTS,
+    };
+    publisher.update(this.#own());
+    if (changesOf(report) > 0) {
+      const { warnings: _, ...changes } = report;
+      const milliseconds = Math.round(performance.now() - start);
+      log.info("the kernel follows the mesh", { leader: wish.isLeader, ...changes, milliseconds });
+    }
+    this.#tell([...wish.warnings, ...on.ground.warnings, ...report.warnings]);
+  }
+
+  /** The node's CNI configuration and forwarding switches; returns what could not be done. */
+  async #tendHost({ subnet }: CompleteNode): Promise<readonly string[]> {
+    const { options, kernel: { dataplane } } = this.#parts;
+    if (!options.cni) return [];
+    const mtu = mtuOf(dataplane.host, { name: options.interface, mtu: options.mtu });
+    return [
+      ...await writeConflist(options.cniPath, { subnet, mtu }),
+      ...await ensureForwarding(new Set([4, subnet.ip.family])),
+    ];
+  }
+
+  #own(): OwnFacts {
+    const { options, key, kernel: { dataplane }, addresses } = this.#parts;
+    const { endpointIP, internalIP } = addresses.found;
+    const cni = options.compatibility === "cilium" && internalIP
+      ? cniCompatibilityIP(dataplane.host)
+      : undefined;
+    return {
+      key: key.publicKey,
+      granularity: options.meshGranularity,
+      port: options.port,
+      endpointIP,
+      ...internalIP && { internalIP },
+      ...cni && { cniCompatibilityIP: hostPrefix(cni) },
+      ...this.#reconciled && { reconciled: this.#reconciled },
+    };
+  }
+
+  /** Has a node gone stale? */
+  #expire(): boolean {
+    const { backend, publisher, log } = this.#parts;
+    const live = backend.live && publisher.live;
+    const expired = this.#members.expire(now(), { live, relists: backend.relists });
+    for (const name of expired) {
+      log.info("a node no longer checks in and leaves the mesh", { name });
+    }
+    return expired.length > 0;
+  }
+
+  /** Logs what is wrong now and was not before. */
+  #tell(warnings: readonly string[] = []): void {
+    const { backend, addresses, resolver } = this.#parts;
+    this.#warn([
+      ...backend.cluster().problems.map(({ text }) => text),
+      ...addresses.problem ?? [],
+      ...[...resolver.failures()].map(([name, why]) => `DNS name ${name}: ${why}`),
+      ...this.#hostWarnings,
+      ...warnings,
+    ]);
+  }
+}
+
+function changesOf({ firewall, device, routes, rules }: Report): number {
+  return firewall + device + routes + rules;
+}
+
+function now(): Moment {
+  return { monotonic: performance.now(), wall: Date.now() };
+}
