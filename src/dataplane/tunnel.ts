@@ -54,7 +54,7 @@ export class Tunnel {
   ensure(below: Pick<Link, "mtu">): TunnelState {
     const link = this.find();
     if (this.#encapsulator === "flannel") return link ? { state: "ready", link } : ABSENT;
-    if (link?.name !== CILIUM_DEVICE) return this.#unsupported ?? this.#ensureIPIP(below);
+    if (link?.name !== CILIUM_DEVICE) return this.#ensureIPIP(link, below);
     this.#host.changeLink(link, { up: true });
     return { state: "ready", link };
   }
@@ -94,11 +94,10 @@ export class Tunnel {
     this.#host.deleteLink(link);
   }
 
-  #ensureIPIP(below: Pick<Link, "mtu">): TunnelState {
+  #ensureIPIP(there: Link | undefined, below: Pick<Link, "mtu">): TunnelState {
+    if (!there && this.#unsupported) return this.#unsupported;
     try {
-      if (!this.#host.link(IPIP_DEVICE)) {
-        this.#host.createLink({ name: IPIP_DEVICE, kind: "ipip" });
-      }
+      if (!there) this.#host.createLink({ name: IPIP_DEVICE, kind: "ipip" });
     } catch (cause) {
       if (!(cause instanceof NetlinkError && isUnsupported(cause))) throw cause;
       return this.#unsupported = { state: "unsupported", cause };

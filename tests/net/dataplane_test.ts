@@ -1,0 +1,222 @@
+import assert from "node:assert/strict";
+import { Dataplane, type DataplaneSettings } from "../../src/dataplane/dataplane.ts";
+import { Device } from "../../src/dataplane/device.ts";
+import { FirewallApplier } from "../../src/dataplane/firewall/applier.ts";
+import type { Desired } from "../../src/mesh/desired.ts";
+import type { DeviceState } from "../../src/net/device.ts";
+import { parseIP } from "../../src/net/ip.ts";
+import { keyFromBytes } from "../../src/net/key.ts";
+import { parsePrefix } from "../../src/net/prefix.ts";
+import { Connection } from "../../src/netlink/connection.ts";
+import { NETLINK_NETFILTER, NETLINK_ROUTE, Socket } from "../../src/netlink/socket.ts";
+import { afterChange } from "../../src/wireguard/change.ts";
+import type { WireGuardClient } from "../../src/wireguard/client.ts";
+import { Node, route } from "./dataplane_node.ts";
+
+const SETTINGS: DataplaneSettings = {
+  interface: { name: "kilo0", ifMissing: "wait", mtu: "auto" },
+};
+const PEER = {
+  publicKey: keyFromBytes(new Uint8Array(32).fill(7)),
+  persistentKeepalive: 0,
+  allowedIPs: [parsePrefix("10.42.1.0/24")!],
+};
+const LEADER: Desired = {
+  isLeader: true,
+  address: parsePrefix("10.4.0.1/16")!,
+  device: { listenPort: 51820, peers: [PEER] },
+  routes: [route("10.42.1.0/24", { gateway: "10.4.0.2", source: "10.0.0.1" })],
+  rules: [{ dst: parsePrefix("10.0.0.5/32")!, iif: "kilo", table: 1107 }],
+  firewall: {
+    nat: {
+      sources: [parsePrefix("10.42.0.0/24")!],
+      destinations: [],
+      keep: [parsePrefix("10.42.1.0/24")!],
+    },
+  },
+  warnings: [],
+};
+const FOLLOWER: Desired = {
+  ...LEADER,
+  isLeader: false,
+  routes: [route("10.42.1.0/24", { gateway: "10.0.0.5", device: "private" })],
+  rules: [],
+};
+
+/** A node's dataplane with a device that remembers, and a list of what is done to the kernel. */
+class Machine implements Disposable {
+  readonly node = new Node();
+  readonly done: string[] = [];
+  readonly dataplane: Dataplane;
+  sends = 0;
+  readonly #stack = new DisposableStack();
+
+  constructor() {
+    this.#stack.use(this.node);
+    this.node.ip("link set kilo0 down");
+    this.node.ip("addr del 10.4.0.1/16 dev kilo0");
+    this.dataplane = new Dataplane({
+      connection: this.#connect(NETLINK_ROUTE),
+      firewall: new FirewallApplier(this.#connect(NETLINK_NETFILTER)),
+      device: new Device([this.#client()]),
+    }, SETTINGS);
+  }
+
+  async reconcile(wish: Desired) {
+    this.done.length = 0;
+    this.sends = 0;
+    const ground = this.dataplane.prepare({ privateAddress: parseIP("10.0.0.1") });
+    return await this.dataplane.apply(wish, { ground, now: Date.now() });
+  }
+
+  nft(): string {
+    return this.node.namespace.run("nft list ruleset");
+  }
+
+  [Symbol.dispose](): void {
+    this.#stack.dispose();
+  }
+
+  #connect(family: number): Connection {
+    const socket = Socket.open(family);
+    const send = (bytes: Uint8Array<ArrayBuffer>) => {
+      this.sends++;
+      socket.send(bytes);
+    };
+    const transport = {
+      portId: socket.portId,
+      send,
+      receive: () => socket.receive(),
+      [Symbol.dispose]: () => socket[Symbol.dispose](),
+    };
+    const name = (kind: string) => family === NETLINK_ROUTE ? kind : "firewall";
+    const onWrite = (kind: string) => {
+      if (this.done.at(-1) !== name(kind)) this.done.push(name(kind));
+    };
+    return this.#stack.use(new Connection(transport, { onWrite }));
+  }
+
+  #client(): WireGuardClient {
+    let state: DeviceState = { listenPort: 0, firewallMark: 0, peers: [] };
+    return {
+      name: "kilo0",
+      kind: "kernel",
+      read: () => Promise.resolve(state),
+      apply: (change) => {
+        this.done.push("device");
+        state = afterChange(state, change);
+        return Promise.resolve();
+      },
+    };
+  }
+}
+
+Deno.test("Dataplane raises the interface before its routes, and masquerades last", async () => {
+  using machine = new Machine();
+  const { node } = machine;
+  const report = await machine.reconcile(LEADER);
+  assert.deepEqual(machine.done, [
+    "link", // MTU
+    "firewall",
+    "address",
+    "device",
+    "link", // up
+    "route",
+    "rule",
+    "firewall",
+  ]);
+  assert.deepEqual([report.device, report.routes, report.rules], [2, 1, 1]);
+  assert.deepEqual(report.warnings, []);
+  assert.deepEqual(node.addresses("kilo0"), ["10.4.0.1/16"]);
+  assert.match(node.ip("link show dev kilo0"), /UP.* mtu 1420/);
+  assert.match(node.ip("route get 10.42.1.1"), /via 10.4.0.2 dev kilo0/);
+  assert.match(machine.nft(), /elements = { 10.42.0.0\/24 }/);
+});
+
+Deno.test("Dataplane sends nothing for an unchanged mesh", async () => {
+  using machine = new Machine();
+  for (const wish of [LEADER, FOLLOWER]) {
+    await machine.reconcile(wish);
+    await machine.reconcile(structuredClone(wish)); // looks at what its own link took along
+    const report = await machine.reconcile(structuredClone(wish));
+    assert.equal(machine.sends, 0);
+    assert.equal(report.device + report.routes + report.rules + report.firewall, 0);
+  }
+});
+
+Deno.test("Dataplane writes nothing where a predecessor left all right", async () => {
+  using machine = new Machine();
+  await machine.reconcile(LEADER);
+  machine.dataplane.invalidateAll();
+  await machine.reconcile(LEADER);
+  assert.deepEqual(machine.done, []);
+});
+
+Deno.test("Dataplane sends packets another way before the interface goes down", async () => {
+  using machine = new Machine();
+  const { node } = machine;
+  await machine.reconcile(LEADER);
+  await machine.reconcile(FOLLOWER);
+  assert.deepEqual(machine.done, ["route", "rule", "link"]);
+  assert.match(node.ip("link show dev kilo0"), /state DOWN/);
+  assert.deepEqual(node.addresses("kilo0"), ["10.4.0.1/16"]);
+  assert.match(node.ip("route get 10.42.1.1"), /via 10.0.0.5 dev eth0/);
+  await machine.reconcile(LEADER);
+  assert.deepEqual(machine.done, ["link", "route", "rule"]);
+});
+
+Deno.test("Dataplane repairs what it is told to look at", async () => {
+  using machine = new Machine();
+  const { node, dataplane } = machine;
+  await machine.reconcile(LEADER);
+  // Its IPv4 routes go with a device that goes down, and nothing tells.
+  node.ip("link set kilo0 down");
+  dataplane.invalidate("link");
+  await machine.reconcile(LEADER);
+  assert.match(node.ip("route get 10.42.1.1"), /via 10.4.0.2 dev kilo0/);
+  node.ip("addr del 10.4.0.1/16 dev kilo0");
+  dataplane.invalidate("address");
+  await machine.reconcile(LEADER);
+  assert.match(node.ip("route get 10.42.1.1"), /via 10.4.0.2 dev kilo0/);
+  node.ip("rule del pref 32000");
+  dataplane.invalidate("rule");
+  await machine.reconcile(LEADER);
+  assert.equal(node.rules().length, 1);
+  node.namespace.run("nft delete table ip kilo");
+  dataplane.invalidate("nftables");
+  await machine.reconcile(LEADER);
+  assert.match(machine.nft(), /table ip kilo/);
+});
+
+Deno.test("Dataplane waits for a missing interface and goes on with the rest", async () => {
+  using machine = new Machine();
+  const { node, dataplane } = machine;
+  node.ip("link set kilo0 name kilo7");
+  const report = await machine.reconcile(LEADER);
+  assert.match(report.warnings.join(), /no Kilo interface/);
+  assert.match(machine.nft(), /table ip kilo/);
+  node.ip("link set kilo7 name kilo0");
+  dataplane.invalidate("link");
+  await machine.reconcile(LEADER);
+  assert.match(node.ip("route get 10.42.1.1"), /dev kilo0/);
+});
+
+Deno.test("cleanUp() leaves the interface as it is, or deletes it, and nothing else of ours", async () => {
+  using machine = new Machine();
+  const { node, dataplane } = machine;
+  const before = [node.routes(""), machine.nft()];
+  await machine.reconcile(LEADER);
+  assert.deepEqual(dataplane.cleanUp({ deleteInterface: false }), []);
+  assert.deepEqual(node.rules(), []);
+  assert.deepEqual(node.routes("proto 107"), []);
+  assert.deepEqual(node.addresses("kilo0"), ["10.4.0.1/16"]);
+  assert.match(node.ip("link show dev kilo0"), /UP/);
+  assert.deepEqual(dataplane.cleanUp({ deleteInterface: true }), []);
+  assert.deepEqual(dataplane.cleanUpTunnel(), []);
+  assert.throws(() => node.ip("link show dev kilo0"));
+  const unrelated = (lines: readonly string[]) => lines.filter((line) => !line.includes("kilo"));
+  assert.deepEqual([unrelated(node.routes("")), machine.nft()], [
+    unrelated(before[0] as string[]),
+    before[1],
+  ]);
+});
