@@ -68,10 +68,10 @@ export function formatRecord(record: LogRecord): string {
 
 /** 32 bytes in base64 or, as the userspace protocol has them, in hexadecimal. */
 const KEY_TEXT =
-  /(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=|(?<![0-9a-fA-F])[0-9a-fA-F]{64}(?![0-9a-fA-F])/g;
+  /[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=|(?<![0-9a-fA-F])[0-9a-fA-F]{64}(?![0-9a-fA-F])/g;
 
 /** The last line of defence: whatever looks like a WireGuard key is not written. */
-function withoutKeys(line: string): string {
+export function withoutKeys(line: string): string {
   return line.replace(KEY_TEXT, "(key)");
 }
 
