@@ -10,7 +10,7 @@
 import { createHash } from "node:crypto";
 import { denort } from "./denort.ts";
 import { findLibrary, provision } from "./provision.ts";
-import { bold, dim, duration, main, Refusal } from "./terminal.ts";
+import { bold, CHILD_ENV, dim, duration, main, Refusal } from "./terminal.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname;
 const DIST = `${ROOT}dist`;
@@ -101,7 +101,7 @@ function* sourceFiles(directory: string): Generator<string> {
 async function deno(args: readonly string[], env: Record<string, string> = {}): Promise<void> {
   const { success, stderr } = await new Deno.Command(Deno.execPath(), {
     args: [...args],
-    env,
+    env: { ...CHILD_ENV, ...env },
     cwd: ROOT,
     stdin: "null",
   }).output();

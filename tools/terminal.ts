@@ -3,6 +3,12 @@
 const fancy = Deno.stdout.isTerminal() && !Deno.env.get("NO_COLOR") &&
   Deno.env.get("TERM") !== "dumb";
 
+/** What to add to the environment of programs whose output is shown: colours as ours, no Rust stacks. */
+export const CHILD_ENV: Readonly<Record<string, string>> = {
+  RUST_BACKTRACE: "0",
+  ...!fancy && { NO_COLOR: "1" },
+};
+
 function paint(code: number): (text: string) => string {
   return (text) => fancy ? `\x1b[${code}m${text}\x1b[0m` : text;
 }
