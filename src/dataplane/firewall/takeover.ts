@@ -5,6 +5,7 @@
 
 import type { Family } from "../../net/ip.ts";
 import type { Connection } from "../../netlink/connection.ts";
+import { NetlinkError } from "../../netlink/error.ts";
 import { listChains, readChain } from "../../netlink/nftables/chain.ts";
 import type { Change } from "../../netlink/nftables/change.ts";
 import {
@@ -17,6 +18,8 @@ import { transact } from "../../netlink/nftables/transaction.ts";
 import { isHostRule } from "./host_rules.ts";
 import { DIALECTS } from "./rendering.ts";
 
+const FAMILIES = [4, 6] as const;
+
 /** Where the original puts rules, and the chains that it makes. */
 const PLACES = [
   { table: "filter", shared: ["INPUT", "FORWARD"], own: "KILO-IPIP" },
@@ -25,14 +28,17 @@ const PLACES = [
 
 /**
  * Removes it in one transaction and returns what was there. For when our own firewall is in force,
- * so that at no moment there is none. A NetlinkError if the kernel refuses, such as `EBUSY` where
- * somebody else's rule jumps to one of those chains: then everything is as it was.
+ * so that at no moment there is none. A NetlinkError if the kernel refuses.
  */
 export function takeOver(connection: Connection): readonly Change[] {
-  return transact(
-    connection,
-    () => ([4, 6] as const).flatMap((family) => leftovers(connection, family)),
-  );
+  const plan = () => FAMILIES.flatMap((family) => leftovers(connection, family));
+  try {
+    return transact(connection, plan);
+  } catch (error) {
+    if (!(error instanceof NetlinkError && error.isBusy())) throw error;
+    // Somebody else's rule jumps to one of the chains. An empty one does nothing.
+    return transact(connection, () => plan().filter(({ kind }) => kind !== "chain"));
+  }
 }
 
 function leftovers(connection: Connection, family: Family): Change[] {
