@@ -2,6 +2,7 @@
 
 import type { Family } from "../net/ip.ts";
 import { describeError } from "../net/text.ts";
+import { readSystemFile, writeSystemFile } from "./libc.ts";
 
 const SWITCHES: Readonly<Record<Family, string>> = {
   4: "net/ipv4/ip_forward",
@@ -12,20 +13,19 @@ const SWITCHES: Readonly<Record<Family, string>> = {
  * Looks at the switches of these families and turns them on where that is allowed. Returns a warning
  * for each that stays off; throws nothing.
  */
-export async function ensureForwarding(
+export function ensureForwarding(
   families: Iterable<Family>,
   { root = "/proc/sys" }: { readonly root?: string } = {},
-): Promise<readonly string[]> {
+): readonly string[] {
   const warnings: string[] = [];
   for (const family of families) {
     const path = `${root}/${SWITCHES[family]}`;
     try {
-      if ((await Deno.readTextFile(path)).trim() === "0") await Deno.writeTextFile(path, "1");
+      if (readSystemFile(path).trim() === "0") writeSystemFile(path, "1");
     } catch (error) {
       const sysctl = SWITCHES[family].replaceAll("/", ".");
       warnings.push(
-        `pods cannot be reached over IPv${family}: ${sysctl} is off or unknown and must be 1 ` +
-          `(${describeError(error)})`,
+        `pods cannot be reached over IPv${family}: ${sysctl} must be 1 (${describeError(error)})`,
       );
     }
   }

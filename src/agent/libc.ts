@@ -1,0 +1,97 @@
+/**
+ * The few calls of libc for which Deno has no way: abstract unix sockets, and files in /proc, which
+ * a program is kept from unless it may do everything.
+ */
+
+import { errnoName } from "../netlink/errno.ts";
+
+const LIBC = {
+  __errno_location: { parameters: [], result: "pointer" },
+  socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
+  bind: { parameters: ["i32", "buffer", "u32"], result: "i32" },
+  open: { parameters: ["buffer", "i32"], result: "i32" },
+  read: { parameters: ["i32", "buffer", "usize"], result: "isize" },
+  write: { parameters: ["i32", "buffer", "usize"], result: "isize" },
+  close: { parameters: ["i32"], result: "i32" },
+} as const;
+
+// include/linux/socket.h, include/linux/net.h, include/uapi/asm-generic/fcntl.h
+const AF_UNIX = 1;
+const SOCK_STREAM = 1;
+const SOCK_CLOEXEC = 0o2000000;
+const O_RDONLY = 0;
+const O_WRONLY = 1;
+const O_CLOEXEC = 0o2000000;
+
+/** A call failed; the message says which, on what, and the errno's name. */
+export class SystemError extends Error {
+  override readonly name = "SystemError";
+
+  /** `code`: the errno's name, such as `EADDRINUSE`. */
+  constructor(what: string, readonly code: string) {
+    super(`${what}: ${code}`);
+  }
+}
+
+let symbols: Deno.DynamicLibrary<typeof LIBC>["symbols"] | undefined;
+
+/** Opens the library once; it stays open, since it is loaded anyway. */
+function libc(): NonNullable<typeof symbols> {
+  return symbols ??= Deno.dlopen("libc.so.6", LIBC).symbols;
+}
+
+/** The call's result; throws a {@link SystemError} if it is negative. */
+function check(what: string, result: number | bigint): number {
+  if (result >= 0) return Number(result);
+  const location = libc().__errno_location();
+  throw new SystemError(
+    what,
+    errnoName(location ? new Deno.UnsafePointerView(location).getInt32() : 0),
+  );
+}
+
+/** Binds an abstract unix socket (unix(7)), held until disposed. Throws a {@link SystemError}. */
+export function bindAbstract(name: string): Disposable {
+  const what = `bind unix socket @${name}`;
+  const fd = check(what, libc().socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const held = { [Symbol.dispose]: () => void libc().close(fd) };
+  try {
+    // struct sockaddr_un: u16 family in host order, then the name after a zero byte.
+    const address = new TextEncoder().encode(`\0\0\0${name}`);
+    new DataView(address.buffer).setUint16(0, AF_UNIX, true);
+    check(what, libc().bind(fd, address, address.length));
+    return held;
+  } catch (error) {
+    held[Symbol.dispose]();
+    throw error;
+  }
+}
+
+/** The first 4 KiB of a file. Throws a {@link SystemError}. */
+export function readSystemFile(path: string): string {
+  return withFile(path, O_RDONLY, (fd) => {
+    const buffer = new Uint8Array(4096);
+    const length = check(`read ${path}`, libc().read(fd, buffer, BigInt(buffer.length)));
+    return new TextDecoder().decode(buffer.subarray(0, length));
+  });
+}
+
+/** Writes an existing file in one go. Throws a {@link SystemError}. */
+export function writeSystemFile(path: string, text: string): void {
+  withFile(path, O_WRONLY, (fd) => {
+    const bytes = new TextEncoder().encode(text);
+    check(`write ${path}`, libc().write(fd, bytes, BigInt(bytes.length)));
+  });
+}
+
+function withFile<T>(path: string, flags: number, action: (fd: number) => T): T {
+  const fd = check(
+    `open ${path}`,
+    libc().open(new TextEncoder().encode(`${path}\0`), flags | O_CLOEXEC),
+  );
+  try {
+    return action(fd);
+  } finally {
+    libc().close(fd);
+  }
+}
