@@ -10,8 +10,8 @@ interface Entry {
   answer?: readonly IP[];
   /** Why the last lookup failed. */
   error?: string;
-  /** The lookup that is under way. */
-  pending?: Promise<void>;
+  /** A lookup is under way. */
+  isPending: boolean;
 }
 
 export class Resolver implements Disposable {
@@ -61,39 +61,33 @@ export class Resolver implements Disposable {
     return failures;
   }
 
-  /** Resolves when these names have an answer or failed, at the latest in so many milliseconds. */
-  async settled(names: Iterable<string>, milliseconds: number): Promise<void> {
-    const pending = [...names].map((name) => this.#entries.get(name)?.pending);
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, milliseconds);
-    await Promise.race([promise, Promise.all(pending)]);
-    clearTimeout(timer);
-  }
-
   [Symbol.dispose](): void {
     this.#closing.abort();
   }
 
-  #ask(name: string): void {
-    const entry = this.#entries.get(name) ?? {};
+  async #ask(name: string): Promise<void> {
+    const entry = this.#entries.get(name) ?? { isPending: false };
     this.#entries.set(name, entry);
-    entry.pending ??= this.#update(name, entry).finally(() => delete entry.pending);
+    if (entry.isPending) return;
+    entry.isPending = true;
+    const isNews = await this.#update(name, entry);
+    entry.isPending = false;
+    if (isNews && !this.#closing.signal.aborted) this.#changed();
   }
 
-  async #update(name: string, entry: Entry): Promise<void> {
-    const { signal } = this.#closing;
+  /** True if the answer, or that there is none, is something new. */
+  async #update(name: string, entry: Entry): Promise<boolean> {
     try {
-      const answer = await this.#lookup(name, signal);
+      const answer = await this.#lookup(name, this.#closing.signal);
       const isSame = entry.answer !== undefined && equalAnswers(entry.answer, answer);
       delete entry.error;
-      if (isSame || signal.aborted) return;
       entry.answer = answer;
+      return !isSame;
     } catch (error) {
-      const isNew = entry.error === undefined;
+      const isFirst = entry.error === undefined;
       entry.error = describeError(error);
-      if (!isNew || signal.aborted) return;
+      return isFirst;
     }
-    this.#changed();
   }
 }
 
