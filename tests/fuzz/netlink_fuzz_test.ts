@@ -6,7 +6,6 @@
 import { ok } from "node:assert/strict";
 import { parseAddress } from "../../src/netlink/address.ts";
 import { Connection } from "../../src/netlink/connection.ts";
-import { MalformedError, NetlinkError } from "../../src/netlink/error.ts";
 import { readEvents } from "../../src/netlink/events.ts";
 import { resolveFamily } from "../../src/netlink/genetlink.ts";
 import { getLink, listLinks, parseLink } from "../../src/netlink/link.ts";
@@ -14,6 +13,7 @@ import { type Message, readAnswer, readMessages } from "../../src/netlink/messag
 import { parseRoute } from "../../src/netlink/route.ts";
 import { parseRule } from "../../src/netlink/rule.ts";
 import { fakeTransport, message } from "../unit/netlink/fake_kernel.ts";
+import { damage, expectTyped, fuzzer } from "./damage.ts";
 
 const CASES = 200_000;
 
@@ -66,56 +66,6 @@ const ANSWERS = ([
   ],
 ] as const).map(([type, payload]) => [type, Uint8Array.fromHex(payload)] as const);
 
-/** xorshift32: small, fast, repeatable. */
-function random(seed: number): (below: number) => number {
-  let state = seed >>> 0 || 1;
-  return (below) => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) % below;
-  };
-}
-
-const NASTY = [0, 1, 2, 3, 4, 5, 7, 8, 15, 16, 17, 0x7f, 0x80, 0xfe, 0xff];
-
-function damage(bytes: Uint8Array, below: (limit: number) => number): Uint8Array<ArrayBuffer> {
-  let damaged = bytes.slice();
-  for (let times = below(4); times >= 0; times--) {
-    const at = below(damaged.length || 1);
-    switch (below(5)) {
-      case 0:
-        damaged[at] = below(256);
-        break;
-      case 1: // where lengths and types are
-        damaged[at & ~3] = NASTY[below(NASTY.length)]!;
-        break;
-      case 2:
-        damaged[(at & ~3) + 1] = NASTY[below(NASTY.length)]!;
-        break;
-      case 3:
-        damaged = damaged.slice(0, at);
-        break;
-      case 4: { // a piece twice
-        const piece = damaged.subarray(at, at + below(40));
-        damaged = Uint8Array.from([...damaged.subarray(0, at), ...piece, ...damaged.subarray(at)]);
-      }
-    }
-  }
-  return damaged;
-}
-
-function expectTyped(what: string, bytes: Uint8Array, run: () => void): "fine" | "refused" {
-  try {
-    run();
-    return "fine";
-  } catch (error) {
-    const typed = error instanceof MalformedError || error instanceof NetlinkError;
-    ok(typed, `${what} of ${bytes.toHex()}: ${error instanceof Error ? error.stack : error}`);
-    return "refused";
-  }
-}
-
 const PARSERS = new Map<number, (message: Message) => unknown>([
   [16, parseLink],
   [20, parseAddress],
@@ -124,15 +74,7 @@ const PARSERS = new Map<number, (message: Message) => unknown>([
 ]);
 
 Deno.test("whatever the kernel answers, reading it ends, in a value or a typed error", () => {
-  const seed = Number(Deno.env.get("NETLINK_FUZZ_SEED") ?? Date.now() >>> 0);
-  console.log(`NETLINK_FUZZ_SEED=${seed}`);
-  const limit = Error.stackTraceLimit;
-  Error.stackTraceLimit = 0; // most of the time would go into stack traces
-  try {
-    fuzz(random(seed));
-  } finally {
-    Error.stackTraceLimit = limit;
-  }
+  fuzzer(fuzz);
 });
 
 function readRefusal(message: Message): unknown {
