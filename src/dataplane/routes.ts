@@ -49,10 +49,9 @@ export class RouteApplier {
     return result;
   }
 
-  /** Removes all of ours, and what the original agent left. */
+  /** Removes all of ours; what the original agent left, too, if nothing was applied before. */
   remove(devices: Devices): Result {
     this.#applier.invalidate();
-    this.#tookOver = false;
     return this.apply([], devices);
   }
 

@@ -40,10 +40,9 @@ export class RuleApplier {
     return result;
   }
 
-  /** Removes all of ours, and what the original agent left. */
+  /** Removes all of ours; what the original agent left, too, if nothing was applied before. */
   remove(): Result {
     this.#applier.invalidate();
-    this.#tookOver = false;
     return this.apply([]);
   }
 

@@ -28,13 +28,14 @@ export type TunnelState =
   | { readonly state: "absent" }
   | { readonly state: "unsupported"; readonly cause: NetlinkError };
 
+/** One for the life of the process. All but Flannel's device is set up, addressed and cleaned up. */
 export class Tunnel {
   readonly #host: Host;
   readonly #encapsulator: Encapsulator;
   #unsupported: TunnelState | undefined;
   /** Index of the device whose MTU was set, which is done once. */
   #sized: number | undefined;
-  /** What was set on a device that has others' addresses too: kernels before 5.18 do not keep whose is whose. */
+  /** What was set last: kernels before 5.18 do not keep who set an address. */
   #address: Prefix | undefined;
 
   constructor(host: Host, encapsulator: Encapsulator) {
@@ -77,8 +78,9 @@ export class Tunnel {
     const concerned = name === CILIUM_DEVICE
       ? addresses.filter((address) => this.#isOurs(address) || equalPrefix(address.prefix, prefix))
       : addresses;
-    this.#host.changeAddresses(diffAddresses({ index, prefix }, concerned));
-    this.#address = prefix;
+    const changes = diffAddresses({ index, prefix }, concerned);
+    this.#host.changeAddresses(changes);
+    if (changes.some(({ verb }) => verb === "add")) this.#address = prefix;
   }
 
   /** Removes our addresses, and the device if it is ours. The one of the kernel's module stays, down. */

@@ -169,6 +169,8 @@ Deno.test("RouteApplier takes over what the original agent left", () => {
   routes.invalidate();
   apply(WISH);
   assert.equal(node.routes("proto static").length, 2, "later ones are a person's");
+  new RouteApplier(node.connection).remove(node.devices);
+  assert.deepEqual(node.routes("proto static"), ["10.67.0.0/24 via 10.0.0.7 dev eth0 onlink"]);
 });
 
 Deno.test("RouteApplier is fast with 5,000 routes", () => {

@@ -1,0 +1,79 @@
+import assert from "node:assert/strict";
+import { Device } from "../../../src/dataplane/device.ts";
+import type { DeviceState } from "../../../src/net/device.ts";
+import { keyFromBytes } from "../../../src/net/key.ts";
+import { afterChange } from "../../../src/wireguard/change.ts";
+import { type WireGuardClient, WireGuardError } from "../../../src/wireguard/client.ts";
+
+const WISH = {
+  listenPort: 51820,
+  peers: [{
+    publicKey: keyFromBytes(new Uint8Array(32).fill(7)),
+    persistentKeepalive: 0,
+    allowedIPs: [],
+  }],
+};
+const OPTIONS = { now: 0 };
+
+/** A client that counts; without a state it finds no device. */
+class FakeClient implements WireGuardClient {
+  readonly name = "kilo0";
+  readonly kind = "kernel";
+  reads = 0;
+  changes = 0;
+  fails = false;
+
+  constructor(public state?: DeviceState) {}
+
+  async read(): Promise<DeviceState> {
+    this.reads++;
+    return await this.state ?? refusal("absent");
+  }
+
+  async apply(change: Parameters<WireGuardClient["apply"]>[0]): Promise<void> {
+    this.changes++;
+    if (this.fails) refusal("refused");
+    this.state = await afterChange(this.state!, change);
+  }
+}
+
+function refusal(reason: "absent" | "refused"): never {
+  throw new WireGuardError("no", { reason });
+}
+
+const EMPTY: DeviceState = { listenPort: 0, firewallMark: 0, peers: [] };
+
+Deno.test("Device asks one client after the other and stays with who finds it", async () => {
+  const kernel = new FakeClient(), userspace = new FakeClient(EMPTY);
+  const device = new Device([kernel, userspace]);
+  assert.equal(await device.apply(WISH, OPTIONS), 2);
+  assert.deepEqual([kernel.changes, userspace.changes], [0, 1]);
+  assert.equal(userspace.state?.peers.length, 1);
+});
+
+Deno.test("Device reads once and does nothing for an unchanged wish", async () => {
+  const client = new FakeClient(EMPTY);
+  const device = new Device([client]);
+  await device.apply(WISH, OPTIONS);
+  assert.equal(await device.apply(structuredClone(WISH), OPTIONS), 0);
+  assert.deepEqual([client.reads, client.changes], [1, 1]);
+  client.state = EMPTY;
+  device.invalidate();
+  assert.equal(await device.apply(WISH, OPTIONS), 2);
+});
+
+Deno.test("Device reads again after a refusal", async () => {
+  const client = new FakeClient(EMPTY);
+  const device = new Device([client]);
+  client.fails = true;
+  await assert.rejects(device.apply(WISH, OPTIONS), WireGuardError);
+  client.fails = false;
+  assert.equal(await device.apply(WISH, OPTIONS), 2);
+  assert.equal(client.reads, 2);
+});
+
+Deno.test("Device says that there is none", async () => {
+  const device = new Device([new FakeClient(), new FakeClient()]);
+  assert.equal(await device.read(), undefined);
+  await assert.rejects(device.apply(WISH, OPTIONS), /no WireGuard device kilo0/);
+});
