@@ -19,12 +19,15 @@ import {
 
 const FAMILIES = [4, 6] as const;
 
+/**
+ * `withheld`: where nothing is masqueraded yet, nothing shall be, so that on a start from nothing the
+ * routes can come first; where something is, the wish is applied whole.
+ */
+export type Masquerade = "active" | "withheld";
+
 export interface ApplyOptions {
-  /**
-   * `withheld`: where nothing is masqueraded yet, nothing shall be, so that on a start from nothing
-   * the routes can come first; where something is, the wish is applied whole. Default: `active`.
-   */
-  readonly masquerade?: "active" | "withheld";
+  /** Default: `active`. */
+  readonly masquerade?: Masquerade;
 }
 
 /**
@@ -79,7 +82,7 @@ export class FirewallApplier {
   /** From memory, where nothing but elements differs; undefined if that is not enough. */
   #changeMembers(
     wish: Firewall,
-    masquerade: "active" | "withheld",
+    masquerade: Masquerade,
   ): readonly Change[] | undefined {
     if (!this.#reached) return undefined;
     const wishes = new Map<Family, FamilyWish>();
@@ -107,7 +110,7 @@ export class FirewallApplier {
   }
 
   /** After a look at the kernel. */
-  #change(wish: Firewall, masquerade: "active" | "withheld"): readonly Change[] {
+  #change(wish: Firewall, masquerade: Masquerade): readonly Change[] {
     this.invalidate();
     try {
       const changes = this.#changeFamilies(FAMILIES, wish, masquerade);
@@ -125,7 +128,7 @@ export class FirewallApplier {
   #changeFamilies(
     families: readonly Family[],
     wish: Firewall,
-    masquerade: "active" | "withheld",
+    masquerade: Masquerade,
   ): readonly Change[] {
     const wishes = new Map<Family, FamilyWish>();
     const changes = transact(this.#connection, () =>
@@ -143,7 +146,7 @@ export class FirewallApplier {
     wish: Firewall,
     options: {
       readonly family: Family;
-      readonly masquerade: "active" | "withheld";
+      readonly masquerade: Masquerade;
       readonly present: Observed["table"];
     },
   ): FamilyWish {

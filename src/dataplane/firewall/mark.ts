@@ -2,11 +2,11 @@
  * The mark on packets whose forwarding we accept. Our own table cannot overrule a drop elsewhere, so
  * its forward chain marks, and one rule in the host's own FORWARD chain accepts the mark.
  *
- * It is a single bit, set and tested without touching the others. Where many programs mark bit by
- * bit, 28 is clear of those that run beside Kilo on a node: kube-proxy (14, 15), the portmap plugin
- * (13), AWS (7), kube-router and Weave (16 to 18), Tailscale (16 to 23), Antrea (31). Calico's and
- * Cilium's default masks cover it, but both are networks of their own: beside them Kilo runs
- * without `--cni`, and then forwards nothing.
+ * It is a single bit, set and tested without touching the others. Of the bits that the registry at
+ * github.com/fwmark/registry lists, those of programs that run beside Kilo are lower: AWS (7), the
+ * portmap plugin (13), kube-proxy (14, 15), Weave (17, 18), Tailscale (16 to 23). Calico's and Cilium's
+ * masks have all the upper bits, but those are networks of their own: beside them Kilo runs without
+ * `--cni`, and then marks nothing.
  */
 
 import { LITTLE_ENDIAN } from "../../netlink/codec.ts";
