@@ -136,5 +136,5 @@ function parseUint16(text: string): number | undefined {
 
 /** A value in quotes, unless it might be a key that stands in a wrong place, or a part of one. */
 function show(value: string): string {
-  return /[A-Za-z0-9+/]{20}/.test(value) ? "this value" : quote(value);
+  return /[A-Za-z0-9+/=]{20}/.test(value) ? "this value" : quote(value);
 }
