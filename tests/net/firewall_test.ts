@@ -1,42 +1,12 @@
 /** The firewall that the kernel has, as nft sees it. */
 
-import { deepEqual, equal, ok, throws } from "node:assert/strict";
+import { deepEqual, equal, ok } from "node:assert/strict";
 import { FirewallApplier, planFirewall } from "../../src/dataplane/firewall/applier.ts";
 import type { Firewall } from "../../src/net/firewall.ts";
 import { width } from "../../src/net/ip.ts";
 import type { Prefix } from "../../src/net/prefix.ts";
-import { EAFNOSUPPORT, ENOBUFS } from "../../src/netlink/errno.ts";
-import { NetlinkError } from "../../src/netlink/error.ts";
-import { readMessages } from "../../src/netlink/message.ts";
-import { transact } from "../../src/netlink/nftables/transaction.ts";
-import { firewall, openMeddled } from "./firewalls.ts";
+import { elements, firewall, openMeddled, WISH } from "./firewalls.ts";
 import { NetworkNamespace } from "./namespace.ts";
-
-const WISH = firewall({
-  sources: "10.42.0.0/24 10.5.0.1/32 fd42::/64",
-  destinations: "192.168.1.0/24 2001:db8:1::/48",
-  keep:
-    "10.4.0.1/32 10.42.0.0/24 10.42.1.0/24 10.42.1.7/32 255.255.255.0/24 fd42::/64 fd42:0:0:1::/64",
-  ipip: "172.16.0.1/32 172.16.0.2/32",
-  forward: "10.42.0.0/24 fd42::/64",
-});
-
-/** A set's elements in nft's words, sorted. */
-function elements(namespace: NetworkNamespace, family: "ip" | "ip6", set: string): string[] {
-  const text = namespace.run(`nft -j list set ${family} kilo ${set}`);
-  const { nftables } = JSON.parse(text) as { nftables: { set?: { elem?: unknown[] } }[] };
-  const found = nftables.find((entry) => entry.set)?.set?.elem ?? [];
-  return found.map(asText).sort();
-}
-
-function asText(element: unknown): string {
-  if (typeof element === "string") return element;
-  const { prefix, range } = element as {
-    prefix?: { addr: string; len: number };
-    range?: [string, string];
-  };
-  return prefix ? `${prefix.addr}/${prefix.len}` : range!.join("-");
-}
 
 /** A table's chains and rules without handles. */
 function chains(namespace: NetworkNamespace, table: string): string {
@@ -271,89 +241,3 @@ table ip filter {
   equal(namespace.run("nft list ruleset"), foreign);
   deepEqual(applier.remove(), []);
 });
-
-Deno.test("FirewallApplier.apply() plans anew when another program writes in between", () => {
-  using namespace = NetworkNamespace.enter("nft");
-  const { connection, transport } = openMeddled();
-  using _connection = connection;
-  transport.onBatch = () => {
-    if (transport.batches === 1) namespace.run("nft add table ip kilo");
-    return undefined;
-  };
-  new FirewallApplier(connection).apply(WISH);
-  equal(transport.batches, 2);
-  deepEqual(planFirewall(connection, WISH), []);
-});
-
-Deno.test("transact() gives up when others write all the time", () => {
-  using namespace = NetworkNamespace.enter("nft");
-  const { connection, transport } = openMeddled();
-  using _connection = connection;
-  transport.onBatch = () => {
-    namespace.run(`nft add table inet t${transport.batches}`);
-    return undefined;
-  };
-  const table = { family: "ip", name: "x" } as const;
-  throws(
-    () => transact(connection, () => [{ kind: "table", verb: "add", table }]),
-    (error) => error instanceof NetlinkError && error.code === "ERESTART",
-  );
-  equal(transport.batches, 10);
-});
-
-for (const reaches of [true, false]) {
-  const does = reaches ? "was done" : "was not done";
-  Deno.test(`FirewallApplier.apply() looks again when an answer is lost that ${does}`, () => {
-    using _namespace = NetworkNamespace.enter("nft");
-    const { connection, transport } = openMeddled();
-    using _connection = connection;
-    transport.onBatch = (bytes) => {
-      if (transport.batches > 1) return undefined;
-      if (reaches) transport.sendUnheard(bytes);
-      return () => {
-        throw new NetlinkError({ operation: "receive", errno: ENOBUFS });
-      };
-    };
-    new FirewallApplier(connection).apply(WISH);
-    equal(transport.batches, reaches ? 1 : 2);
-    deepEqual(planFirewall(connection, WISH), []);
-  });
-}
-
-Deno.test("FirewallApplier.apply() does without IPv6 where the kernel has none for nf_tables", () => {
-  using namespace = NetworkNamespace.enter("nft");
-  const { connection, transport } = openMeddled();
-  using _connection = connection;
-  transport.onBatch = (bytes) => {
-    const AF_INET6 = 10;
-    const first = readMessages(bytes).find(({ payload }) => payload.getUint8(0) === AF_INET6);
-    return first && (() => refusal(first.sequence, EAFNOSUPPORT));
-  };
-  const applier = new FirewallApplier(connection);
-  applier.apply(WISH);
-  equal(applier.ipv6Problem?.code, "EAFNOSUPPORT");
-  deepEqual(elements(namespace, "ip", "sources"), ["10.42.0.0/24", "10.5.0.1"]);
-  equal(namespace.run("nft list tables"), "table ip kilo\n");
-
-  const { batches } = transport;
-  deepEqual(applier.apply(structuredClone(WISH)), []);
-  equal(transport.batches, batches);
-
-  transport.onBatch = () => undefined;
-  applier.invalidate();
-  applier.apply(WISH);
-  equal(applier.ipv6Problem, undefined);
-  equal(namespace.run("nft list tables"), "table ip kilo\ntable ip6 kilo\n");
-});
-
-/** NLMSG_ERROR with the header of the request. */
-function refusal(sequence: number, errno: number): Uint8Array<ArrayBuffer> {
-  const NLMSG_ERROR = 2;
-  const view = new DataView(new ArrayBuffer(36));
-  view.setUint32(0, 36, true);
-  view.setUint16(4, NLMSG_ERROR, true);
-  view.setUint32(8, sequence, true);
-  view.setInt32(16, -errno, true);
-  view.setUint32(20, 16, true);
-  return new Uint8Array(view.buffer);
-}

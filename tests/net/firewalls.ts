@@ -6,6 +6,7 @@ import { Connection } from "../../src/netlink/connection.ts";
 import { openLibraries } from "../../src/netlink/libmnl.ts";
 import { NETLINK_NETFILTER, Socket } from "../../src/netlink/socket.ts";
 import type { Transport } from "../../src/netlink/transport.ts";
+import type { NetworkNamespace } from "./namespace.ts";
 
 openLibraries(); // stay open, which would count as a leak of the first test
 
@@ -36,6 +37,33 @@ function prefixes(text: string): Prefix[] {
     if (!prefix) throw new Error(`${word} is no prefix`);
     return prefix;
   });
+}
+
+/** Something of everything, with neighbours to merge and the end of the address space. */
+export const WISH = firewall({
+  sources: "10.42.0.0/24 10.5.0.1/32 fd42::/64",
+  destinations: "192.168.1.0/24 2001:db8:1::/48",
+  keep:
+    "10.4.0.1/32 10.42.0.0/24 10.42.1.0/24 10.42.1.7/32 255.255.255.0/24 fd42::/64 fd42:0:0:1::/64",
+  ipip: "172.16.0.1/32 172.16.0.2/32",
+  forward: "10.42.0.0/24 fd42::/64",
+});
+
+/** A set's elements in nft's words, sorted. */
+export function elements(namespace: NetworkNamespace, family: "ip" | "ip6", set: string): string[] {
+  const text = namespace.run(`nft -j list set ${family} kilo ${set}`);
+  const { nftables } = JSON.parse(text) as { nftables: { set?: { elem?: unknown[] } }[] };
+  const found = nftables.find((entry) => entry.set)?.set?.elem ?? [];
+  return found.map(asText).sort();
+}
+
+function asText(element: unknown): string {
+  if (typeof element === "string") return element;
+  const { prefix, range } = element as {
+    prefix?: { addr: string; len: number };
+    range?: [string, string];
+  };
+  return prefix ? `${prefix.addr}/${prefix.len}` : range!.join("-");
 }
 
 /** The kernel, with somebody in the way. */
