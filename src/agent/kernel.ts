@@ -4,6 +4,7 @@ import { Dataplane, type DataplaneSettings, type Doubt } from "../dataplane/data
 import { Device } from "../dataplane/device.ts";
 import { FirewallApplier } from "../dataplane/firewall/applier.ts";
 import { concernsFirewall } from "../dataplane/firewall/event.ts";
+import { concernsRoutes } from "../dataplane/routes.ts";
 import type { Encapsulator } from "../mesh/encapsulation.ts";
 import { Connection } from "../netlink/connection.ts";
 import { EventMonitor, type KernelEvents } from "../netlink/events.ts";
@@ -72,5 +73,13 @@ function dataplaneSettings(options: AgentOptions): DataplaneSettings {
 }
 
 function isConcern({ subsystem, messages, overflow }: KernelEvents): boolean {
-  return overflow || subsystem !== "nftables" || messages.some(concernsFirewall);
+  if (overflow) return true;
+  switch (subsystem) {
+    case "route":
+      return messages.some(concernsRoutes);
+    case "nftables":
+      return messages.some(concernsFirewall);
+    default:
+      return true;
+  }
 }
