@@ -35,12 +35,12 @@ export interface Backend extends AsyncDisposable {
    * Follows both lists from now on; resolves when both are complete, however long that takes, or
    * when disposed. Call it once. What stands in the way is among the problems.
    *
-   * `changed` is called after each change of the cluster, also while it starts (with no names, when
-   * only the problems changed), never while it is still running.
+   * `changed` is called after each change of the cluster, also while it starts; with no names when
+   * only the problems changed.
    */
   start(changed: (change: Change) => void): Promise<void>;
 
-  /** Cheap: the value that the last `changed` spoke of. Empty before `start` resolves. */
+  /** Cheap: the value that the last `changed` spoke of. Empty until both lists are complete. */
   cluster(): Cluster;
 
   /** Is the view up to date? When not, it stays as it was. */

@@ -160,7 +160,7 @@ function readManifest(path: string, text: string): void {
     return;
   }
   for (const problem of last.problems) checkMessage(problem.text);
-  const files = { manifests: new Map([[path, last]]), statusOf: () => undefined, problems: [] };
+  const files = { manifests: [[path, last]] as const, statusOf: () => undefined, problems: [] };
   const cluster = assemble(files, { hostname: "n", topologyLabel: "zone", last: NOTHING });
   for (const problem of cluster.problems) checkMessage(problem.text);
 }

@@ -5,14 +5,15 @@ import type { NodeObject, Strings } from "../../mesh/object.ts";
 import type { Peer } from "../../mesh/peer.ts";
 import { equalNodes, equalPeers } from "../../mesh/readiness.ts";
 import { parseNode } from "../../mesh/read_node.ts";
-import { compareText, quote } from "../../net/text.ts";
+import { quote } from "../../net/text.ts";
 import type { Change, Cluster, Problem } from "../backend.ts";
+import type { PathContent } from "./directory.ts";
 import type { FileContent } from "./objects.ts";
 import { withStatus } from "./status.ts";
 
 export interface Files {
-  /** By path. */
-  readonly manifests: ReadonlyMap<string, FileContent>;
+  /** In the order in which they count. */
+  readonly manifests: readonly PathContent[];
   /** The annotations that a node's agent published. */
   readonly statusOf: (name: string) => Strings | undefined;
   /** What is wrong with the files, one by one. */
@@ -45,7 +46,7 @@ export function assemble(
 ): Assembled {
   const { hostname, topologyLabel, last } = options;
   const problems: Problem[] = [...files.problems];
-  const manifests = [...files.manifests].sort(([a], [b]) => compareText(a, b));
+  const { manifests } = files;
   const sources = new Map<string, NodeSource>();
   const nodes = new Map<string, Node>();
   for (const [name, object] of firstByName("Node", { manifests, problems, pick: pickNodes })) {
@@ -84,7 +85,7 @@ function pickPeers(content: FileContent): Named<Peer | undefined> {
 function firstByName<T>(
   kind: string,
   { manifests, problems, pick }: {
-    manifests: readonly (readonly [path: string, content: FileContent])[];
+    manifests: readonly PathContent[];
     problems: Problem[];
     pick: (content: FileContent) => Named<T>;
   },

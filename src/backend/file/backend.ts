@@ -16,6 +16,10 @@ import { DirectoryWatch, type FileEvent } from "./watch.ts";
 
 /** Milliseconds for which the events of a burst are gathered. */
 const GATHER = 20;
+/** Between two rounds of work passes so many times what they take: 5 % of a core at most. */
+const LEISURE = 20;
+/** Milliseconds that this may make anybody wait for a file they wrote. */
+const LONGEST_REST = 250;
 /** Milliseconds after which a file that is open for writing is read all the same. */
 const SILENCE = 200;
 /** Milliseconds until a directory that cannot be listed is tried again. */
@@ -45,7 +49,7 @@ export class FileBackend implements Backend {
   #cluster: Assembled = NOTHING;
   /** What is wrong with the directories themselves. */
   #problems: Problem[] = [];
-  /** Milliseconds for the last look at everything: twenty times that passes until the next. */
+  /** Milliseconds that the last look at everything took. */
   #lookTook = 0;
   #live = false;
   /** It was live once and is not any more. */
@@ -124,7 +128,7 @@ export class FileBackend implements Backend {
       if (writing) this.#pending.set(path, SILENCE);
       else this.#pending.setAtLatest(path, GATHER);
     } else if (!name?.startsWith(".") || name.startsWith("..")) { // `..data` of a mounted ConfigMap
-      this.#pending.setAtLatest(EVERYTHING, Math.max(GATHER, this.#lookTook * 20));
+      this.#pending.setAtLatest(EVERYTHING, Math.max(GATHER, this.#lookTook * LEISURE));
     }
   }
 
@@ -138,6 +142,8 @@ export class FileBackend implements Backend {
     this.#update();
     if (this.#live) this.#complete();
   }
+
+  /** Finds out whether the view is live on the way. */
   async #lookAtEverything(): Promise<void> {
     const start = performance.now();
     this.#problems = [];
@@ -171,6 +177,7 @@ export class FileBackend implements Backend {
 
   /** Makes the cluster from what the files hold, and tells if it differs. */
   #update(): void {
+    const start = performance.now();
     const before = this.#cluster;
     const { hostname, topologyLabel } = this.#options;
     const directories = [this.#manifests, this.#statuses];
@@ -180,6 +187,7 @@ export class FileBackend implements Backend {
       problems: [...this.#problems, ...directories.flatMap((directory) => directory.problems())],
     }, { hostname, topologyLabel, last: before });
     const change = changeOf(before, this.#cluster, hostname);
+    this.#pending.rest(Math.min(LONGEST_REST, (performance.now() - start) * LEISURE));
     if (change) this.#changed(change);
   }
 

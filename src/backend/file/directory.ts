@@ -1,7 +1,7 @@
 /** The manifest files in one directory, each read again only when it changed. */
 
 import { ifThere } from "../../files/replace.ts";
-import { describeError } from "../../net/text.ts";
+import { compareText, describeError } from "../../net/text.ts";
 import type { Problem } from "../backend.ts";
 import { ManifestError } from "./manifest.ts";
 import { type FileContent, readContent } from "./objects.ts";
@@ -19,6 +19,8 @@ interface File {
   readonly problem?: Problem;
 }
 
+export type PathContent = readonly [path: string, content: FileContent];
+
 interface DirectoryOptions {
   readonly topologyLabel: string;
   /** It need not exist; then it is as good as empty. */
@@ -28,6 +30,7 @@ interface DirectoryOptions {
 export class Directory {
   /** By path. */
   readonly #files = new Map<string, File>();
+  #contents: readonly PathContent[] | undefined;
   readonly #options: DirectoryOptions;
 
   constructor(readonly path: string, options: DirectoryOptions) {
@@ -38,13 +41,11 @@ export class Directory {
     return this.#files.get(path)?.content;
   }
 
-  /** What the files hold, or held when they could last be read, by path. */
-  contents(): ReadonlyMap<string, FileContent> {
-    const contents = new Map<string, FileContent>();
-    for (const [path, { content }] of this.#files) {
-      if (content) contents.set(path, content);
-    }
-    return contents;
+  /** What the files hold, or held when they could last be read, in the order of their paths. */
+  contents(): readonly PathContent[] {
+    return this.#contents ??= [...this.#files]
+      .flatMap(([path, { content }]) => content ? [[path, content] as const] : [])
+      .sort(([a], [b]) => compareText(a, b));
   }
 
   problems(): readonly Problem[] {
@@ -78,10 +79,14 @@ export class Directory {
     const last = this.#files.get(path);
     try {
       const info = await ifThere(() => Deno.stat(path));
-      if (!info?.isFile) return void this.#files.delete(path);
+      if (!info?.isFile) {
+        if (this.#files.delete(path)) this.#contents = undefined;
+        return;
+      }
       const version = `${info.mtime?.getTime()} ${info.ctime?.getTime()} ${info.size} ${info.ino}`;
       if (version === last?.version) return;
       this.#files.set(path, { version, ...this.#read(path, await Deno.readTextFile(path)) });
+      this.#contents = undefined;
     } catch (error) {
       const problem = { text: `${path} cannot be read: ${describeError(error)}` };
       this.#files.set(path, { ...last, version: "", problem });

@@ -6,6 +6,8 @@ export class Pending<T> implements Disposable {
   readonly #due = new Map<T, number>();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
+  /** Nothing is handled before this. */
+  #restUntil = 0;
 
   constructor(handle: (items: readonly T[]) => void) {
     this.#handle = handle;
@@ -23,6 +25,12 @@ export class Pending<T> implements Disposable {
     if (due === undefined || due > performance.now() + delay) this.set(item, delay);
   }
 
+  /** Handles nothing for so many milliseconds, so that more comes together. */
+  rest(delay: number): void {
+    this.#restUntil = performance.now() + delay;
+    this.#arm();
+  }
+
   has(item: T): boolean {
     return this.#due.has(item);
   }
@@ -30,7 +38,7 @@ export class Pending<T> implements Disposable {
   #arm(): void {
     clearTimeout(this.#timer);
     if (this.#due.size === 0 || this.#closed) return;
-    const first = Math.min(...this.#due.values());
+    const first = Math.max(Math.min(...this.#due.values()), this.#restUntil);
     this.#timer = setTimeout(() => this.#fire(), Math.max(0, first - performance.now()));
   }
 

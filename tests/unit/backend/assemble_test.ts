@@ -22,7 +22,7 @@ function build(
 ): Assembled {
   const statuses = options.statuses ?? {};
   const files: Files = {
-    manifests: new Map(manifests),
+    manifests: manifests.toSorted(([a], [b]) => a < b ? -1 : 1),
     statusOf: (name) => statuses[name],
     problems: [],
   };
