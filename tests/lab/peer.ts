@@ -3,7 +3,7 @@
 import { formatConf } from "../../src/net/conf.ts";
 import type { DeviceConfig } from "../../src/net/device.ts";
 import type { Key } from "../../src/net/key.ts";
-import { formatPrefix, network } from "../../src/net/prefix.ts";
+import { equalPrefix, formatPrefix, hostPrefix, network } from "../../src/net/prefix.ts";
 import { generatePrivateKey, publicKeyOf } from "../../src/wireguard/key.ts";
 import type { Namespace } from "./namespace.ts";
 import { addWireGuard } from "./wireguard.ts";
@@ -13,7 +13,8 @@ const DEVICE = "wg0";
 
 export class LabPeer {
   readonly #privateKey: Key = generatePrivateKey();
-  #started = false;
+  /** What was set last; undefined while there is no interface. */
+  #configuration: string | undefined;
 
   constructor(readonly spec: PeerSpec, readonly namespace: Namespace) {}
 
@@ -25,21 +26,25 @@ export class LabPeer {
     return await publicKeyOf(this.#privateKey);
   }
 
-  /** Sets its interface to this configuration, and the routes to what it allows. */
+  /**
+   * Sets its interface to this configuration, and the routes to what it allows. The same one again
+   * changes nothing, so that an endpoint that WireGuard has learned stays.
+   */
   async configure({ peers }: DeviceConfig): Promise<void> {
-    if (!this.#started) await this.#start();
     const privateKey = this.#privateKey;
-    await this.namespace.exec(
-      ["wg", "syncconf", DEVICE, "/dev/stdin"],
-      formatConf({ privateKey, listenPort: 51820, peers }),
-    );
-    const routes = peers.flatMap((peer) => peer.allowedIPs)
-      .map((prefix) => `route replace ${formatPrefix(network(prefix))} dev ${DEVICE}\n`);
+    const configuration = formatConf({ privateKey, listenPort: 51820, peers });
+    if (configuration === this.#configuration) return;
+    if (this.#configuration === undefined) await this.#start();
+    this.#configuration = configuration;
+    await this.namespace.exec(["wg", "syncconf", DEVICE, "/dev/stdin"], configuration);
+    // A route to where a tunnel ends must not lead into the tunnel.
+    const routes = peers.flatMap(({ allowedIPs, endpoint }) =>
+      allowedIPs.filter((prefix) => !equalPrefix(prefix, endpoint?.ip && hostPrefix(endpoint.ip)))
+    ).map((prefix) => `route replace ${formatPrefix(network(prefix))} dev ${DEVICE}\n`);
     await this.namespace.exec(["ip", "-batch", "-"], routes.join(""));
   }
 
   async #start(): Promise<void> {
-    this.#started = true;
     await addWireGuard(this.namespace, DEVICE);
     const addresses = this.spec.allowedIPs.map((ip) => `addr add ${ip} dev ${DEVICE}\n`);
     const batch = `${addresses.join("")}link set ${DEVICE} mtu 1420 up\n`;

@@ -1,0 +1,171 @@
+/**
+ * `./denow task demo [--keep]`: builds the program and runs a whole mesh of it on this machine, in
+ * network namespaces that nothing leaves. Shows who reaches whom, and that what crosses the
+ * internet between the locations is encrypted.
+ */
+
+import { peerConfig } from "../src/mesh/config.ts";
+import { Lab } from "../tests/lab/lab.ts";
+import { peerObject } from "../tests/lab/manifests.ts";
+import type { Namespace } from "../tests/lab/namespace.ts";
+import { type Crossing, type Ping, ping } from "../tests/lab/traffic.ts";
+import { build } from "./build.ts";
+import { drawMesh } from "./drawing.ts";
+import { isRoot, LAB_PARTS, provision } from "./provision.ts";
+import { bold, cyan, dim, green, main, red, Refusal, step, table } from "./terminal.ts";
+
+/** Echo requests in each cell of the table. */
+const PINGS = 5;
+
+/** Where pings start: pods and laptops. */
+interface Source {
+  readonly name: string;
+  readonly namespace: Namespace;
+}
+
+async function demo({ keep }: { readonly keep: boolean }, resources: AsyncDisposableStack) {
+  console.log(
+    `\n${bold("kg")} ${dim("a WireGuard mesh in network namespaces, on this machine only")}\n`,
+  );
+  const program = await step("the program is built", build);
+  const lab = await step("a lab of four nodes in three locations, and a laptop", () => {
+    const creation = Lab.create({ program });
+    resources.defer(async () => await (await creation)[Symbol.asyncDispose]());
+    return creation;
+  });
+  await step("kg is started on each node", async () => {
+    for (const peer of lab.peers) {
+      await lab.manifests.put(peerObject(peer.spec, await peer.publicKey()));
+    }
+    await Promise.all(lab.nodes.map((node) => node.startAgent()));
+  });
+  // The laptop does not wait for the pods; only the telling is one after the other.
+  const [pods, peers] = [podsReach, peersReach].map((reach) => {
+    const done = lab.waitFor("all pods answer", () => reach(lab), { timeout: 60_000 });
+    done.catch(() => {}); // told by the step that awaits it
+    return done;
+  });
+  await step("every pod reaches every other pod", () => pods);
+  await step("the laptop reaches every pod", () => peers);
+
+  console.log(`\n${bold("The mesh")}\n\n${drawMesh(await lab.topology())}\n`);
+  const before = await lab.crossing();
+  const { text, lost } = await pingTable(lab);
+  console.log(`${bold("Pings")} ${dim(`round-trip times, average of ${PINGS}`)}\n\n${text}\n`);
+  console.log(proof({ before, after: await lab.crossing() }));
+  if (lost > 0) throw new Refusal(`${lost} echo requests were not answered`);
+  if (keep) await standing(lab);
+}
+
+async function podsReach(lab: Lab): Promise<boolean> {
+  const pairs = lab.nodes.flatMap((from) =>
+    lab.nodes.filter((to) => to !== from).map((to) => from.pings(to))
+  );
+  return (await Promise.all(pairs)).every(Boolean);
+}
+
+/** Outside peers follow what the mesh publishes, as people do with `kgctl showconf peer`. */
+async function peersReach(lab: Lab): Promise<boolean> {
+  const mesh = await lab.topology();
+  const answers = await Promise.all(lab.peers.map(async (peer) => {
+    await peer.configure(peerConfig(mesh, mesh.peers.find((one) => one.name === peer.name)));
+    const pods = lab.nodes.map((node) => ping(peer.namespace, node.podAddress, { timeout: 0.5 }));
+    return (await Promise.all(pods)).every(({ received }) => received > 0);
+  }));
+  return answers.every(Boolean);
+}
+
+async function pingTable(lab: Lab): Promise<{ text: string; lost: number }> {
+  const sources: Source[] = [
+    ...lab.nodes.map(({ name, pod }) => ({ name: `pod on ${name}`, namespace: pod })),
+    ...lab.peers,
+  ];
+  const rows = await Promise.all(sources.map(async ({ name, namespace }) => {
+    const pings: (Ping | undefined)[] = [];
+    for (const node of lab.nodes) {
+      const own = node.pod === namespace;
+      pings.push(own ? undefined : await ping(namespace, node.podAddress, { count: PINGS }));
+    }
+    return { name, pings };
+  }));
+  const lost = rows.flatMap(({ pings }) => pings)
+    .reduce((sum, result) => sum + (result ? result.sent - result.received : 0), 0);
+  const text = table([
+    ["  from \\ to", ...lab.nodes.map(({ name }) => `pod on ${name}`)],
+    ...rows.map(({ name, pings }) => [`  ${name}`, ...pings.map(cell)]),
+  ]);
+  return { text, lost };
+}
+
+function cell(result: Ping | undefined): string {
+  if (!result) return dim("·");
+  if (result.received < result.sent) return red(`${result.received} of ${result.sent} answered`);
+  return green(`${result.rtt?.toFixed(2)} ms`);
+}
+
+/** What the counters where all routers meet say; a {@link Refusal} if they prove nothing. */
+function proof({ before, after }: { readonly before: Crossing; readonly after: Crossing }): string {
+  const { sealed, clear } = after;
+  const kilobytes = (sealed.bytes / 1000).toFixed(1);
+  if (clear.packets > 0) {
+    throw new Refusal(`${clear.packets} packets crossed the internet without encryption`);
+  }
+  if (sealed.packets <= before.sealed.packets) {
+    throw new Refusal("no packet was seen on the internet: nothing is proved");
+  }
+  return `${bold("On the internet")} ${dim("counted where the routers of all locations meet")}
+
+  ${
+    green(`${sealed.packets}`)
+  } packets (${kilobytes} kB) were WireGuard's: UDP port 51820, starting as its messages do
+  ${green("0")} packets were anything else: not one ping was seen in clear
+`;
+}
+
+/** Leaves the lab standing and tells how to look around, until Ctrl-C. */
+async function standing(lab: Lab): Promise<never> {
+  const shells = [
+    ...lab.nodes.flatMap(({ name, namespace, pod }) => [
+      [`  ${name}`, namespace.enter],
+      [`    its pod`, pod.enter],
+    ]),
+    ...lab.peers.map(({ name, namespace }) => [`  ${name}`, namespace.enter]),
+  ];
+  console.log(`${bold("The lab stands until Ctrl-C.")} In another terminal:
+
+${table([["  a shell on", ""], ...shells])}
+
+  ${dim("there:")} wg show, ip route, ip rule, nft list ruleset, ping ${lab.nodes[0]!.podAddress}
+  ${dim("the cluster:")} ${lab.manifests.directory} ${dim("(change a file, and the mesh follows)")}
+  ${dim("logs:")} ${lab.directory}/*.log
+`);
+  return await new Promise(() => {});
+}
+
+/** Rejects when a person, or the system, wants this to end. */
+function interruption(): Promise<never> {
+  return new Promise((_, reject) => {
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+      Deno.addSignalListener(signal, () => reject(new Refusal("\ninterrupted")));
+    }
+  });
+}
+
+await main(async () => {
+  const [option, ...more] = Deno.args;
+  if (more.length > 0 || option !== undefined && option !== "--keep") {
+    throw new Refusal(`the demo knows one option, --keep; not ${[option, ...more].join(" ")}`);
+  }
+  if (!isRoot()) throw new Refusal("the demo makes network namespaces, which only root may do");
+  const start = performance.now();
+  await provision([...LAB_PARTS, "libmnl"]);
+  const resources = new AsyncDisposableStack();
+  try {
+    await Promise.race([demo({ keep: option === "--keep" }, resources), interruption()]);
+  } finally {
+    await step("everything is taken down", () => resources.disposeAsync());
+  }
+  console.log(
+    `\n${cyan("done")} ${dim(`in ${((performance.now() - start) / 1000).toFixed(1)} s`)}`,
+  );
+});
