@@ -68,6 +68,7 @@ export class Dataplane {
   readonly #tunnel: Tunnel | undefined;
   /** Index of the interface whose device is known. */
   #kilo: number | undefined;
+  #hasTakenOver = false;
 
   constructor({ connection, device, firewall }: Parts, settings: DataplaneSettings) {
     const { encapsulator } = settings;
@@ -135,12 +136,19 @@ export class Dataplane {
     const { routes, rules, warnings } = this.#route(wish, ground);
     if (!wish.isLeader && kilo) this.#follow(kilo);
     const masqueraded = this.#firewall.apply(wish.firewall);
+    const leftovers = this.#takeOver();
     return {
       firewall: accepted.length + masqueraded.length,
       device,
       routes: routes.changed,
       rules: rules.changed,
-      warnings: [...warnings, ...routes.warnings, ...rules.warnings],
+      warnings: [
+        ...warnings,
+        ...routes.warnings,
+        ...rules.warnings,
+        ...leftovers,
+        ...this.#firewallWarnings(),
+      ],
     };
   }
 
@@ -170,6 +178,18 @@ export class Dataplane {
   /** The devices by which the original agent's routes are known. */
   #present(kilo: Link | undefined): Devices {
     return { kilo: kilo?.index, tunnel: this.#tunnel?.find()?.index };
+  }
+
+  /** Once our firewall is in force; returns what could not be done. */
+  #takeOver(): readonly string[] {
+    if (this.#hasTakenOver) return [];
+    this.#hasTakenOver = true;
+    return failuresOf([() => void this.#firewall.takeOver()]);
+  }
+
+  #firewallWarnings(): readonly string[] {
+    const { ipv6Problem } = this.#firewall;
+    return ipv6Problem ? [`there is no firewall for IPv6: ${ipv6Problem.message}`] : [];
   }
 
   #addressTunnel({ tunnelAddress }: Desired, { tunnel }: Ground): void {

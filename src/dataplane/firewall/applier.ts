@@ -16,6 +16,7 @@ import {
   renderSets,
   withholdMasquerade,
 } from "./rendering.ts";
+import { takeOver } from "./takeover.ts";
 
 const FAMILIES = [4, 6] as const;
 
@@ -68,6 +69,11 @@ export class FirewallApplier {
     const changes = this.#changeMembers(wish, masquerade) ?? this.#change(wish, masquerade);
     if (masquerade === "active") this.#wish = wish;
     return changes;
+  }
+
+  /** Removes what the original agent left, once ours is in force; returns what was there. */
+  takeOver(): readonly Change[] {
+    return takeOver(this.#connection);
   }
 
   /** Takes everything of ours out of the kernel; returns what was there. */
