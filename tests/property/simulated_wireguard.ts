@@ -76,3 +76,12 @@ export class SimulatedWireGuard {
     return { ...privateKey, listenPort, firewallMark: 0, peers };
   }
 }
+
+/** Peers and allowed IPs in an order of their own. */
+export function canonical(state: DeviceState): unknown {
+  const peers = state.peers.map((peer) => ({
+    ...peer,
+    allowedIPs: peer.allowedIPs.map(formatPrefix).sort(),
+  }));
+  return { ...state, peers: peers.sort((a, b) => a.publicKey < b.publicKey ? -1 : 1) };
+}

@@ -1,47 +1,15 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import type { DeviceConfig, DeviceState, PeerConfig } from "../../src/net/device.ts";
+import type { DeviceConfig } from "../../src/net/device.ts";
 import { type Key, keyFromBytes, ZERO_KEY } from "../../src/net/key.ts";
-import { formatPrefix, network, type Prefix } from "../../src/net/prefix.ts";
+import { formatPrefix, network } from "../../src/net/prefix.ts";
 import { afterChange, isEmptyChange, withScratchPeer } from "../../src/wireguard/change.ts";
 import { diffDevice } from "../../src/wireguard/diff.ts";
 import { clampPrivateKey } from "../../src/wireguard/key.ts";
-import { SimulatedWireGuard } from "./simulated_wireguard.ts";
+import { canonical, SimulatedWireGuard } from "./simulated_wireguard.ts";
+import { config } from "./wireguard_arbitraries.ts";
 
-// Few keys and few addresses, so that peers meet, move and claim the same network.
-const key = fc.integer({ min: 1, max: 8 }).map((n) => keyFromBytes(new Uint8Array(32).fill(n)));
 const SCRATCH = keyFromBytes(new Uint8Array(32).fill(99));
-const prefix: fc.Arbitrary<Prefix> = fc.record({
-  ip: fc.oneof(
-    fc.record({
-      family: fc.constant(4 as const),
-      value: fc.integer({ min: 0x0a000000, max: 0x0a00000f }).map(BigInt),
-    }),
-    fc.record({
-      family: fc.constant(6 as const),
-      value: fc.integer({ min: 0, max: 15 }).map((n) => (0xfd00n << 112n) + BigInt(n)),
-    }),
-  ),
-  bits: fc.constantFrom(24, 30, 31, 32),
-});
-const address = fc.integer({ min: 1, max: 3 }).map((n) => ({
-  ip: { family: 4 as const, value: 0xcb007100n + BigInt(n) },
-  port: 51820,
-}));
-const peer: fc.Arbitrary<PeerConfig> = fc.record({
-  publicKey: key,
-  presharedKey: fc.oneof(key, fc.constant(ZERO_KEY)),
-  endpoint: address,
-  roams: fc.boolean(),
-  persistentKeepalive: fc.constantFrom(0, 25, -5, 100_000),
-  allowedIPs: fc.array(prefix, { maxLength: 4 }),
-}, { requiredKeys: ["publicKey", "persistentKeepalive", "allowedIPs"] });
-const config: fc.Arbitrary<DeviceConfig> = fc.record({
-  privateKey: key,
-  listenPort: fc.integer({ min: 1, max: 65535 }),
-  peers: fc.array(peer, { maxLength: 10 }),
-});
-
 const NOW = 1_700_000_000_000;
 const options = { now: NOW, publicKey: keyFromBytes(new Uint8Array(32).fill(8)) };
 
@@ -66,15 +34,6 @@ function ownersInTheEnd(wish: DeviceConfig): Map<string, Key> {
     }
   });
   return owners;
-}
-
-/** Peers and allowed IPs in an order of their own. */
-function canonical(state: DeviceState): unknown {
-  const peers = state.peers.map((peer) => ({
-    ...peer,
-    allowedIPs: peer.allowedIPs.map(formatPrefix).sort(),
-  }));
-  return { ...state, peers: peers.sort((a, b) => a.publicKey < b.publicKey ? -1 : 1) };
 }
 
 Deno.test("diffDevice() turns any device into any wish", () => {
