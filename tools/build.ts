@@ -1,25 +1,28 @@
 /**
- * `./denow task build`: the one-file program `dist/kg`. The sources are bundled first (one small
- * file and chunks for what is loaded lazily), then compiled with libmnl embedded beside them: a
- * bundle starts faster and takes less memory than a tree of modules. The same sources give the same
- * bytes. A stack trace of the program is read with the maps in `dist/maps`.
- *
- * The runtime stub can be another one: `DENORT_BIN=PATH ./denow task build`.
+ * `./denow task build`: the one-file program `dist/kg`, for another architecture `dist/kg-aarch64`.
+ * The sources are bundled first (one small file and chunks for what is loaded lazily): a bundle
+ * starts faster and takes less memory than a tree of modules. The bundle is compiled, with libmnl
+ * and the licences beside it, into a runtime that carries its own system libraries (static/). The
+ * same sources give the same bytes. A stack trace of the program is read with the maps in
+ * `dist/maps`.
  */
 
 import { createHash } from "node:crypto";
-import { denort } from "./denort.ts";
-import { findLibrary, provision } from "./provision.ts";
-import { bold, CHILD_ENV, dim, duration, main, Refusal } from "./terminal.ts";
+import { run } from "./command.ts";
+import { type Architecture, denort } from "./denort.ts";
+import { notices } from "./notices.ts";
+import { pack } from "./static/pack.ts";
+import { compileStub } from "./static/stub.ts";
+import { readSystem, type System } from "./static/system.ts";
+import { bold, dim, duration, main, Refusal } from "./terminal.ts";
+
+const USAGE = `Usage: ./denow task build [--target x86_64|aarch64]
+
+Builds dist/kg for this machine's architecture, dist/kg-TARGET for another one.
+DENORT_BIN=FILE takes Deno's runtime stub of that architecture from a file.`;
 
 const ROOT = new URL("..", import.meta.url).pathname;
 const DIST = `${ROOT}dist`;
-/** Where {@link build} puts the program. */
-export const PROGRAM = `${DIST}/kg`;
-const STAMP = `${DIST}/kg.inputs`;
-
-/** Embedded beside the program's modules; `src/netlink/` loads it from there through memory. */
-const LIBRARY = "libmnl.so.0";
 
 /**
  * All that the program may do, fixed when it is compiled: it may never start another program. What
@@ -32,81 +35,125 @@ const PERMISSIONS = [
   "--allow-read",
   "--allow-write",
   "--allow-net",
-  "--allow-sys=hostname,uid",
+  "--allow-sys=hostname",
   "--allow-env=NODE_NAME",
 ];
 
+/** What is made into the program, beside the sources. */
+interface Inputs {
+  readonly architecture: Architecture;
+  /** Path of Deno's runtime stub. */
+  readonly denort: string;
+  /** static/stub.c as code. */
+  readonly stub: Uint8Array<ArrayBuffer>;
+  readonly system: System;
+}
+
 /** Builds the program unless it is there already, made of just these inputs; answers its path. */
-export async function build(): Promise<string> {
-  await provision(["libmnl"]);
-  const library = findLibrary(LIBRARY)!;
-  const stub = Deno.env.get("DENORT_BIN") || await denort();
-  const inputs = await fingerprint(library, stub);
-  if (await readText(STAMP) === inputs && await isFile(PROGRAM)) return PROGRAM;
+export async function build(architecture: Architecture = Deno.build.arch): Promise<string> {
+  const inputs: Inputs = {
+    architecture,
+    denort: Deno.env.get("DENORT_BIN") || await denort(architecture),
+    stub: await compileStub(architecture),
+    system: await readSystem(architecture),
+  };
+  const program = architecture === Deno.build.arch ? `${DIST}/kg` : `${DIST}/kg-${architecture}`;
+  const stamp = `${program}.inputs`;
+  const digest = await fingerprint(inputs);
+  if (await readText(stamp) === digest && await isFile(program)) return program;
 
   await Deno.mkdir(DIST, { recursive: true });
   const work = await Deno.makeTempDir({ dir: DIST, prefix: ".build-" });
   try {
-    await deno([
-      ..."bundle --quiet --frozen --minify --platform deno --code-splitting".split(" "),
-      ...["--sourcemap=external", "--outdir", `${work}/bundle`, `${ROOT}src/main.ts`],
-    ]);
-    await Deno.mkdir(`${work}/maps`);
-    for (const { name } of [...Deno.readDirSync(`${work}/bundle`)]) {
-      if (name.endsWith(".map")) {
-        await Deno.rename(`${work}/bundle/${name}`, `${work}/maps/${name}`);
-      }
-    }
-    await Deno.copyFile(library, `${work}/bundle/${LIBRARY}`);
-    // Times of change are embedded: fix them, so that the same inputs give the same bytes.
-    for (const { name } of Deno.readDirSync(`${work}/bundle`)) {
-      await Deno.utime(`${work}/bundle/${name}`, 0, 0);
-    }
-    await deno([
-      ..."compile --quiet --no-config --no-lock --no-npm --no-remote --no-check".split(" "),
-      ...PERMISSIONS,
-      ...["--include", `${work}/bundle/${LIBRARY}`],
-      ...["--output", `${work}/kg`, `${work}/bundle/main.js`],
-    ], { DENORT_BIN: stub });
+    const maps = await bundle(work);
+    await embed(`${work}/bundle`, {
+      "libmnl.so.0": inputs.system.libmnl, // src/netlink/libmnl.ts loads it through memory
+      "licenses.gz": await gzip(await notices(inputs.system, maps)), // src/cli/version.ts prints it
+    });
+    await compile(work, inputs);
     await Deno.remove(`${DIST}/maps`, { recursive: true }).catch(() => {});
     await Deno.rename(`${work}/maps`, `${DIST}/maps`);
-    await Deno.rename(`${work}/kg`, PROGRAM);
-    await Deno.writeTextFile(STAMP, inputs);
+    await Deno.rename(`${work}/kg`, program);
+    await Deno.writeTextFile(stamp, digest);
   } finally {
     await Deno.remove(work, { recursive: true });
   }
-  return PROGRAM;
+  return program;
+}
+
+/** Bundles the sources into `bundle`; answers the paths of the source maps, in `maps`. */
+async function bundle(work: string): Promise<string[]> {
+  await deno([
+    ..."bundle --quiet --frozen --minify --platform deno --code-splitting".split(" "),
+    ...["--sourcemap=external", "--outdir", `${work}/bundle`, `${ROOT}src/main.ts`],
+  ]);
+  await Deno.mkdir(`${work}/maps`);
+  const names = Array.from(Deno.readDirSync(`${work}/bundle`), ({ name }) => name);
+  const maps = names.filter((name) => name.endsWith(".map"));
+  for (const name of maps) await Deno.rename(`${work}/bundle/${name}`, `${work}/maps/${name}`);
+  return maps.map((name) => `${work}/maps/${name}`);
+}
+
+/** Puts files beside the bundle. All times of change are embedded, so they become the same. */
+async function embed(
+  directory: string,
+  files: Readonly<Record<string, Uint8Array>>,
+): Promise<void> {
+  for (const [name, bytes] of Object.entries(files)) {
+    await Deno.writeFile(`${directory}/${name}`, bytes);
+  }
+  for (const { name } of Deno.readDirSync(directory)) {
+    await Deno.utime(`${directory}/${name}`, 0, 0);
+  }
+}
+
+/** Compiles the bundle to `kg`. */
+async function compile(work: string, inputs: Inputs): Promise<void> {
+  const { stub, system: { ldso, libraries } } = inputs;
+  const packed = pack({ program: await Deno.readFile(inputs.denort), stub, ldso, libraries });
+  await Deno.writeFile(`${work}/denort`, packed, { mode: 0o755 });
+  await deno([
+    ..."compile --quiet --no-config --no-lock --no-npm --no-remote --no-check".split(" "),
+    // The cache would be a file in /tmp that everybody can write before we run what is in it.
+    "--no-code-cache",
+    ...PERMISSIONS,
+    ...["--include", `${work}/bundle/libmnl.so.0`, "--include", `${work}/bundle/licenses.gz`],
+    ...["--target", `${inputs.architecture}-unknown-linux-gnu`],
+    ...["--output", `${work}/kg`, `${work}/bundle/main.js`],
+  ], { DENORT_BIN: `${work}/denort` });
 }
 
 /** A digest of everything the program's bytes depend on. */
-async function fingerprint(library: string, stub: string): Promise<string> {
-  const sources = [...sourceFiles(`${ROOT}src`)].sort();
+async function fingerprint({ denort, stub, system }: Inputs): Promise<string> {
+  const folders = ["src", "tools/static", "tools/licenses"];
+  const files = folders.flatMap((folder) => [...filesIn(`${ROOT}${folder}`)]).sort();
   const hash = createHash("sha256");
-  for (const path of [...sources, `${ROOT}deno.json`, `${ROOT}deno.lock`, import.meta.filename!]) {
-    hash.update(`${path}\0`).update(await Deno.readFile(path));
+  for (const name of ["LICENSE", "deno.json", "deno.lock", "tools/build.ts", "tools/notices.ts"]) {
+    files.push(`${ROOT}${name}`);
   }
-  const { size, mtime } = await Deno.stat(stub);
-  return hash.update(await Deno.readFile(library)).update(`${stub} ${size} ${mtime?.getTime()}`)
-    .digest("hex");
+  for (const path of files) hash.update(`${path}\0`).update(await Deno.readFile(path));
+  const { size, mtime } = await Deno.stat(denort);
+  hash.update(`${denort} ${size} ${mtime?.getTime()} ${JSON.stringify(system.packages)}`);
+  const { ldso, libraries, libmnl } = system;
+  for (const part of [stub, ldso, ...Object.values(libraries), libmnl]) hash.update(part);
+  return hash.digest("hex");
 }
 
-function* sourceFiles(directory: string): Generator<string> {
+function* filesIn(directory: string): Generator<string> {
   for (const { name, isDirectory } of Deno.readDirSync(directory)) {
     const path = `${directory}/${name}`;
-    if (isDirectory) yield* sourceFiles(path);
-    else if (name.endsWith(".ts")) yield path;
+    if (isDirectory) yield* filesIn(path);
+    else yield path;
   }
 }
 
 async function deno(args: readonly string[], env: Record<string, string> = {}): Promise<void> {
-  const { success, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: [...args],
-    env: { ...CHILD_ENV, ...env },
-    cwd: ROOT,
-    stdin: "null",
-  }).output();
-  if (success) return;
-  throw new Refusal(`deno ${args[0]} failed:\n${new TextDecoder().decode(stderr).trim()}`);
+  await run([Deno.execPath(), ...args], { cwd: ROOT, env });
+}
+
+async function gzip(text: string): Promise<Uint8Array> {
+  const stream = new Blob([text]).stream().pipeThrough(new CompressionStream("gzip"));
+  return await new Response(stream).bytes();
 }
 
 async function readText(path: string): Promise<string | undefined> {
@@ -117,10 +164,19 @@ async function isFile(path: string): Promise<boolean> {
   return await Deno.stat(path).then((info) => info.isFile, () => false);
 }
 
+function readTarget(args: readonly string[]): Architecture | undefined {
+  if (args.length === 0) return undefined;
+  const [option, target] = args.length === 1 ? args[0]!.split("=") : args;
+  if (option !== "--target" || args.length > 2) throw new Refusal(USAGE);
+  if (target === "x86_64" || target === "aarch64") return target;
+  throw new Refusal(`--target ${target}: x86_64 and aarch64 can be built`);
+}
+
 if (import.meta.main) {
   await main(async () => {
+    if (Deno.args.includes("--help")) return console.log(USAGE);
     const start = performance.now();
-    const path = await build();
+    const path = await build(readTarget(Deno.args));
     const megabytes = ((await Deno.stat(path)).size / 1e6).toFixed(1);
     const time = duration(performance.now() - start);
     console.log(`${bold(path)} ${dim(`${megabytes} MB, ${time}`)}`);

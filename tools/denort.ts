@@ -42,8 +42,8 @@ export async function denort(architecture: Architecture = Deno.build.arch): Prom
   return path;
 }
 
-/** Where fetched programs are kept, shared with `./denow`. */
-function cacheDirectory(): string {
+/** Where fetched things are kept, shared with `./denow`. */
+export function cacheDirectory(): string {
   const base = Deno.env.get("XDG_CACHE_HOME") || `${Deno.env.get("HOME") || "/root"}/.cache`;
   return `${base}/kg`;
 }

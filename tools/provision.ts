@@ -9,7 +9,15 @@ interface Part {
 }
 
 const PARTS = {
+  "aarch64-linux-gnu-gcc": program("aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu"),
+  "aarch64-linux-gnu-headers": {
+    package: "libc6-dev-arm64-cross",
+    present: () => exists("/usr/aarch64-linux-gnu/include/link.h"),
+  },
+  apt: program("apt-get", "apt"),
+  dpkg: program("dpkg-deb", "dpkg"),
   gcc: program("gcc", "gcc"),
+  headers: { package: "libc6-dev", present: () => exists("/usr/include/link.h") },
   ip: program("ip", "iproute2"),
   iptables: program("iptables", "iptables"),
   libmnl: { package: "libmnl0", present: () => findLibrary("libmnl.so.0") !== undefined },
@@ -17,8 +25,14 @@ const PARTS = {
   nsenter: program("nsenter", "util-linux"),
   ping: program("ping", "iputils-ping"),
   pip: { package: "python3-pip", present: () => succeeds(["python3", "-m", "pip", "--version"]) },
+  "qemu-aarch64-static": program("qemu-aarch64-static", "qemu-user-static"),
   strace: program("strace", "strace"),
   wg: program("wg", "wireguard-tools"),
+  "x86_64-linux-gnu-gcc": program("x86_64-linux-gnu-gcc", "gcc-x86-64-linux-gnu"),
+  "x86_64-linux-gnu-headers": {
+    package: "libc6-dev-amd64-cross",
+    present: () => exists("/usr/x86_64-linux-gnu/include/link.h"),
+  },
   wireguard: {
     package: "wireguard-go",
     present: async () => onPath("wireguard-go") || await kernelHasWireGuard(),
@@ -42,6 +56,7 @@ export const LAB_PARTS: readonly PartName[] = [
  * Where it cannot, a {@link Refusal} names what is missing.
  */
 export async function provision(names: readonly PartName[]): Promise<void> {
+  Deno.env.set("PATH", programPath().join(":"));
   const missing: string[] = [];
   for (const name of names) {
     const part: Part = PARTS[name];
@@ -82,11 +97,17 @@ async function kernelCanAdd(kind: string): Promise<boolean> {
     await succeeds(["unshare", "--net", "ip", "link", "add", "probe0", "type", kind]);
 }
 
-/** Path of a shared library as the dynamic loader would find it. */
-export function findLibrary(name: string): string | undefined {
-  return [`/usr/lib/${Deno.build.arch}-linux-gnu`, `/lib/${Deno.build.arch}-linux-gnu`]
+/** Path of a shared library as the dynamic loader would find it, on this system or below `root`. */
+export function findLibrary(
+  name: string,
+  { root = "", architecture = Deno.build.arch }: {
+    readonly root?: string;
+    readonly architecture?: string;
+  } = {},
+): string | undefined {
+  return [`/usr/lib/${architecture}-linux-gnu`, `/lib/${architecture}-linux-gnu`]
     .concat("/usr/lib64", "/usr/lib", "/lib64", "/lib")
-    .map((directory) => `${directory}/${name}`)
+    .map((directory) => `${root}${directory}/${name}`)
     .find(exists);
 }
 
@@ -95,8 +116,13 @@ function program(name: string, debian: string): Part {
 }
 
 function onPath(program: string): boolean {
-  const directories = (Deno.env.get("PATH") ?? "").split(":").concat("/usr/sbin", "/sbin");
-  return directories.some((directory) => exists(`${directory}/${program}`));
+  return programPath().some((directory) => exists(`${directory}/${program}`));
+}
+
+/** Where programs are; root's own are often not on the PATH of a root by `su`. */
+function programPath(): string[] {
+  const path = (Deno.env.get("PATH") ?? "").split(":").filter((directory) => directory !== "");
+  return [...new Set([...path, "/usr/local/sbin", "/usr/sbin", "/sbin"])];
 }
 
 function exists(path: string): boolean {

@@ -4,6 +4,9 @@ export const PT_LOAD = 1, PT_DYNAMIC = 2, PT_INTERP = 3, PT_PHDR = 6;
 export const PF_X = 1, PF_W = 2, PF_R = 4;
 export const DT_NEEDED = 1n, DT_STRTAB = 5n, DT_VERNEED = 0x6ffffffen, DT_VERNEEDNUM = 0x6fffffffn;
 
+/** Values of `e_machine`. */
+export const EM_X86_64 = 62, EM_AARCH64 = 183;
+
 /** Size of an `Elf64_Phdr`. */
 export const PHDR_SIZE = 56;
 
@@ -35,7 +38,7 @@ export class Elf {
     }
   }
 
-  /** `e_machine`: 62 is x86-64, 183 is aarch64. */
+  /** `e_machine`: {@link EM_X86_64} or {@link EM_AARCH64}. */
   get machine(): number {
     return this.view.getUint16(18, true);
   }
@@ -67,14 +70,16 @@ export class Elf {
     this.view.setUint16(56, table.count, true);
   }
 
+  /** What the file has from this address to the end of its segment. */
+  segmentAt(vaddr: number): Uint8Array<ArrayBuffer> {
+    const s = this.#holder(vaddr);
+    return this.bytes.slice(this.offsetOf(vaddr), s.offset + s.filesz);
+  }
+
   /** File offset of what is mapped at this address. */
   offsetOf(vaddr: number): number {
-    for (const s of this.segments()) {
-      if (s.type === PT_LOAD && vaddr >= s.vaddr && vaddr < s.vaddr + s.filesz) {
-        return s.offset + vaddr - s.vaddr;
-      }
-    }
-    throw new Error(`no segment holds address 0x${vaddr.toString(16)}`);
+    const s = this.#holder(vaddr);
+    return s.offset + vaddr - s.vaddr;
   }
 
   /** The NUL-terminated text at a file offset. */
@@ -103,6 +108,14 @@ export class Elf {
       at += this.view.getUint32(at + 12, true);
     }
     return fields;
+  }
+
+  #holder(vaddr: number): Segment {
+    const found = this.segments().find((s) =>
+      s.type === PT_LOAD && vaddr >= s.vaddr && vaddr < s.vaddr + s.filesz
+    );
+    if (!found) throw new Error(`no segment holds address 0x${vaddr.toString(16)}`);
+    return found;
   }
 
   #word(at: number): number {

@@ -12,20 +12,28 @@
  * What is appended to the result later (Deno's own data) stays where Deno looks for it: at the end.
  */
 
+import { checkLoader, checkProgram, checkSegments } from "./check.ts";
 import * as elf from "./elf.ts";
 
 /** A page on every kernel: aarch64 has pages of up to 64 KiB. */
 const PAGE = 0x10000;
 
-/** `struct library` in stub.c: four words, then two names of this size. */
-const NAME_SIZE = 32, LIBRARY_SIZE = 4 * 8 + 2 * NAME_SIZE, HEAD_SIZE = 8 * 8;
-
 const SONAMES = ["libc.so.6", "libm.so.6", "libgcc_s.so.1"] as const;
+export type Soname = (typeof SONAMES)[number];
 
 /** Libraries that are part of libc since glibc 2.34, empty since. */
 const IN_LIBC = ["libdl.so.2", "librt.so.1", "libpthread.so.0"];
 
+/**
+ * Where ld.so finds a library; the number comes behind. The double slash makes the text differ from
+ * every path that a program may give to dlopen, since ld.so takes equal texts for the same library.
+ */
 const FD_PATH = "/proc/self//fd/";
+
+/** `struct config` of stub.c: eight words, then the libraries: three words and two names each. */
+const HEAD_SIZE = 8 * 8, NAME_SIZE = 32, PATH_AT = 3 * 8, SONAME_AT = PATH_AT + NAME_SIZE;
+const LIBRARY_SIZE = SONAME_AT + NAME_SIZE;
+const CONFIG_SIZE = HEAD_SIZE + SONAMES.length * LIBRARY_SIZE;
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -36,127 +44,121 @@ export interface Parts {
   readonly stub: Bytes;
   /** ld.so of the same glibc as libc. */
   readonly ldso: Bytes;
-  readonly libraries: Readonly<Record<(typeof SONAMES)[number], Bytes>>;
+  readonly libraries: Readonly<Record<Soname, Bytes>>;
 }
 
-/** The packed program. Same parts, same bytes. */
+/** The packed program. Same parts, same bytes; an `Error` says which part does not fit. */
 export function pack(parts: Parts): Bytes {
   const program = new elf.Elf(parts.program.slice());
   const ldso = new elf.Elf(parts.ldso);
-  const own = program.segments();
+  const page = program.machine === elf.EM_AARCH64 ? 0x10000 : 0x1000;
+  checkProgram(program);
+  checkLoader(parts.ldso, parts.libraries["libc.so.6"]);
+  for (const soname of SONAMES) {
+    checkSegments(new elf.Elf(parts.libraries[soname]), {
+      name: soname,
+      page,
+      machine: program.machine,
+    });
+  }
 
-  // Everything behind the program keeps one distance between file offset and address.
-  const imageEnd = up(Math.max(...own.map((s) => s.vaddr + s.memsz)));
-  const file = new Layout(up(program.bytes.length), imageEnd);
-  const stub = file.place(parts.stub.length);
-  const data = file.place(PAGE);
-  const loader = file.place(Math.max(...ldso.segments().map((s) => s.vaddr + s.memsz)));
-  const libraries = SONAMES.map((name) => file.place(parts.libraries[name].length));
+  const own = program.segments(), loads = ldso.segments().filter((s) => s.type === elf.PT_LOAD);
+  const place = placesBehind(program);
+  const stub = place(parts.stub.length);
+  const data = place(PAGE);
+  const loader = place(Math.max(...loads.map((s) => s.vaddr + s.memsz)));
+  const libraries = SONAMES.map((soname) => place(parts.libraries[soname].length));
+  if (data.vaddr - stub.vaddr !== PAGE) throw new Error("the stub is too large"); // see stub.ld
 
-  const original = own.map((s) => s.type === elf.PT_PHDR ? { ...s } : s);
-  const mapped: elf.Segment[] = [
+  const load = (at: Place, flags: number, size: number): elf.Segment => (
+    { type: elf.PT_LOAD, flags, ...at, filesz: size, memsz: size, align: page }
+  );
+  /** For the kernel. Without PT_INTERP it starts the entry itself. */
+  const mapped = [
     ...own.filter((s) => s.type !== elf.PT_INTERP && s.type !== elf.PT_PHDR),
     load(stub, elf.PF_R | elf.PF_X, parts.stub.length),
     load(data, elf.PF_R | elf.PF_W, PAGE),
-    ...ldso.segments().filter((s) => s.type === elf.PT_LOAD).map((s) => ({
-      ...s,
-      offset: loader.offset + s.offset,
-      vaddr: loader.vaddr + s.vaddr,
-    })),
+    ...loads.map((s) => (
+      { ...s, offset: loader.offset + s.offset, vaddr: loader.vaddr + s.vaddr }
+    )),
   ];
+  /** For ld.so, which learns from PT_PHDR where the program lies, and wants to see a PT_INTERP. */
+  const mappedAt = CONFIG_SIZE, originalAt = mappedAt + mapped.length * elf.PHDR_SIZE;
+  const original = own.map((s) =>
+    s.type === elf.PT_PHDR ? { ...s, vaddr: data.vaddr + originalAt } : s
+  );
 
-  const configSize = HEAD_SIZE + SONAMES.length * LIBRARY_SIZE;
-  const mappedAt = configSize, originalAt = mappedAt + mapped.length * elf.PHDR_SIZE;
-  for (const s of original) {
-    if (s.type === elf.PT_PHDR) s.vaddr = data.vaddr + originalAt;
-  }
+  renameNeeded(program, (soname) => data.vaddr + libraryAt(SONAMES.indexOf(soname)) + PATH_AT);
+  program.redirect(stub.vaddr, { offset: data.offset + mappedAt, count: mapped.length });
 
-  const page = new Uint8Array(PAGE);
-  page.set(
+  const { offset: size } = place(0);
+  const result = new Uint8Array(size);
+  result.set(program.bytes);
+  result.set(parts.stub, stub.offset);
+  result.set(
     encodeConfig({
       head: [
         stub.vaddr,
-        program.machine === 183 ? PAGE : 0x1000,
-        program.entry,
+        page,
+        new elf.Elf(parts.program).entry,
         data.vaddr + originalAt,
         original.length,
         own.find((s) => s.type === elf.PT_DYNAMIC)!.vaddr,
         loader.vaddr,
         loader.vaddr + ldso.entry,
       ],
-      libraries: SONAMES.map((soname, n) => ({
-        soname,
-        offset: libraries[n]!.offset,
-        size: parts.libraries[soname].length,
-      })),
+      libraries: SONAMES.map((soname, n) => (
+        { soname, offset: libraries[n]!.offset, size: parts.libraries[soname].length }
+      )),
     }),
+    data.offset,
   );
-  page.set(elf.encodeSegments(mapped), mappedAt);
-  page.set(elf.encodeSegments(original), originalAt);
-
-  renameNeeded(
-    program,
-    (soname) => data.vaddr + HEAD_SIZE + SONAMES.indexOf(soname) * LIBRARY_SIZE + 4 * 8,
-  );
-  program.redirect(stub.vaddr, { offset: data.offset + mappedAt, count: mapped.length });
-
-  const result = new Uint8Array(file.size);
-  result.set(program.bytes);
-  result.set(parts.stub, stub.offset);
-  result.set(page, data.offset);
+  result.set(elf.encodeSegments(mapped), data.offset + mappedAt);
+  result.set(elf.encodeSegments(original), data.offset + originalAt);
   result.set(parts.ldso, loader.offset);
-  SONAMES.forEach((name, n) => result.set(parts.libraries[name], libraries[n]!.offset));
+  SONAMES.forEach((soname, n) => result.set(parts.libraries[soname], libraries[n]!.offset));
   return result;
 }
 
-/** Hands out page-aligned places behind the program, in the file and in memory alike. */
-class Layout {
-  readonly #distance: number;
-  #offset: number;
-
-  constructor(offset: number, vaddr: number) {
-    this.#offset = offset;
-    this.#distance = vaddr - offset;
-  }
-
-  /** Bytes so far. */
-  get size(): number {
-    return this.#offset;
-  }
-
-  place(size: number): { offset: number; vaddr: number } {
-    const offset = this.#offset;
-    this.#offset = up(offset + size);
-    return { offset, vaddr: offset + this.#distance };
-  }
+/** Where a part lies in the file, and where the kernel maps it. */
+interface Place {
+  readonly offset: number;
+  readonly vaddr: number;
 }
 
-function up(value: number): number {
-  return Math.ceil(value / PAGE) * PAGE;
+/** Hands out page-aligned places behind the program, one distance between offset and address. */
+function placesBehind(program: elf.Elf): (size: number) => Place {
+  const up = (value: number) => Math.ceil(value / PAGE) * PAGE;
+  let offset = up(program.bytes.length);
+  const distance = up(Math.max(...program.segments().map((s) => s.vaddr + s.memsz))) - offset;
+  return (size) => {
+    const place = { offset, vaddr: offset + distance };
+    offset = up(offset + size);
+    return place;
+  };
 }
 
-function load(at: { offset: number; vaddr: number }, flags: number, size: number): elf.Segment {
-  return { type: elf.PT_LOAD, flags, ...at, filesz: size, memsz: size, align: 0x1000 };
+function libraryAt(index: number): number {
+  return HEAD_SIZE + index * LIBRARY_SIZE;
 }
 
 /** `struct config` of stub.c. */
 function encodeConfig(
-  config: {
-    head: readonly number[];
-    libraries: readonly { soname: string; offset: number; size: number }[];
+  { head, libraries }: {
+    readonly head: readonly number[];
+    readonly libraries: readonly { soname: string; offset: number; size: number }[];
   },
 ): Bytes {
-  const bytes = new Uint8Array(HEAD_SIZE + config.libraries.length * LIBRARY_SIZE);
+  const bytes = new Uint8Array(CONFIG_SIZE);
   const view = new DataView(bytes.buffer);
   const text = new TextEncoder();
-  config.head.forEach((word, n) => view.setBigUint64(n * 8, BigInt(word), true));
-  config.libraries.forEach((library, n) => {
-    const at = HEAD_SIZE + n * LIBRARY_SIZE;
-    view.setBigUint64(at, BigInt(library.offset), true);
-    view.setBigUint64(at + 8, BigInt(library.size), true);
-    view.setBigUint64(at + 16, BigInt(FD_PATH.length), true);
-    bytes.set(text.encode(FD_PATH), at + 4 * 8);
-    bytes.set(text.encode(library.soname), at + 4 * 8 + NAME_SIZE);
+  head.forEach((word, n) => view.setBigUint64(n * 8, BigInt(word), true));
+  libraries.forEach(({ soname, offset, size }, n) => {
+    const at = libraryAt(n);
+    view.setBigUint64(at, BigInt(offset), true);
+    view.setBigUint64(at + 8, BigInt(size), true);
+    bytes.set(text.encode(FD_PATH), at + PATH_AT);
+    bytes.set(text.encode(soname), at + SONAME_AT);
   });
   return bytes;
 }
@@ -165,10 +167,7 @@ function encodeConfig(
  * Points DT_NEEDED and the version needs at the stub's paths. They are offsets from DT_STRTAB, and
  * nothing says that the text must lie inside that table.
  */
-function renameNeeded(
-  program: elf.Elf,
-  pathOf: (soname: (typeof SONAMES)[number]) => number,
-): void {
+function renameNeeded(program: elf.Elf, pathOf: (soname: Soname) => number): void {
   const strtab = program.dynamic(elf.DT_STRTAB)[0]!.value;
   const strings = program.offsetOf(strtab);
   for (const field of [...program.dynamic(elf.DT_NEEDED), ...program.versionNeeds()]) {
