@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { readSources } from "../../../tools/check.ts";
+import { VERSION } from "../../../src/cli/version.ts";
+import config from "../../../deno.json" with { type: "json" };
 import { longFiles, undeclaredPackages, wrongArrows } from "../../../tools/house.ts";
 
 function wrong(path: string, text: string): string[] {
@@ -53,4 +55,8 @@ Deno.test("all of src/ keeps to the arrows", () => {
   const sources = [...readSources("src")];
   assert.ok(sources.length > 20, "they were found");
   assert.deepEqual(wrongArrows(sources), []);
+});
+
+Deno.test("the program's version is that of deno.json", () => {
+  assert.equal(VERSION, config.version);
 });
