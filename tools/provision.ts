@@ -125,7 +125,8 @@ function programPath(): string[] {
   return [...new Set([...path, "/usr/local/sbin", "/usr/sbin", "/sbin"])];
 }
 
-function exists(path: string): boolean {
+/** Is there anything of this name? */
+export function exists(path: string): boolean {
   try {
     Deno.statSync(path);
     return true;
