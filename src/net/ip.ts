@@ -24,15 +24,26 @@ export function parseIP(text: string): IP | undefined {
   return text.includes(":") ? parseIPv6(text) : parseIPv4(text);
 }
 
+/** Character codes. */
+const [DOT, ZERO] = [46, 48];
+
+/** In one pass: thousands of these are read at once. */
 function parseIPv4(text: string): IP | undefined {
-  const parts = text.split(".");
-  if (parts.length !== 4) return undefined;
-  let value = 0;
-  for (const part of parts) {
-    if (!/^(0|[1-9]\d{0,2})$/.test(part) || Number(part) > 255) return undefined;
-    value = value * 256 + Number(part);
+  let [value, octet, digits, octets] = [0, 0, 0, 0];
+  for (let at = 0; at <= text.length; at++) {
+    const code = at < text.length ? text.charCodeAt(at) : DOT; // the end is the end of an octet
+    if (code === DOT) {
+      if (digits === 0 || ++octets > 4) return undefined;
+      value = value * 256 + octet;
+      octet = digits = 0;
+    } else {
+      const leadingZero = digits++ > 0 && octet === 0;
+      if (code < ZERO || code > ZERO + 9 || leadingZero) return undefined;
+      octet = octet * 10 + code - ZERO;
+      if (octet > 255) return undefined;
+    }
   }
-  return { family: 4, value: BigInt(value) };
+  return octets === 4 ? { family: 4, value: BigInt(value) } : undefined;
 }
 
 /** RFC 4291 §2.2; `::` must stand for at least one group. */
