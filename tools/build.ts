@@ -8,6 +8,7 @@
  */
 
 import { createHash } from "node:crypto";
+import { fileURLToPath } from "node:url";
 import { run } from "./command.ts";
 import { type Architecture, denort } from "./denort.ts";
 import { notices } from "./notices.ts";
@@ -21,7 +22,7 @@ const USAGE = `Usage: ./denow task build [--target x86_64|aarch64]
 Builds dist/kg for this machine's architecture, dist/kg-TARGET for another one.
 DENORT_BIN=FILE takes Deno's runtime stub of that architecture from a file.`;
 
-const ROOT = new URL("..", import.meta.url).pathname;
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const DIST = `${ROOT}dist`;
 
 /**

@@ -3,10 +3,11 @@
  * Made of what is installed where the program is built, so that it tells just what is in it.
  */
 
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { type System } from "./static/system.ts";
 import { Refusal } from "./terminal.ts";
 
-const ROOT = new URL("..", import.meta.url).pathname;
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
 /** An npm package in the bundle. */
 interface Package {
@@ -52,8 +53,8 @@ function packagesIn(maps: readonly string[]): Package[] {
   for (const path of maps) {
     const { sources }: { sources: string[] } = JSON.parse(Deno.readTextFileSync(path));
     for (const source of sources) {
-      const { pathname } = new URL(source, `file://${path}`);
-      const match = /^.*\/npm\/[^/]+\/((?:@[^/]+\/)?[^/]+)\/([^/]+)\//.exec(pathname);
+      const module = fileURLToPath(new URL(source, pathToFileURL(path)));
+      const match = /^.*\/npm\/[^/]+\/((?:@[^/]+\/)?[^/]+)\/([^/]+)\//.exec(module);
       if (!match) continue;
       const [directory, name, version] = match as unknown as [string, string, string];
       found.set(directory, { name, version, directory });

@@ -5,14 +5,14 @@ import { type Architecture } from "../denort.ts";
 import { provision } from "../provision.ts";
 import { Elf } from "./elf.ts";
 
-const HERE = new URL(".", import.meta.url).pathname;
+const HERE = import.meta.dirname!;
 
 /** C without a library, at any address, without anything that the compiler would add by itself. */
 const FLAGS = [
   ..."-O2 -Wall -Wextra -ffreestanding -fPIE -fno-stack-protector".split(" "),
   ..."-fno-tree-loop-distribute-patterns -fno-asynchronous-unwind-tables".split(" "),
   ..."-nostdlib -static -Wl,--build-id=none".split(" "),
-  `-Wl,-T,${HERE}stub.ld`,
+  `-Wl,-T,${HERE}/stub.ld`,
 ];
 
 const MACHINE_FLAGS: Readonly<Record<Architecture, readonly string[]>> = {
@@ -27,7 +27,7 @@ export async function compileStub(architecture: Architecture): Promise<Uint8Arra
   await provision([compiler, native ? "headers" : `${architecture}-linux-gnu-headers`]);
   const output = await Deno.makeTempFile({ prefix: "kg-stub-" });
   try {
-    await run([compiler, ...FLAGS, ...MACHINE_FLAGS[architecture], "-o", output, `${HERE}stub.c`]);
+    await run([compiler, ...FLAGS, ...MACHINE_FLAGS[architecture], "-o", output, `${HERE}/stub.c`]);
     return new Elf(await Deno.readFile(output)).segmentAt(0);
   } finally {
     await Deno.remove(output);
