@@ -44,7 +44,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     ...{ options, backend, kernel, addresses, resolver, publisher, log },
     key: { privateKey, publicKey },
   });
-  log.info("starting", { hostname: options.hostname, interface: options.interface, publicKey });
+  log.info("starting", { hostname: options.hostname, interface: options.interface });
 
   const complete = backend.start((change) => reconciler.clusterChanged(change));
   if (await Promise.race([complete.then(() => "complete"), stop.requested]) !== "complete") return;

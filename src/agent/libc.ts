@@ -1,14 +1,19 @@
 /**
- * The few calls of libc for which Deno has no way: abstract unix sockets, and files in /proc, which
- * a program is kept from unless it may do everything.
+ * The few calls of libc for which Deno has no (stable) way: abstract unix sockets, datagrams, and
+ * files in /proc, which a program is kept from unless it may do everything.
  */
 
+import { type IP, ipToBytes } from "../net/ip.ts";
 import { errnoName } from "../netlink/errno.ts";
 
 const LIBC = {
   __errno_location: { parameters: [], result: "pointer" },
   socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
   bind: { parameters: ["i32", "buffer", "u32"], result: "i32" },
+  sendto: {
+    parameters: ["i32", "buffer", "usize", "i32", "buffer", "u32"],
+    result: "isize",
+  },
   open: { parameters: ["buffer", "i32"], result: "i32" },
   read: { parameters: ["i32", "buffer", "usize"], result: "isize" },
   write: { parameters: ["i32", "buffer", "usize"], result: "isize" },
@@ -17,7 +22,11 @@ const LIBC = {
 
 // include/linux/socket.h, include/linux/net.h, include/uapi/asm-generic/fcntl.h
 const AF_UNIX = 1;
+const AF_INET = 2;
+const AF_INET6 = 10;
 const SOCK_STREAM = 1;
+const SOCK_DGRAM = 2;
+const MSG_DONTWAIT = 0x40;
 const SOCK_CLOEXEC = 0o2000000;
 const O_RDONLY = 0;
 const O_WRONLY = 1;
@@ -66,6 +75,26 @@ export function bindAbstract(name: string): Disposable {
     throw error;
   }
 }
+
+/**
+ * Sends an empty UDP datagram to the discard port (RFC 863) of an address, or does not if there is
+ * no way to it. Throws a {@link SystemError} if there can be no socket.
+ */
+export function sendEmptyDatagram({ family, value }: IP): void {
+  const domain = family === 4 ? AF_INET : AF_INET6;
+  const fd = check("open a UDP socket", libc().socket(domain, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  // struct sockaddr_in (ip(7)), sockaddr_in6 (ipv6(7)): u16 family in host order, u16 port, then the
+  // address, in the longer one behind a u32.
+  const address = new Uint8Array(family === 4 ? 16 : 28);
+  const view = new DataView(address.buffer);
+  view.setUint16(0, domain, true);
+  view.setUint16(2, DISCARD_PORT);
+  address.set(ipToBytes({ family, value }), family === 4 ? 4 : 8);
+  libc().sendto(fd, null, 0n, MSG_DONTWAIT, address, address.length);
+  libc().close(fd);
+}
+
+const DISCARD_PORT = 9;
 
 /** The first 4 KiB of a file. Throws a {@link SystemError}. */
 export function readSystemFile(path: string): string {

@@ -9,12 +9,14 @@ import { discoverEndpoints } from "../mesh/discover.ts";
 import { NO_ENDPOINTS } from "../mesh/discovered_endpoints.ts";
 import { type CompleteNode, isComplete } from "../mesh/readiness.ts";
 import type { Moment } from "../mesh/staleness.ts";
+import type { IP } from "../net/ip.ts";
 import { hostPrefix } from "../net/prefix.ts";
 import type { Key } from "../net/key.ts";
 import type { AddressFinder } from "./address_finder.ts";
 import { writeConflist } from "./cni.ts";
 import { ensureForwarding } from "./forwarding.ts";
 import type { Kernel } from "./kernel.ts";
+import { Handshakes } from "./handshakes.ts";
 import { localNode } from "./local_node.ts";
 import { type Log, standingWarnings } from "./log.ts";
 import { Members } from "./members.ts";
@@ -36,8 +38,8 @@ type Reason =
   | "members"
   /** Look at everything. */
   | "resync"
-  /** The last round failed. */
-  | "retry";
+  /** The last round failed, or left something for later. */
+  | "again";
 
 /** Milliseconds between looks at a device of up to {@link PEERS_A_LOOK} peers; rarer with more. */
 const LOOK_PERIOD = 5000;
@@ -63,6 +65,7 @@ export class Reconciler {
   readonly #alarms = new Map<Reason, number>();
   readonly #members: Members;
   readonly #wish: Wish;
+  readonly #handshakes = new Handshakes();
   readonly #warn: (present: Iterable<string>) => unknown;
   #reconciled: OwnFacts["reconciled"];
   #hostWarnings: readonly string[] = [];
@@ -120,13 +123,14 @@ export class Reconciler {
       this.#markIn("members", this.#members.nextExpiry(now()));
     }
     for (const alarm of this.#alarms.values()) clearTimeout(alarm);
+    this.#handshakes[Symbol.dispose]();
   }
 
   #failed(error: unknown): void {
     const { kernel, log, options } = this.#parts;
     log.error("reconciling failed, trying again", { error });
     kernel.dataplane.invalidateAll();
-    this.#markIn("retry", this.#retry);
+    this.#markIn("again", this.#retry);
     this.#retry = Math.min(this.#retry * 2, options.resyncPeriod);
   }
 
@@ -202,8 +206,11 @@ export class Reconciler {
       discoveredEndpoints: wish.isLeader ? on.local.discoveredEndpoints : NO_ENDPOINTS,
     };
     publisher.update(this.#own());
-    if (changesOf(report) > 0) {
-      const { warnings: _, ...changes } = report;
+    const { added, again } = report.device;
+    this.#handshakes.provoke(addressesOf(added, wish));
+    if (again !== undefined) this.#markIn("again", again);
+    const changes = changesOf(report);
+    if (Object.values(changes).some((count) => count > 0)) {
       const milliseconds = Math.round(performance.now() - start);
       log.info("the kernel follows the mesh", { leader: wish.isLeader, ...changes, milliseconds });
     }
@@ -262,8 +269,21 @@ export class Reconciler {
   }
 }
 
-function changesOf({ firewall, device, routes, rules }: Report): number {
-  return firewall + device + routes + rules;
+/** How many things of each kind were changed. */
+function changesOf({ firewall, device, routes, rules }: Report) {
+  return { firewall, device: device.changed, routes, rules };
+}
+
+/**
+ * An address behind each of these peers; a segment's last one is its WireGuard address. Those that
+ * have an interval shake hands by themselves when they get it.
+ */
+function addressesOf(keys: readonly Key[], { device }: Desired): IP[] {
+  if (keys.length === 0) return [];
+  const wanted = new Set(keys);
+  return device.peers
+    .filter((peer) => wanted.has(peer.publicKey) && peer.persistentKeepalive === 0)
+    .flatMap(({ allowedIPs }) => allowedIPs.at(-1)?.ip ?? []);
 }
 
 function now(): Moment {

@@ -7,7 +7,7 @@ import type { Connection } from "../netlink/connection.ts";
 import type { Subsystem } from "../netlink/events.ts";
 import type { Link } from "../netlink/link.ts";
 import type { DiffOptions } from "../wireguard/diff.ts";
-import type { Device } from "./device.ts";
+import type { Device, DeviceReport } from "./device.ts";
 import type { FirewallApplier } from "./firewall/applier.ts";
 import { Host } from "./host.ts";
 import {
@@ -48,11 +48,13 @@ export interface Ground {
 /** How many things of each kind were changed, and what is to be told. */
 export interface Report {
   readonly firewall: number;
-  readonly device: number;
+  readonly device: DeviceReport;
   readonly routes: number;
   readonly rules: number;
   readonly warnings: readonly string[];
 }
+
+const UNCHANGED: DeviceReport = { changed: 0, added: [] };
 
 /** What may have changed: as kernel events tell, or because WireGuard tells nobody. */
 export type Doubt = Subsystem | "wireguard";
@@ -132,7 +134,7 @@ export class Dataplane {
     const { kilo } = ground;
     this.#addressTunnel(wish, ground);
     const accepted = this.#firewall.apply(wish.firewall, { masquerade: "withheld" });
-    const device = wish.isLeader && kilo ? await this.#lead(kilo, wish, options) : 0;
+    const device = wish.isLeader && kilo ? await this.#lead(kilo, wish, options) : UNCHANGED;
     const { routes, rules, warnings } = this.#route(wish, ground);
     if (!wish.isLeader && kilo) this.#follow(kilo);
     const masqueraded = this.#firewall.apply(wish.firewall);
@@ -198,12 +200,16 @@ export class Dataplane {
     }
   }
 
-  async #lead(kilo: Link, { address, device }: Desired, options: DiffOptions): Promise<number> {
+  async #lead(
+    kilo: Link,
+    { address, device }: Desired,
+    options: DiffOptions,
+  ): Promise<DeviceReport> {
     const isReaddressed = address !== undefined && setAddress(this.host, kilo, address);
-    const changed = await this.device.apply(device, options);
+    const report = await this.device.apply(device, options);
     const isRaised = this.host.changeLink(kilo, { up: true });
     if (isReaddressed || isRaised) this.#routes.invalidate();
-    return changed;
+    return report;
   }
 
   #route(wish: Desired, ground: Ground) {

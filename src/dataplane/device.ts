@@ -1,9 +1,20 @@
 /** The WireGuard device: which client speaks to it, what it has, and bringing it to the wish. */
 
 import type { DeviceConfig, DeviceState } from "../net/device.ts";
+import type { Key } from "../net/key.ts";
 import { afterChange, isEmptyChange } from "../wireguard/change.ts";
 import { type WireGuardClient, WireGuardError } from "../wireguard/client.ts";
 import { diffDevice, type DiffOptions } from "../wireguard/diff.ts";
+import { YoungPeers } from "./young_peers.ts";
+
+export interface DeviceReport {
+  /** How many peers and settings were changed; 0 if all is as wished. */
+  readonly changed: number;
+  /** The peers that were not there before. */
+  readonly added: readonly Key[];
+  /** Milliseconds after which to apply the wish again, because something had to wait. */
+  readonly again?: number;
+}
 
 /**
  * Remembers what the device was read or made to be; whoever wants to see roamed endpoints and
@@ -14,6 +25,7 @@ export class Device {
   /** The one that found the device. */
   #client: WireGuardClient | undefined;
   #state: DeviceState | undefined;
+  readonly #young = new YoungPeers();
 
   /** Clients in the order in which they are asked. */
   constructor(clients: readonly WireGuardClient[]) {
@@ -29,17 +41,21 @@ export class Device {
     return this.#state ??= await this.#find();
   }
 
-  /** Returns how many peers and settings were changed; 0 if all is as wished. */
-  async apply(wish: DeviceConfig, options: DiffOptions): Promise<number> {
+  async apply(wish: DeviceConfig, options: DiffOptions): Promise<DeviceReport> {
     const state = await this.read();
     if (!state || !this.#client) throw absent(this.#clients);
-    const change = diffDevice(wish, state, options);
-    if (isEmptyChange(change)) return 0;
+    const { wish: hushed, ...again } = this.#young.hush(wish, { state, now: options.now });
+    const change = diffDevice(hushed, state, options);
+    if (isEmptyChange(change)) return { changed: 0, added: [], ...again };
     this.#state = undefined; // for the case of an exception
     await this.#client.apply(change);
     this.#state = afterChange(state, change);
     const { peers, ...settings } = change;
-    return peers.length + Object.keys(settings).length;
+    return {
+      changed: peers.length + Object.keys(settings).length,
+      added: peers.filter(({ kind }) => kind === "add").map(({ publicKey }) => publicKey),
+      ...again,
+    };
   }
 
   async #find(): Promise<DeviceState | undefined> {

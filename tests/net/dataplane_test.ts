@@ -125,7 +125,7 @@ Deno.test("Dataplane raises the interface before its routes, and masquerades las
     "rule",
     "firewall",
   ]);
-  assert.deepEqual([report.device, report.routes, report.rules], [2, 1, 1]);
+  assert.deepEqual([report.device.changed, report.routes, report.rules], [2, 1, 1]);
   assert.deepEqual(report.warnings, []);
   assert.deepEqual(node.addresses("kilo0"), ["10.4.0.1/16"]);
   assert.match(node.ip("link show dev kilo0"), /UP.* mtu 1420/);
@@ -140,7 +140,7 @@ Deno.test("Dataplane sends nothing for an unchanged mesh", async () => {
     await machine.reconcile(structuredClone(wish)); // looks at what its own link took along
     const report = await machine.reconcile(structuredClone(wish));
     assert.equal(machine.sends, 0);
-    assert.equal(report.device + report.routes + report.rules + report.firewall, 0);
+    assert.equal(report.device.changed + report.routes + report.rules + report.firewall, 0);
   }
 });
 

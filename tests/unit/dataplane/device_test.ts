@@ -46,7 +46,7 @@ const EMPTY: DeviceState = { listenPort: 0, firewallMark: 0, peers: [] };
 Deno.test("Device asks one client after the other and stays with who finds it", async () => {
   const kernel = new FakeClient(), userspace = new FakeClient(EMPTY);
   const device = new Device([kernel, userspace]);
-  assert.equal(await device.apply(WISH, OPTIONS), 2);
+  assert.equal((await device.apply(WISH, OPTIONS)).changed, 2);
   assert.deepEqual([kernel.changes, userspace.changes], [0, 1]);
   assert.equal(userspace.state?.peers.length, 1);
 });
@@ -55,11 +55,11 @@ Deno.test("Device reads once and does nothing for an unchanged wish", async () =
   const client = new FakeClient(EMPTY);
   const device = new Device([client]);
   await device.apply(WISH, OPTIONS);
-  assert.equal(await device.apply(structuredClone(WISH), OPTIONS), 0);
+  assert.equal((await device.apply(structuredClone(WISH), OPTIONS)).changed, 0);
   assert.deepEqual([client.reads, client.changes], [1, 1]);
   client.state = EMPTY;
   device.invalidate();
-  assert.equal(await device.apply(WISH, OPTIONS), 2);
+  assert.equal((await device.apply(WISH, OPTIONS)).changed, 2);
 });
 
 Deno.test("Device reads again after a refusal", async () => {
@@ -68,7 +68,7 @@ Deno.test("Device reads again after a refusal", async () => {
   client.fails = true;
   await assert.rejects(device.apply(WISH, OPTIONS), WireGuardError);
   client.fails = false;
-  assert.equal(await device.apply(WISH, OPTIONS), 2);
+  assert.equal((await device.apply(WISH, OPTIONS)).changed, 2);
   assert.equal(client.reads, 2);
 });
 
@@ -76,4 +76,26 @@ Deno.test("Device says that there is none", async () => {
   const device = new Device([new FakeClient(), new FakeClient()]);
   assert.equal(await device.read(), undefined);
   await assert.rejects(device.apply(WISH, OPTIONS), /no WireGuard device kilo0/);
+});
+
+Deno.test("Device gives a new peer its keepalive interval a little later", async () => {
+  const client = new FakeClient(EMPTY);
+  const device = new Device([client]);
+  const [peer] = WISH.peers;
+  const wish = { ...WISH, peers: [{ ...peer!, persistentKeepalive: 25 }] };
+  const first = await device.apply(wish, { now: 1000 });
+  assert.deepEqual([first.added, first.again], [[peer!.publicKey], 300]);
+  assert.equal(client.state?.peers[0]?.persistentKeepalive, 0);
+  assert.deepEqual(await device.apply(wish, { now: 1200 }), { changed: 0, added: [], again: 100 });
+  assert.deepEqual(await device.apply(wish, { now: 1300 }), { changed: 1, added: [] });
+  assert.equal(client.state?.peers[0]?.persistentKeepalive, 25);
+});
+
+Deno.test("Device does not wait when the clock jumps back", async () => {
+  const client = new FakeClient(EMPTY);
+  const device = new Device([client]);
+  const wish = { ...WISH, peers: [{ ...WISH.peers[0]!, persistentKeepalive: 25 }] };
+  await device.apply(wish, { now: 5000 });
+  assert.equal((await device.apply(wish, { now: 0 })).again, undefined);
+  assert.equal(client.state?.peers[0]?.persistentKeepalive, 25);
 });
