@@ -45,6 +45,9 @@ type Reason =
 const LOOK_PERIOD = 5000;
 const PEERS_A_LOOK = 500;
 
+/** Milliseconds until new peers have shaken hands, so that one behind NAT is seen. */
+const FIRST_LOOK = 1000;
+
 /** Milliseconds until a failed round is tried again; doubled each time, up to the resync period. */
 const FIRST_RETRY = 1000;
 
@@ -112,6 +115,7 @@ export class Reconciler {
     for (;;) {
       const reasons = await this.#trigger.next();
       if (!reasons) break;
+      if (reasons.has("resync") || reasons.has("look")) this.#markIn("look", this.#lookPeriod());
       try {
         await this.#round(reasons);
         this.#retry = FIRST_RETRY;
@@ -119,7 +123,6 @@ export class Reconciler {
         this.#failed(error);
       }
       if (reasons.has("resync")) this.#markIn("resync", resyncPeriod);
-      if (reasons.has("resync") || reasons.has("look")) this.#markIn("look", this.#lookPeriod());
       this.#markIn("members", this.#members.nextExpiry(now()));
     }
     for (const alarm of this.#alarms.values()) clearTimeout(alarm);
@@ -208,6 +211,7 @@ export class Reconciler {
     publisher.update(this.#own());
     const { added, again } = report.device;
     this.#handshakes.provoke(addressesOf(added, wish));
+    if (added.length > 0) this.#markIn("look", FIRST_LOOK);
     if (again !== undefined) this.#markIn("again", again);
     const changes = changesOf(report);
     if (Object.values(changes).some((count) => count > 0)) {
