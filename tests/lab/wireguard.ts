@@ -18,13 +18,17 @@ export async function addWireGuard(namespace: Namespace, device: string): Promis
     return;
   }
   await namespace.exec(["mkdir", "-p", "/run/wireguard"]);
-  namespace.spawn(["wireguard-go", "-f", device], {
+  const command = ["wireguard-go", "-f", device];
+  const child = namespace.spawn(command, {
     env: { LOG_LEVEL: "error", WG_PROCESS_FOREGROUND: "1" },
     stdout: "null",
     stderr: "null",
   });
+  let code: number | undefined;
+  child.status.then((status) => code = status.code);
   const socket = namespace.path(`/run/wireguard/${device}.sock`);
-  await waitFor(`${namespace.name}: wireguard-go answers`, () => Deno.statSync(socket), {
-    interval: 3,
-  });
+  await waitFor(`${namespace.name}: ${command.join(" ")} answers`, () => {
+    if (code === undefined) return Deno.statSync(socket);
+    throw new Error(`it ended with code ${code}`);
+  }, { interval: 3, timeout: 5000 });
 }
