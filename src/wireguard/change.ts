@@ -47,8 +47,10 @@ export function isEmptyChange(change: DeviceChange): boolean {
 
 /** A network as a key of a Map; numbers are IPv4, bigints are IPv6. */
 export function networkKey(prefix: Prefix): number | bigint {
-  const { ip, bits } = network(prefix);
-  return ip.family === 4 ? Number(ip.value) * 64 + bits : ip.value << 8n | BigInt(bits);
+  const { ip, bits } = prefix;
+  if (ip.family === 6) return network(prefix).ip.value << 8n | BigInt(bits);
+  const value = Number(ip.value);
+  return (value - value % 2 ** (32 - bits)) * 64 + bits;
 }
 
 /** The same change in two steps: all but the allowed IPs that are removed, and only those. */

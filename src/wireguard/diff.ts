@@ -82,15 +82,13 @@ function ownersOf(peers: Iterable<PeerConfig | PeerState>): Owners {
   return owners;
 }
 
-function addedNetworks(peer: PeerConfig, owners: Owners, owned: Owners): Prefix[] {
-  const added = new Map<number | bigint, Prefix>();
-  for (const prefix of peer.allowedIPs) {
+function addedNetworks(peer: PeerConfig, owners: Owners, owned: Owners): readonly Prefix[] {
+  const added = peer.allowedIPs.filter((prefix) => {
     const key = networkKey(prefix);
-    if (owners.get(key) === peer.publicKey && owned.get(key) !== peer.publicKey) {
-      added.set(key, network(prefix));
-    }
-  }
-  return [...added.values()];
+    return owners.get(key) === peer.publicKey && owned.get(key) !== peer.publicKey;
+  });
+  if (added.length === 0) return added;
+  return [...new Map(added.map((prefix) => [networkKey(prefix), network(prefix)])).values()];
 }
 
 type Values = Omit<PeerSetting, "addAllowedIPs" | "removeAllowedIPs">;

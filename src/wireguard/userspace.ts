@@ -19,19 +19,24 @@ export interface UserspaceOptions {
   readonly timeout?: number;
 }
 
+interface Address {
+  readonly path: string;
+  readonly timeout: number;
+}
+
 /** Bytes of more than 100,000 peers; what sends more is not a WireGuard device. */
 const MAX_ANSWER = 64 * 1024 * 1024;
 
 /** A client for the device of this name. Does nothing until it is used. */
 export function userspaceClient(name: string, options: UserspaceOptions = {}): WireGuardClient {
-  const path = `${options.directory ?? "/var/run/wireguard"}/${name}.sock`;
-  const timeout = options.timeout ?? 10_000;
+  const { directory = "/var/run/wireguard", timeout = 10_000 } = options;
+  const path = `${directory}/${name}.sock`;
   return {
     name,
     kind: "userspace",
     async read() {
       try {
-        return decodeDevice(await ask(path, GET_REQUEST, timeout));
+        return decodeDevice(await ask(GET_REQUEST, { path, timeout }));
       } catch (cause) {
         throw explain(`cannot read WireGuard device ${name} at ${path}`, cause);
       }
@@ -40,7 +45,7 @@ export function userspaceClient(name: string, options: UserspaceOptions = {}): W
       if (isEmptyChange(change)) return;
       const requests = encodeSetRequests(withScratchPeer(change, generatePresharedKey()));
       try {
-        for (const request of requests) await ask(path, request, timeout);
+        for (const request of requests) await ask(request, { path, timeout });
       } catch (cause) {
         throw explain(`cannot configure WireGuard device ${name} at ${path}`, cause);
       }
@@ -49,13 +54,13 @@ export function userspaceClient(name: string, options: UserspaceOptions = {}): W
 }
 
 /** Sends a request and returns the answer, which says that it succeeded. */
-async function ask(path: string, request: string, timeout: number): Promise<string> {
+async function ask(request: string, { path, timeout }: Address): Promise<string> {
   using session = new Session(await Deno.connect({ transport: "unix", path }), timeout);
-  // A device that refuses a line stops reading there: a failed write may have its answer, too.
-  const sent = await session.send(request).then(() => undefined, (cause) => ({ cause }));
-  const answer = await session.receive().catch((cause) => {
-    throw sent?.cause ?? cause;
+  await session.send(request).catch((cause) => {
+    // A device that refuses a line hangs up, but has answered.
+    if (!(cause instanceof Deno.errors.BrokenPipe)) throw cause;
   });
+  const answer = await session.receive();
   const errno = decodeErrno(answer);
   if (errno === 0) return answer;
   throw new WireGuardError(`the device answered errno ${errno}`, { reason: "refused", errno });

@@ -7,7 +7,7 @@ import type { Prefix } from "../../src/net/prefix.ts";
 
 // Few keys and few addresses, so that peers meet, move and claim the same network.
 const key = fc.integer({ min: 1, max: 8 }).map((n) => keyFromBytes(new Uint8Array(32).fill(n)));
-const prefix: fc.Arbitrary<Prefix> = fc.record({
+export const prefix: fc.Arbitrary<Prefix> = fc.record({
   ip: fc.oneof(
     fc.record({
       family: fc.constant(4 as const),
@@ -18,7 +18,7 @@ const prefix: fc.Arbitrary<Prefix> = fc.record({
       value: fc.integer({ min: 0, max: 15 }).map((n) => (0xfd00n << 112n) + BigInt(n)),
     }),
   ),
-  bits: fc.constantFrom(24, 30, 31, 32),
+  bits: fc.constantFrom(0, 1, 24, 30, 31, 32),
 });
 const address = fc.integer({ min: 1, max: 3 }).map((n) => ({
   ip: { family: 4 as const, value: 0xcb007100n + BigInt(n) },

@@ -3,11 +3,16 @@ import fc from "fast-check";
 import type { DeviceConfig } from "../../src/net/device.ts";
 import { type Key, keyFromBytes, ZERO_KEY } from "../../src/net/key.ts";
 import { formatPrefix, network } from "../../src/net/prefix.ts";
-import { afterChange, isEmptyChange, withScratchPeer } from "../../src/wireguard/change.ts";
+import {
+  afterChange,
+  isEmptyChange,
+  networkKey,
+  withScratchPeer,
+} from "../../src/wireguard/change.ts";
 import { diffDevice } from "../../src/wireguard/diff.ts";
 import { clampPrivateKey } from "../../src/wireguard/key.ts";
 import { canonical, SimulatedWireGuard } from "./simulated_wireguard.ts";
-import { config } from "./wireguard_arbitraries.ts";
+import { config, prefix } from "./wireguard_arbitraries.ts";
 
 const SCRATCH = keyFromBytes(new Uint8Array(32).fill(99));
 const NOW = 1_700_000_000_000;
@@ -140,4 +145,19 @@ Deno.test("afterChange() is what the device then reports", () => {
     }),
     { numRuns: 500 },
   );
+});
+
+Deno.test("networkKey() is one for each network", () => {
+  const keys = new Map<number | bigint, string>();
+  fc.assert(
+    fc.property(prefix, (prefix) => {
+      const cidr = formatPrefix(network(prefix));
+      const key = networkKey(prefix);
+      assert.equal(keys.get(key) ?? cidr, cidr);
+      assert.equal(key, networkKey(network(prefix)));
+      keys.set(key, cidr);
+    }),
+    { numRuns: 2000 },
+  );
+  assert.equal(new Set(keys.values()).size, keys.size);
 });
