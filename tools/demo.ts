@@ -11,7 +11,7 @@ import type { Namespace } from "../tests/lab/namespace.ts";
 import { type Crossing, type Ping, ping } from "../tests/lab/traffic.ts";
 import { build } from "./build.ts";
 import { drawMesh } from "./drawing.ts";
-import { isRoot, LAB_PARTS, provision } from "./provision.ts";
+import { provisionLab } from "./provision.ts";
 import { bold, cyan, dim, green, main, red, Refusal, step, table } from "./terminal.ts";
 
 /** Echo requests in each cell of the table. */
@@ -156,9 +156,8 @@ await main(async () => {
   if (more.length > 0 || option !== undefined && option !== "--keep") {
     throw new Refusal(`the demo knows one option, --keep; not ${[option, ...more].join(" ")}`);
   }
-  if (!isRoot()) throw new Refusal("the demo makes network namespaces, which only root may do");
   const start = performance.now();
-  await provision([...LAB_PARTS, "libmnl"]);
+  await provisionLab();
   const resources = new AsyncDisposableStack();
   try {
     await Promise.race([demo({ keep: option === "--keep" }, resources), interruption()]);

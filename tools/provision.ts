@@ -42,14 +42,7 @@ const PARTS = {
 export type PartName = keyof typeof PARTS;
 
 /** Everything a lab of network namespaces is made of. */
-export const LAB_PARTS: readonly PartName[] = [
-  "ip",
-  "nft",
-  "nsenter",
-  "ping",
-  "wg",
-  "wireguard",
-];
+const LAB_PARTS: readonly PartName[] = ["ip", "nft", "nsenter", "ping", "wg", "wireguard"];
 
 /**
  * Installs those of the parts that are missing, and says so; does nothing when all are there.
@@ -74,6 +67,21 @@ export async function provision(names: readonly PartName[]): Promise<void> {
   for (const name of names) {
     if (await PARTS[name].present()) continue;
     throw new Refusal(`${PARTS[name].package} was installed, and still ${name} cannot be used`);
+  }
+}
+
+/**
+ * Sees to all that a lab needs: root, the programs (and `more`), namespaces, a device for
+ * userspace WireGuard. A {@link Refusal} names what is not to be had.
+ */
+export async function provisionLab(more: readonly PartName[] = []): Promise<void> {
+  if (!isRoot()) throw new Refusal("a lab is made of network namespaces, which only root may make");
+  await provision([...LAB_PARTS, ...more]);
+  if (!await succeeds(["unshare", "--net", "--mount", "--uts", "true"])) {
+    throw new Refusal("this machine lets not even root make namespaces (a container, perhaps)");
+  }
+  if (!exists("/dev/net/tun") && !await kernelHasWireGuard()) {
+    throw new Refusal("neither WireGuard in the kernel nor /dev/net/tun for a userspace one");
   }
 }
 

@@ -5,7 +5,7 @@
 
 import { build } from "./build.ts";
 import { check } from "./check.ts";
-import { isRoot, LAB_PARTS, type PartName, provision } from "./provision.ts";
+import { isRoot, type PartName, provisionLab } from "./provision.ts";
 import { type Outcome, readOutcome } from "./outcome.ts";
 import { bold, CHILD_ENV, dim, duration, green, main, red, Refusal, yellow } from "./terminal.ts";
 
@@ -17,12 +17,12 @@ const PATIENCE = 10 * 60_000;
 interface Part {
   readonly name: string;
   readonly about: string;
-  /** What it needs of the machine; a part that needs anything needs root too. */
-  readonly needs?: readonly PartName[];
+  /** It runs in network namespaces, so as root only, and needs this besides what a lab does. */
+  readonly namespaces?: readonly PartName[];
   readonly run: () => Promise<Outcome>;
 }
 
-const NET_PARTS: readonly PartName[] = [...LAB_PARTS, "libmnl", "iptables", "strace"];
+const NET_PARTS: readonly PartName[] = ["libmnl", "iptables", "strace"];
 
 const PARTS: readonly Part[] = [
   { name: "check", about: "format, lint, types, import arrows", run: runCheck },
@@ -33,13 +33,13 @@ const PARTS: readonly Part[] = [
   {
     name: "net",
     about: "what the kernel makes of what we send",
-    needs: NET_PARTS,
+    namespaces: NET_PARTS,
     run: () => denoTest("net"),
   },
   {
     name: "lab",
     about: "whole meshes of the built program",
-    needs: NET_PARTS,
+    namespaces: NET_PARTS,
     run: async () => (await build(), await denoTest("lab", { parallel: 4 })),
   },
 ];
@@ -101,13 +101,13 @@ async function runDeno(
 /** Runs a part, tells how it went, and answers its outcome. */
 async function perform(part: Part): Promise<Outcome> {
   console.log(`${bold(part.name)} ${dim(part.about)}`);
-  if (part.needs && !isRoot()) {
+  if (part.namespaces && !isRoot()) {
     return { passed: 0, failed: 0, skipped: [`all of ${part.name}: needs root`], output: "" };
   }
   const start = performance.now();
   let outcome: Outcome;
   try {
-    await provision(part.needs ?? []);
+    if (part.namespaces) await provisionLab(part.namespaces);
     outcome = await part.run();
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
