@@ -2,7 +2,7 @@
 
 import { Agent } from "./agent.ts";
 import type { Manifests } from "./manifests.ts";
-import type { Namespace } from "./namespace.ts";
+import type { Namespace, Output } from "./namespace.ts";
 import { snapshot } from "./snapshot.ts";
 import { ping } from "./traffic.ts";
 import { addWireGuard, hasKernelWireGuard } from "./wireguard.ts";
@@ -34,7 +34,7 @@ export interface AgentOptions {
   /** After those every agent of the lab gets; the last one of a name counts. */
   readonly flags?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
-  /** System calls to be traced, as `strace -e trace=` wants them, into the file. */
+  /** System calls to be traced, as `strace -e trace=` wants them, into the file; sockets by protocol. */
   readonly trace?: { readonly calls: string; readonly file: string };
 }
 
@@ -76,10 +76,16 @@ export class LabNode {
 
   /** Starts kg; a former one must have ended. */
   async startAgent({ flags = [], env = {}, trace }: AgentOptions = {}): Promise<Agent> {
-    const strace = trace ? ["strace", "-D", "-f", "-qq", "-e", `trace=${trace.calls}`] : [];
+    const strace = trace ? ["strace", "-D", "-f", "-qq", "-yy", "-e", `trace=${trace.calls}`] : [];
     if (trace) strace.push("-o", trace.file, "--");
     const command = [...strace, this.#program, ...await this.#flags(), ...flags];
     return this.agent = Agent.start(this.namespace, command, { logFile: this.#logFile, env });
+  }
+
+  /** Runs kg to its end, which it must come to by itself soon: with another command, or refused. */
+  async runKg(words: readonly string[]): Promise<Output> {
+    const command = ["timeout", "--signal=KILL", "30", this.#program, ...await this.#flags()];
+    return await this.namespace.try([...command, ...words]);
   }
 
   async #flags(): Promise<string[]> {

@@ -89,3 +89,11 @@ export const THREE_LOCATIONS: World = {
     },
   ],
 };
+
+/** The part of a world that these nodes and peers make up. */
+export function only(world: World, names: readonly string[]): World {
+  const nodes = world.nodes.filter(({ name }) => names.includes(name));
+  const peers = world.peers.filter(({ name }) => names.includes(name));
+  const sites = new Set([...nodes, ...peers].map(({ site }) => site));
+  return { sites: world.sites.filter(({ name }) => sites.has(name)), nodes, peers };
+}

@@ -1,0 +1,65 @@
+/** Labs in which kg runs, and what tests and people ask of a mesh. */
+
+import { peerConfig } from "../../src/mesh/config.ts";
+import { Lab } from "./lab.ts";
+import { ourRoutes } from "./kernel.ts";
+import type { LabNode } from "./node.ts";
+import { ping } from "./traffic.ts";
+import { only, THREE_LOCATIONS, type World } from "./world.ts";
+
+export interface MeshOptions {
+  /** Default: the usual one. */
+  readonly world?: World;
+  /** More flags for each kg. */
+  readonly flags?: readonly string[];
+}
+
+/** A lab of these nodes and peers of a world, with kg on each node, once their mesh stands. */
+export async function mesh(
+  names: readonly string[],
+  { world = THREE_LOCATIONS, flags = [] }: MeshOptions = {},
+): Promise<Lab> {
+  const lab = await Lab.create({ world: only(world, names) });
+  try {
+    await Promise.all(lab.nodes.map((node) => node.startAgent({ flags })));
+    await lab.waitFor("the mesh stands", () => stands(lab.nodes));
+    return lab;
+  } catch (error) {
+    await lab[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** Does the kernel of each node have a route to the pods of each other? */
+export async function stands(nodes: readonly LabNode[]): Promise<boolean> {
+  const answers = await Promise.all(nodes.map(async (node) => {
+    const routes = await ourRoutes(node.namespace);
+    return nodes.every(({ spec }) =>
+      spec === node.spec || routes.some((route) => route.startsWith(`${spec.podCIDR} `))
+    );
+  }));
+  return answers.every(Boolean);
+}
+
+/** Does the pod of each node get an answer from the pod of each other? */
+export async function podsReach(nodes: readonly LabNode[]): Promise<boolean> {
+  const pairs = nodes.flatMap((from) =>
+    nodes.filter((to) => to !== from).map((to) => from.pings(to))
+  );
+  return (await Promise.all(pairs)).every(Boolean);
+}
+
+/**
+ * Does each outside peer get an answer from each pod? They are set up to what the mesh publishes
+ * now, as people do with `kgctl showconf peer`.
+ */
+export async function peersReach(lab: Lab): Promise<boolean> {
+  const topology = await lab.topology();
+  const answers = await Promise.all(lab.peers.map(async (peer) => {
+    const own = topology.peers.find(({ name }) => name === peer.name);
+    await peer.configure(peerConfig(topology, own));
+    const pods = lab.nodes.map((node) => ping(peer.namespace, node.podAddress, { timeout: 0.5 }));
+    return (await Promise.all(pods)).every(({ received }) => received > 0);
+  }));
+  return answers.every(Boolean);
+}
