@@ -184,6 +184,9 @@ Deno.test("diffDevice() leaves the endpoint of a target that roams while its ses
     assert.deepEqual(changes(wish, observed), expected, `${lastHandshake}`);
   }
   assert.deepEqual(changes(wish, state(present(A, { lastHandshake: NOW }))), [update]);
+  // A clock that starts in 1970 makes no session out of none.
+  const never = state(present(A, { endpoint: ROAMED }));
+  assert.equal(diffDevice({ peers: wish }, never, { now: 1000 }).peers.length, 1);
 });
 
 Deno.test("diffDevice() leaves the endpoint alone where none is known", () => {
