@@ -1,0 +1,47 @@
+import assert from "node:assert/strict";
+import { wireGuardPeers } from "./kernel.ts";
+import { Lab } from "./lab.ts";
+import { peerObject } from "./manifests.ts";
+import { peersReach, podsReach, stands } from "./mesh.ts";
+import type { LabNode } from "./node.ts";
+import { only, THREE_LOCATIONS } from "./world.ts";
+
+Deno.test("where nodes find one behind NAT, and a laptop, others learn from them", async () => {
+  const names = ["berlin-1", "tokyo-1", "office-1", "laptop"];
+  await using lab = await Lab.create({ world: only(THREE_LOCATIONS, names) });
+  const [berlin, tokyo, office] = lab.nodes as [LabNode, LabNode, LabNode];
+  const laptop = lab.peer("laptop");
+  await lab.manifests.put(peerObject(laptop.spec, await laptop.publicKey()));
+  await Promise.all([berlin.startAgent(), office.startAgent()]);
+  await lab.waitFor("pods reach each other", () => podsReach([berlin, office]));
+  const { key } = await office.status();
+  const endpoint = (await wireGuardPeers(berlin.namespace)).get(key!)!.endpoint!;
+  assert.match(endpoint, /^192\.0\.2\.\d+:\d+$/, "that of the office's router");
+  const discovered = async () =>
+    JSON.parse((await berlin.status())["discovered-endpoints"] || "{}") as Record<
+      string,
+      { IP: string; Port: number }
+    >;
+  await lab.waitFor("it is published", async () => {
+    const { IP, Port } = (await discovered())[key!]!;
+    return `${IP}:${Port}` === endpoint;
+  });
+
+  // Now nobody but berlin-1 can tell where the office is.
+  await office.agent!.stop("SIGKILL");
+  await office.exec(["ip", "link", "set", "kilo0", "down"]);
+  await tokyo.startAgent();
+  await lab.waitFor("the third node has its routes", () => stands([tokyo, berlin]));
+  const seen = (await wireGuardPeers(tokyo.namespace)).get(key!)!;
+  assert.deepEqual(seen.endpoint, endpoint);
+  assert.equal(seen.latestHandshake, 0);
+  await office.startAgent();
+  await lab.waitFor("pods reach each other", () => podsReach(lab.nodes));
+
+  await lab.waitFor("the laptop reaches all pods", () => peersReach(lab));
+  const laptopKey = await laptop.publicKey();
+  await lab.waitFor(
+    "where the laptop is",
+    async () => (await discovered())[laptopKey]?.IP === "192.0.2.200",
+  );
+});
