@@ -101,22 +101,26 @@ function format(list: Json): string {
   return JSON.stringify(list, null, 2) + "\n";
 }
 
-/** Puts the subnet into the list at this path. Returns warnings; throws nothing. */
+/** Puts the subnet into the list at this path; throws nothing. */
 export async function writeConflist(
   path: string,
   options: { readonly subnet: Prefix; readonly mtu: number },
-): Promise<readonly string[]> {
+): Promise<{ readonly written: boolean; readonly warnings: readonly string[] }> {
   try {
     const update = updateConflist(await ifThere(() => Deno.readTextFile(path)), options);
     if (update.kind === "not understood") {
-      return [`CNI configuration ${path} is left alone: ${update.reason}`];
+      return warning(`CNI configuration ${path} is left alone: ${update.reason}`);
     }
     if (update.kind === "write") {
       await Deno.mkdir(path.slice(0, path.lastIndexOf("/") + 1) || ".", { recursive: true });
       await replaceFile(path, update.text, { mode: 0o644 });
     }
-    return [];
+    return { written: update.kind === "write", warnings: [] };
   } catch (error) {
-    return [`CNI configuration ${path} cannot be written: ${describeError(error)}`];
+    return warning(`CNI configuration ${path} cannot be written: ${describeError(error)}`);
   }
+}
+
+function warning(text: string) {
+  return { written: false, warnings: [text] };
 }

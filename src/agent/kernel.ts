@@ -18,11 +18,17 @@ export class Kernel implements Disposable {
   readonly dataplane: Dataplane;
   readonly #resources: DisposableStack;
   readonly #events: EventMonitor;
+  #writes = 0;
 
   /** Throws a NetlinkError if the kernel lacks what the agent cannot do without. */
   constructor(options: AgentOptions) {
     using resources = new DisposableStack();
-    const connect = (family: number) => resources.use(new Connection(Socket.open(family)));
+    const connect = (family: number) =>
+      resources.use(
+        new Connection(Socket.open(family), {
+          onWrite: (_, count) => void (this.#writes += count),
+        }),
+      );
     const route = connect(NETLINK_ROUTE);
     const netfilter = connect(NETLINK_NETFILTER);
     const generic = connect(NETLINK_GENERIC);
@@ -37,6 +43,11 @@ export class Kernel implements Disposable {
       { own: new Set([route.portId, netfilter.portId]) },
     ));
     this.#resources = resources.move();
+  }
+
+  /** How many messages that may change something were handed to the kernel so far. */
+  get writes(): number {
+    return this.#writes;
   }
 
   /** Calls `changed` whenever others changed what the agent looks after, until {@link stopWatching}. */

@@ -2,7 +2,6 @@
 
 import type { Backend, Change } from "../backend/backend.ts";
 import type { Doubt, Ground, Report } from "../dataplane/dataplane.ts";
-import { mtuOf } from "../dataplane/interface.ts";
 import { cniCompatibilityIP } from "../dataplane/tunnel.ts";
 import type { Desired } from "../mesh/desired.ts";
 import { discoverEndpoints } from "../mesh/discover.ts";
@@ -13,10 +12,9 @@ import type { IP } from "../net/ip.ts";
 import { hostPrefix } from "../net/prefix.ts";
 import type { Key } from "../net/key.ts";
 import type { AddressFinder } from "./address_finder.ts";
-import { writeConflist } from "./cni.ts";
-import { ensureForwarding } from "./forwarding.ts";
 import type { Kernel } from "./kernel.ts";
 import { Handshakes } from "./handshakes.ts";
+import { HostFiles } from "./host_files.ts";
 import { localNode } from "./local_node.ts";
 import { type Log, standingWarnings } from "./log.ts";
 import { Members } from "./members.ts";
@@ -24,6 +22,7 @@ import type { AgentOptions } from "./options.ts";
 import type { OwnFacts, Publisher } from "./publisher.ts";
 import type { Resolver } from "./resolver.ts";
 import { Trigger } from "./trigger.ts";
+import { Truce } from "./truce.ts";
 import { Wish } from "./wish.ts";
 
 /** Why there is a round. */
@@ -32,6 +31,8 @@ type Reason =
   | "mesh"
   /** Others changed something in the kernel. */
   | "kernel"
+  /** Others touched the CNI configuration. */
+  | "files"
   /** Look at the WireGuard device, whose changes nobody tells. */
   | "look"
   /** A node may have gone stale, or there is something else to warn of. */
@@ -49,7 +50,7 @@ const PEERS_A_LOOK = 500;
 const FIRST_LOOK = 1000;
 
 /** Milliseconds until a failed round is tried again; doubled each time, up to the resync period. */
-const FIRST_RETRY = 1000;
+const FIRST_RETRY = 200;
 
 export interface ReconcilerParts {
   readonly options: AgentOptions;
@@ -69,18 +70,25 @@ export class Reconciler {
   readonly #members: Members;
   readonly #wish: Wish;
   readonly #handshakes = new Handshakes();
+  readonly #files: HostFiles;
+  /** What others changed since the last round. */
+  readonly #doubts = new Set<Doubt | "CNI">();
+  readonly #truce = new Truce<Doubt | "CNI">();
   readonly #warn: (present: Iterable<string>) => unknown;
   #reconciled: OwnFacts["reconciled"];
-  #hostWarnings: readonly string[] = [];
   #problems: readonly unknown[] = [];
   #retry = FIRST_RETRY;
 
   constructor(parts: ReconcilerParts) {
-    const { options, resolver, log } = parts;
+    const { options, resolver, kernel, log } = parts;
     this.#parts = parts;
     this.#members = new Members(options.hostname);
     this.#wish = new Wish(options, resolver);
     this.#warn = standingWarnings(log);
+    this.#files = new HostFiles(options, {
+      host: kernel.dataplane.host,
+      changed: () => this.#doubt(["CNI"], "files"),
+    });
   }
 
   /** The backend's cluster is another. */
@@ -100,7 +108,13 @@ export class Reconciler {
   /** Others changed something in the kernel. */
   kernelChanged(doubts: readonly Doubt[]): void {
     for (const doubt of doubts) this.#parts.kernel.dataplane.invalidate(doubt);
-    this.#trigger.mark("kernel");
+    this.#doubt(doubts, "kernel");
+  }
+
+  #doubt(doubts: readonly (Doubt | "CNI")[], reason: Reason): void {
+    const open = doubts.filter((doubt) => !this.#truce.isSuspended(doubt));
+    for (const doubt of open) this.#doubts.add(doubt);
+    if (open.length > 0) this.#trigger.mark(reason);
   }
 
   /** Ends {@link run} after the round that is under way. */
@@ -127,6 +141,7 @@ export class Reconciler {
     }
     for (const alarm of this.#alarms.values()) clearTimeout(alarm);
     this.#handshakes[Symbol.dispose]();
+    this.#files[Symbol.dispose]();
   }
 
   #failed(error: unknown): void {
@@ -148,19 +163,24 @@ export class Reconciler {
   }
 
   async #round(reasons: ReadonlySet<Reason>): Promise<void> {
-    const { kernel: { dataplane }, addresses, resolver } = this.#parts;
+    const { kernel, kernel: { dataplane }, addresses, resolver } = this.#parts;
+    const doubts = [...this.#doubts];
+    this.#doubts.clear();
     if (this.#expire()) this.#wish.forget();
     else if (reasons.size === 1 && reasons.has("members")) return this.#tell();
     if (reasons.has("look")) dataplane.invalidate("wireguard");
     if (reasons.has("resync")) {
+      this.#truce.resume();
       dataplane.invalidateAll();
       addresses.refresh();
       resolver.refresh();
     }
+    const before = kernel.writes;
     const prepared = await this.#prepare();
     if (typeof prepared === "string") return this.#tell([prepared]);
-    if (reasons.has("resync")) this.#hostWarnings = await this.#tendHost(prepared.local);
     const { local, ground } = prepared;
+    const isTended = reasons.has("resync") || reasons.has("files");
+    const written = isTended ? await this.#files.tend(local) : 0;
     const wish = this.#wish.of(local, {
       members: this.#members,
       ground,
@@ -169,6 +189,10 @@ export class Reconciler {
     });
     if (typeof wish === "string") return this.#tell([wish]);
     await this.#apply(wish, { local, ground });
+    const isRepair = [...reasons].every((reason) => reason === "kernel" || reason === "files");
+    if (isRepair && kernel.writes + written > before) {
+      this.#truce.repaired(doubts, performance.now());
+    }
   }
 
   /** The devices and the local node, or why there is nothing to be done yet. */
@@ -221,17 +245,6 @@ export class Reconciler {
     this.#tell([...wish.warnings, ...on.ground.warnings, ...report.warnings]);
   }
 
-  /** The node's CNI configuration and forwarding switches; returns what could not be done. */
-  async #tendHost({ subnet }: CompleteNode): Promise<readonly string[]> {
-    const { options, kernel: { dataplane } } = this.#parts;
-    if (!options.cni) return [];
-    const mtu = mtuOf(dataplane.host, { name: options.interface, mtu: options.mtu });
-    return [
-      ...await writeConflist(options.cniPath, { subnet, mtu }),
-      ...await ensureForwarding(new Set([4, subnet.ip.family])),
-    ];
-  }
-
   #own(): OwnFacts {
     const { options, key, kernel: { dataplane }, addresses } = this.#parts;
     const { endpointIP, internalIP } = addresses.found;
@@ -267,7 +280,10 @@ export class Reconciler {
       ...backend.cluster().problems.map(({ text }) => text),
       ...addresses.problem ?? [],
       ...[...resolver.failures()].map(([name, why]) => `DNS name ${name}: ${why}`),
-      ...this.#hostWarnings,
+      ...this.#files.warnings,
+      ...this.#truce.contested(performance.now()).map((kind) =>
+        `something else keeps undoing our changes (${kind}): they are repaired each resync period only`
+      ),
       ...warnings,
     ]);
   }

@@ -12,7 +12,7 @@ import { assemble, type Assembled, changeOf, NOTHING } from "./assemble.ts";
 import { Directory, isManifest } from "./directory.ts";
 import { Pending } from "./pending.ts";
 import { formatStatus, patched } from "./status.ts";
-import { DirectoryWatch, type FileEvent } from "./watch.ts";
+import { DirectoryWatch, type FileEvent } from "../../files/watch.ts";
 
 /** Milliseconds for which the events of a burst are gathered. */
 const GATHER = 20;

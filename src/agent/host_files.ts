@@ -1,0 +1,58 @@
+/** What the node needs besides the mesh: its CNI configuration, watched, and forwarding switched on. */
+
+import type { Host } from "../dataplane/host.ts";
+import { mtuOf } from "../dataplane/interface.ts";
+import { DirectoryWatch } from "../files/watch.ts";
+import type { CompleteNode } from "../mesh/readiness.ts";
+import { writeConflist } from "./cni.ts";
+import { ensureForwarding } from "./forwarding.ts";
+import type { AgentOptions } from "./options.ts";
+
+export class HostFiles implements Disposable {
+  readonly #options: AgentOptions;
+  readonly #host: Host;
+  readonly #watch: DirectoryWatch;
+  #warnings: readonly string[] = [];
+
+  /** `changed` is called when the CNI configuration, or its directory, is touched. */
+  constructor(
+    options: AgentOptions,
+    { host, changed }: { readonly host: Host; readonly changed: () => void },
+  ) {
+    this.#options = options;
+    this.#host = host;
+    const slash = options.cniPath.lastIndexOf("/");
+    const file = options.cniPath.slice(slash + 1);
+    this.#watch = new DirectoryWatch(options.cniPath.slice(0, slash) || ".", ({ name }) => {
+      if (name === undefined || name === file) changed();
+    });
+  }
+
+  /** What could not be done the last time. */
+  get warnings(): readonly string[] {
+    return this.#warnings;
+  }
+
+  /** Makes them as they should be; returns how many were not. */
+  async tend({ subnet }: CompleteNode): Promise<number> {
+    const { cni, cniPath, interface: name, mtu } = this.#options;
+    if (!cni) return 0;
+    await this.#ensureWatch();
+    const { written, warnings } = await writeConflist(cniPath, {
+      subnet,
+      mtu: mtuOf(this.#host, { name, mtu }),
+    });
+    this.#warnings = [...warnings, ...ensureForwarding(new Set([4, subnet.ip.family]))];
+    await this.#ensureWatch(); // the directory may have been made only now
+    return written ? 1 : 0;
+  }
+
+  /** Where there is no directory to be watched, the next resync has to do. */
+  async #ensureWatch(): Promise<void> {
+    await this.#watch.ensure().catch(() => {});
+  }
+
+  [Symbol.dispose](): void {
+    this.#watch[Symbol.dispose]();
+  }
+}
