@@ -28,7 +28,7 @@ export interface KernelEvents {
    * links and of what follows by itself (the routes of an address) it is 0.
    */
   readonly messages: readonly Message[];
-  /** Some were lost: the state must be read again. */
+  /** Some were lost: the state must be read again. There are no messages then. */
   readonly overflow: boolean;
 }
 
@@ -137,25 +137,31 @@ function pollfds(fds: readonly number[]): Uint8Array<ArrayBuffer> {
   return new Uint8Array(view.buffer);
 }
 
-/** Reads what a socket that has joined groups received; undefined: nothing but our own. */
+/**
+ * Reads what a socket that has joined groups received; undefined: nothing but our own.
+ *
+ * After a loss the kernel drops everything, without another word, until the socket has been read
+ * empty. So it is, before the loss is told: who then reads the state misses nothing.
+ */
 export function readEvents(
   transport: Transport,
   options: { readonly subsystem: Subsystem; readonly own: ReadonlySet<number> },
 ): KernelEvents | undefined {
+  const { subsystem, own } = options;
   const messages: Message[] = [];
   let overflow = false;
-  for (let turn = 0; turn < TURN; turn++) {
+  for (let turn = 0; overflow || turn < TURN; turn++) {
     try {
       const bytes = transport.receive();
       if (bytes === undefined) break;
-      messages.push(...readMessages(bytes).filter(({ portId }) => !options.own.has(portId)));
+      if (!overflow) messages.push(...readMessages(bytes).filter(({ portId }) => !own.has(portId)));
     } catch (error) {
       if (!isLoss(error)) throw error;
       overflow = true;
     }
   }
-  const { subsystem } = options;
-  return messages.length > 0 || overflow ? { subsystem, messages, overflow } : undefined;
+  if (overflow) return { subsystem, messages: [], overflow };
+  return messages.length > 0 ? { subsystem, messages, overflow } : undefined;
 }
 
 /** Dropped by the kernel, too large for our buffer, or not to be understood: all mean "look again". */

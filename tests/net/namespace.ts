@@ -1,5 +1,10 @@
 /** A network namespace that the calling thread lives in until it is disposed of. Needs root. */
 
+import { openLibraries } from "../../src/netlink/libmnl.ts";
+
+// Opened once for the process: no leak of the first test that needs them.
+openLibraries();
+
 const LIBC = {
   setns: { parameters: ["i32", "i32"], result: "i32" },
   open: { parameters: ["buffer", "i32"], result: "i32" },

@@ -120,3 +120,11 @@ Deno.test("readAnswer() refuses answers too short to be one", () => {
     MalformedError,
   );
 });
+
+Deno.test("readAnswer() is not led astray by a length above 2^31 in the repeated request", () => {
+  const error = read(
+    "24000000" + "02000002" + "01000000" + "00000000" + "edffffff" +
+      "2c0000d1180005060600000000000000",
+  );
+  deepEqual([error?.code, error?.kernelMessage], ["ENODEV", undefined]);
+});
