@@ -42,14 +42,18 @@ export class Device {
   }
 
   async apply(wish: DeviceConfig, options: DiffOptions): Promise<DeviceReport> {
+    const { now } = options;
+    if (this.#young.isDue(now)) this.invalidate();
     const state = await this.read();
     if (!state || !this.#client) throw absent(this.#clients);
-    const { wish: hushed, ...again } = this.#young.hush(wish, { state, now: options.now });
-    const change = diffDevice(hushed, state, options);
+    const { wish: cautious, renew, ...again } = this.#young.care(wish, { state, now });
+    const rest = renew.size === 0 ? state : withoutPeers(state, renew);
+    const change = diffDevice(cautious, rest, options);
     if (isEmptyChange(change)) return { changed: 0, added: [], ...again };
     this.#state = undefined; // for the case of an exception
-    await this.#client.apply(change);
-    this.#state = afterChange(state, change);
+    const removals = [...renew].map((publicKey) => ({ kind: "remove", publicKey }) as const);
+    await this.#client.apply({ ...change, peers: [...removals, ...change.peers] });
+    this.#state = afterChange(rest, change);
     const { peers, ...settings } = change;
     return {
       changed: peers.length + Object.keys(settings).length,
@@ -70,6 +74,10 @@ export class Device {
     }
     return undefined;
   }
+}
+
+function withoutPeers(state: DeviceState, keys: ReadonlySet<Key>): DeviceState {
+  return { ...state, peers: state.peers.filter(({ publicKey }) => !keys.has(publicKey)) };
 }
 
 function absent(clients: readonly WireGuardClient[]): WireGuardError {

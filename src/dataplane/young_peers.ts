@@ -1,40 +1,88 @@
 /**
- * When a device gets a peer that has a keepalive interval, it shakes hands at once. Where both sides
- * have only just heard of each other that is mostly too early: the other does not know us yet, drops
- * the initiation, and WireGuard repeats it 5 s later (REKEY_TIMEOUT). A node behind NAT, which has
- * such intervals, cannot be helped from outside either. So a new peer gets its interval a little
- * later than everything else.
+ * A device that gets a peer with a keepalive interval shakes hands at once. Where both sides have
+ * only just heard of each other that is mostly too early: the other does not know us yet and drops
+ * the initiation, and WireGuard repeats it no sooner than after 5 s (REKEY_TIMEOUT). A node behind
+ * NAT, which has such intervals, cannot be helped from outside either. So a new peer gets its
+ * interval a little later than all else, and as long as it has never answered it is made anew a few
+ * times, which costs nothing (there is no session to lose) and lets WireGuard try again at once.
  */
 
 import type { DeviceConfig, DeviceState } from "../net/device.ts";
 import type { Key } from "../net/key.ts";
 
-/** Milliseconds; in this time the others have seen a new node, as measured over many cold starts. */
-const YOUTH = 300;
+/**
+ * Milliseconds after a peer came: first it gets its interval, then it is made anew. In 300 ms the
+ * others have mostly seen a new node.
+ */
+const ATTEMPTS = [300, 600, 1200, 2400] as const;
+
+/** How many peers are made anew at once: a handshake costs both sides a few milliseconds. */
+const CROWD = 50;
+
+interface Youth {
+  /** When it came, in milliseconds. */
+  readonly since: number;
+  /** How many of the {@link ATTEMPTS} were made. */
+  attempts: number;
+}
+
+/** What to do about them now. */
+export interface Care {
+  /** The wish without the intervals of those that are too young for them. */
+  readonly wish: DeviceConfig;
+  /** To be removed before they are added again. */
+  readonly renew: ReadonlySet<Key>;
+  /** Milliseconds until somebody needs care again. */
+  readonly again?: number;
+}
+
+const NOBODY: ReadonlySet<Key> = new Set();
 
 export class YoungPeers {
-  /** When they were first wished, in milliseconds. */
-  readonly #since = new Map<Key, number>();
+  readonly #peers = new Map<Key, Youth>();
 
-  /**
-   * The wish without the intervals of peers that are too young for them, and the milliseconds after
-   * which to ask again, if there are such.
-   */
-  hush(
+  /** Is it time to see who has answered? */
+  isDue(now: number): boolean {
+    return this.#peers.values().some((youth) => now >= nextAttempt(youth));
+  }
+
+  /** `state` must be fresh when {@link isDue}; `now` in milliseconds. */
+  care(
     wish: DeviceConfig,
     { state, now }: { readonly state: DeviceState; readonly now: number },
-  ): { readonly wish: DeviceConfig; readonly again?: number } {
-    for (const [key, since] of this.#since) {
-      if (now < since || now >= since + YOUTH) this.#since.delete(key);
+  ): Care {
+    this.#meet(wish, { state, now });
+    if (this.#peers.size === 0) return { wish, renew: NOBODY };
+    const renew = new Set<Key>();
+    for (const [key, youth] of this.#peers) {
+      if (now < nextAttempt(youth)) continue;
+      if (youth.attempts++ > 0 && renew.size < CROWD) renew.add(key);
+      if (youth.attempts === ATTEMPTS.length) this.#peers.delete(key);
     }
-    const known = new Set(state.peers.map(({ publicKey }) => publicKey));
-    for (const { publicKey, persistentKeepalive } of wish.peers) {
-      if (persistentKeepalive > 0 && !known.has(publicKey)) this.#since.set(publicKey, now);
-    }
-    if (this.#since.size === 0) return { wish };
+    const isQuiet = (key: Key) => this.#peers.get(key)?.attempts === 0;
     const peers = wish.peers.map((peer) =>
-      this.#since.has(peer.publicKey) ? { ...peer, persistentKeepalive: 0 } : peer
+      isQuiet(peer.publicKey) ? { ...peer, persistentKeepalive: 0 } : peer
     );
-    return { wish: { ...wish, peers }, again: Math.max(...this.#since.values()) + YOUTH - now };
+    const next = Math.min(...this.#peers.values().map(nextAttempt));
+    return { wish: { ...wish, peers }, renew, ...Number.isFinite(next) && { again: next - now } };
   }
+
+  /** Takes in those that are new, and lets go of those that have answered or are gone. */
+  #meet(wish: DeviceConfig, { state, now }: { state: DeviceState; now: number }): void {
+    const known = new Map(state.peers.map((peer) => [peer.publicKey, peer]));
+    const wished = new Set<Key>();
+    for (const { publicKey, persistentKeepalive, endpoint } of wish.peers) {
+      if (persistentKeepalive === 0 || !endpoint?.ip) continue;
+      wished.add(publicKey);
+      if (!known.has(publicKey)) this.#peers.set(publicKey, { since: now, attempts: 0 });
+    }
+    for (const [key, { since }] of this.#peers) {
+      const hasAnswered = (known.get(key)?.lastHandshake ?? 0) > 0;
+      if (hasAnswered || !wished.has(key) || now < since) this.#peers.delete(key);
+    }
+  }
+}
+
+function nextAttempt({ since, attempts }: Youth): number {
+  return since + ATTEMPTS[attempts]!;
 }

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { Device } from "../../../src/dataplane/device.ts";
 import type { DeviceState } from "../../../src/net/device.ts";
-import { keyFromBytes } from "../../../src/net/key.ts";
+import { parseIP } from "../../../src/net/ip.ts";
+import { type Key, keyFromBytes } from "../../../src/net/key.ts";
 import { afterChange } from "../../../src/wireguard/change.ts";
 import { type WireGuardClient, WireGuardError } from "../../../src/wireguard/client.ts";
 
@@ -22,6 +23,7 @@ class FakeClient implements WireGuardClient {
   reads = 0;
   changes = 0;
   fails = false;
+  readonly removed: Key[] = [];
 
   constructor(public state?: DeviceState) {}
 
@@ -33,6 +35,10 @@ class FakeClient implements WireGuardClient {
   async apply(change: Parameters<WireGuardClient["apply"]>[0]): Promise<void> {
     this.changes++;
     if (this.fails) refusal("refused");
+    const removed = change.peers.filter(({ kind }) => kind === "remove");
+    this.removed.push(...removed.map(({ publicKey }) => publicKey));
+    if (removed.length > 0) this.state = await afterChange(this.state!, { peers: removed });
+    change = { ...change, peers: change.peers.filter(({ kind }) => kind !== "remove") };
     this.state = await afterChange(this.state!, change);
   }
 }
@@ -78,24 +84,49 @@ Deno.test("Device says that there is none", async () => {
   await assert.rejects(device.apply(WISH, OPTIONS), /no WireGuard device kilo0/);
 });
 
+/** A peer behind a device that is itself behind NAT. */
+const KEPT = {
+  ...WISH.peers[0]!,
+  persistentKeepalive: 25,
+  endpoint: { ip: parseIP("192.0.2.1")!, port: 51820 },
+};
+const KEPT_WISH = { ...WISH, peers: [KEPT] };
+
 Deno.test("Device gives a new peer its keepalive interval a little later", async () => {
   const client = new FakeClient(EMPTY);
   const device = new Device([client]);
-  const [peer] = WISH.peers;
-  const wish = { ...WISH, peers: [{ ...peer!, persistentKeepalive: 25 }] };
-  const first = await device.apply(wish, { now: 1000 });
-  assert.deepEqual([first.added, first.again], [[peer!.publicKey], 300]);
-  assert.equal(client.state?.peers[0]?.persistentKeepalive, 0);
-  assert.deepEqual(await device.apply(wish, { now: 1200 }), { changed: 0, added: [], again: 100 });
-  assert.deepEqual(await device.apply(wish, { now: 1300 }), { changed: 1, added: [] });
-  assert.equal(client.state?.peers[0]?.persistentKeepalive, 25);
+  const interval = () => client.state?.peers[0]?.persistentKeepalive;
+  const first = await device.apply(KEPT_WISH, { now: 1000 });
+  assert.deepEqual([first.added, first.again], [[KEPT.publicKey], 300]);
+  assert.equal(interval(), 0);
+  const early = await device.apply(KEPT_WISH, { now: 1200 });
+  assert.deepEqual([early, interval()], [{ changed: 0, added: [], again: 100 }, 0]);
+  const due = await device.apply(KEPT_WISH, { now: 1300 });
+  assert.deepEqual([due, interval()], [{ changed: 1, added: [], again: 300 }, 25]);
+});
+
+Deno.test("Device makes a peer anew that never answered, a few times", async () => {
+  const client = new FakeClient(EMPTY);
+  const device = new Device([client]);
+  for (let now = 0; now < 10_000; now += 100) await device.apply(KEPT_WISH, { now });
+  assert.deepEqual(client.removed, [KEPT.publicKey, KEPT.publicKey, KEPT.publicKey]);
+  assert.deepEqual(client.state?.peers.map((peer) => peer.persistentKeepalive), [25]);
+});
+
+Deno.test("Device leaves a peer alone that has answered", async () => {
+  const client = new FakeClient(EMPTY);
+  const device = new Device([client]);
+  await device.apply(KEPT_WISH, { now: 0 });
+  const [peer] = client.state!.peers;
+  client.state = { ...client.state!, peers: [{ ...peer!, lastHandshake: 200 }] };
+  for (let now = 300; now < 10_000; now += 100) await device.apply(KEPT_WISH, { now });
+  assert.deepEqual(client.removed, []);
 });
 
 Deno.test("Device does not wait when the clock jumps back", async () => {
   const client = new FakeClient(EMPTY);
   const device = new Device([client]);
-  const wish = { ...WISH, peers: [{ ...WISH.peers[0]!, persistentKeepalive: 25 }] };
-  await device.apply(wish, { now: 5000 });
-  assert.equal((await device.apply(wish, { now: 0 })).again, undefined);
+  await device.apply(KEPT_WISH, { now: 5000 });
+  assert.equal((await device.apply(KEPT_WISH, { now: 0 })).again, undefined);
   assert.equal(client.state?.peers[0]?.persistentKeepalive, 25);
 });
