@@ -1,7 +1,8 @@
 /** `./denow task check`: format, lint, types, and the rules of the house. */
 
+import { run } from "./command.ts";
 import { longFiles, type Source, undeclaredPackages, wrongArrows } from "./house.ts";
-import { CHILD_ENV, main, Refusal, step } from "./terminal.ts";
+import { main, Refusal, step } from "./terminal.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname;
 const FOLDERS = ["src", "tests", "tools"];
@@ -16,29 +17,34 @@ export interface Checked {
 export async function check(): Promise<Checked[]> {
   const sources = FOLDERS.flatMap((folder) => [...readSources(folder)]);
   const { imports } = JSON.parse(await Deno.readTextFile(`${ROOT}deno.json`));
-  const checks: Record<string, () => Promise<string> | string> = {
+  const checks: Record<string, () => Promise<unknown> | void> = {
     "format": () => deno(["fmt", "--check", "deno.json", ...FOLDERS]),
     "lint": () => deno(["lint", "--quiet", ...FOLDERS]),
     "types": () => deno(["check", "--quiet", "--frozen", ...FOLDERS]),
-    "import arrows": () => wrongArrows(sources).join("\n"),
-    "packages": () => undeclaredPackages(sources, imports).join("\n"),
-    "length of files": () => longFiles(sources).join("\n"),
+    "import arrows": () => refuse(wrongArrows(sources)),
+    "packages": () => refuse(undeclaredPackages(sources, imports)),
+    "length of files": () => refuse(longFiles(sources)),
   };
   const results: Checked[] = [];
-  for (const [name, run] of Object.entries(checks)) {
-    results.push(
-      await step(name, async () => {
-        const problem = await run();
-        if (problem) throw new Refusal(problem);
-        return { name };
-      }).catch((error) => {
-        if (!(error instanceof Refusal)) throw error;
-        console.error(error.message);
-        return { name, problem: error.message };
-      }),
-    );
+  for (const [name, make] of Object.entries(checks)) {
+    try {
+      await step(name, make);
+      results.push({ name });
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      console.error(error.message);
+      results.push({ name, problem: error.message });
+    }
   }
   return results;
+}
+
+function deno(args: readonly string[]): Promise<string> {
+  return run([Deno.execPath(), ...args], { cwd: ROOT });
+}
+
+function refuse(problems: readonly string[]): void {
+  if (problems.length > 0) throw new Refusal(problems.join("\n"));
 }
 
 /** Every TypeScript file under a folder of the repository. */
@@ -49,18 +55,6 @@ export function* readSources(folder: string): Generator<Source> {
     if (isDirectory) yield* readSources(path);
     else if (name.endsWith(".ts")) yield { path, text: Deno.readTextFileSync(ROOT + path) };
   }
-}
-
-/** What a Deno command complains of; empty if of nothing. */
-async function deno(args: readonly string[]): Promise<string> {
-  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: [...args],
-    cwd: ROOT,
-    env: CHILD_ENV,
-  }).output();
-  if (success) return "";
-  const decoder = new TextDecoder();
-  return `${decoder.decode(stdout)}${decoder.decode(stderr)}`.trim();
 }
 
 if (import.meta.main) {

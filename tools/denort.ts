@@ -6,6 +6,7 @@
  */
 
 import { createHash } from "node:crypto";
+import { run } from "./command.ts";
 import { provision } from "./provision.ts";
 import { Refusal, say } from "./terminal.ts";
 
@@ -83,22 +84,15 @@ async function fromWheel(architecture: Architecture): Promise<Uint8Array> {
   await provision(["pip"]);
   const directory = await Deno.makeTempDir({ prefix: "kg-denort-" });
   try {
-    const { code, stderr } = await new Deno.Command("python3", {
-      args: [
-        ..."-m pip download --quiet --disable-pip-version-check --no-deps".split(" "),
-        ...["--only-binary=:all:", "--platform", `manylinux_2_28_${architecture}`],
-        ...["--dest", directory, "bids-validator-deno==2.4.1"],
-      ],
-    }).output();
-    const [wheel] = Array.from(Deno.readDirSync(directory), (entry) => entry.name);
-    if (code !== 0 || wheel === undefined) {
-      const why = new TextDecoder().decode(stderr).trim().split("\n").at(-1);
-      throw new Refusal(
-        `the Deno ${VERSION} runtime for ${architecture} cannot be fetched: ${why}`,
-      );
-    }
+    await run([
+      "python3",
+      ..."-m pip download --quiet --disable-pip-version-check --no-deps".split(" "),
+      ...["--only-binary=:all:", "--platform", `manylinux_2_28_${architecture}`],
+      ...["--dest", directory, "bids-validator-deno==2.4.1"],
+    ]);
+    const [wheel] = [...Deno.readDirSync(directory)];
     return await unzip(
-      await Deno.readFile(`${directory}/${wheel}`),
+      await Deno.readFile(`${directory}/${wheel!.name}`),
       "bids_validator_deno-2.4.1.data/scripts/bids-validator-deno",
       STUBS[architecture].bytes,
     );

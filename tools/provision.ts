@@ -1,5 +1,6 @@
 /** What the tools need from the machine: programs and kernel features, installed where missing. */
 
+import { run } from "./command.ts";
 import { Refusal, say } from "./terminal.ts";
 
 /** Something a tool needs, and the Debian package that brings it. */
@@ -15,6 +16,7 @@ const PARTS = {
     present: () => exists("/usr/aarch64-linux-gnu/include/link.h"),
   },
   apt: program("apt-get", "apt"),
+  depmod: program("depmod", "kmod"),
   dpkg: program("dpkg-deb", "dpkg"),
   gcc: program("gcc", "gcc"),
   headers: { package: "libc6-dev", present: () => exists("/usr/include/link.h") },
@@ -26,6 +28,7 @@ const PARTS = {
   ping: program("ping", "iputils-ping"),
   pip: { package: "python3-pip", present: () => succeeds(["python3", "-m", "pip", "--version"]) },
   "qemu-aarch64-static": program("qemu-aarch64-static", "qemu-user-static"),
+  "qemu-system-x86_64": program("qemu-system-x86_64", "qemu-system-x86"),
   strace: program("strace", "strace"),
   wg: program("wg", "wireguard-tools"),
   "x86_64-linux-gnu-gcc": program("x86_64-linux-gnu-gcc", "gcc-x86-64-linux-gnu"),
@@ -154,12 +157,5 @@ async function succeeds([program, ...args]: [string, ...string[]]): Promise<bool
 }
 
 async function apt(args: readonly string[]): Promise<void> {
-  const { success, stdout, stderr } = await new Deno.Command("apt-get", {
-    args: [...args],
-    env: { DEBIAN_FRONTEND: "noninteractive" },
-  }).output();
-  if (success) return;
-  const decoder = new TextDecoder();
-  say((decoder.decode(stdout) + decoder.decode(stderr)).trim());
-  throw new Refusal(`apt-get ${args.join(" ")} failed`);
+  await run(["apt-get", ...args], { env: { DEBIAN_FRONTEND: "noninteractive" } });
 }

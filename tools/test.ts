@@ -114,7 +114,7 @@ async function perform(part: Part): Promise<Outcome> {
     outcome = { passed: 0, failed: 1, skipped: [], output: error.message };
   }
   const { passed, failed, skipped, output } = outcome;
-  if (failed > 0) console.log(essence(output));
+  if (failed > 0 && output) console.log(essence(output));
   for (const [measured] of output.matchAll(/^measured: .*$/gm)) console.log(`  ${measured}`);
   console.log(
     `  ${failed > 0 ? red(`✗ ${failed} failed`) : green("✓")} ${passed} passed` +
