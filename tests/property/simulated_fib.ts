@@ -9,7 +9,6 @@ import { equalPrefix } from "../../src/net/prefix.ts";
 import { EEXIST, ESRCH } from "../../src/netlink/errno.ts";
 import {
   type Message,
-  NLM_F_DUMP,
   NLM_F_MULTI,
   NLM_F_REPLACE,
   NLMSG_DONE,
