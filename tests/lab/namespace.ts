@@ -24,7 +24,7 @@ export class CommandError extends Error {
 const TIED = ["setsid", "setpriv", "--pdeathsig", "KILL", "--"];
 
 /** Sysctls of every machine: addresses are usable at once, and it forwards as a node or router does. */
-const SYSCTLS = `
+export const SYSCTLS = `
 cd /proc/sys/net
 echo 0 >ipv6/conf/all/accept_dad; echo 0 >ipv6/conf/default/accept_dad
 echo 0 >ipv6/conf/all/accept_ra; echo 0 >ipv6/conf/default/accept_ra

@@ -23,7 +23,7 @@ done
 `;
 
 /** Links, addresses, routes, rules, firewall and userspace WireGuard devices; no keys but public ones. */
-export async function snapshot(namespace: Namespace): Promise<string> {
+export async function snapshot(namespace: Pick<Namespace, "script">): Promise<string> {
   return canonical(await namespace.script(SCRIPT));
 }
 
