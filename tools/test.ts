@@ -14,7 +14,7 @@ const ROOT = new URL("..", import.meta.url).pathname;
 /** A part that takes longer than this hangs. */
 const PATIENCE = 10 * 60_000;
 
-interface Part {
+export interface Part {
   readonly name: string;
   readonly about: string;
   /** It runs in network namespaces, so as root only, and needs this besides what a lab does. */
@@ -24,7 +24,8 @@ interface Part {
 
 const NET_PARTS: readonly PartName[] = ["libmnl", "iptables", "strace"];
 
-const PARTS: readonly Part[] = [
+/** Each folder of tests/ is one; a new folder is a new row. */
+export const PARTS: readonly Part[] = [
   { name: "check", about: "format, lint, types, import arrows", run: runCheck },
   { name: "unit", about: "values in, values out", run: () => denoTest("unit") },
   { name: "vectors", about: "recorded answers of the original agent", run: runVectors },
@@ -139,7 +140,7 @@ function choose(names: readonly string[]): readonly Part[] {
   });
 }
 
-await main(async () => {
+async function test(): Promise<number> {
   const parts = choose(Deno.args);
   const start = performance.now();
   const total = { passed: 0, failed: 0, skipped: [] as string[] };
@@ -156,4 +157,6 @@ await main(async () => {
   const tail = skipped.length > 0 ? `, ${skipped.length} skipped` : "";
   console.log(`${passed} passed, ${failed} failed${tail}`);
   return failed > 0 || passed === 0 ? 1 : 0;
-});
+}
+
+if (import.meta.main) await main(test);

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readSources } from "../../../tools/check.ts";
 import { VERSION } from "../../../src/cli/version.ts";
 import config from "../../../deno.json" with { type: "json" };
+import { PARTS } from "../../../tools/test.ts";
 import { longFiles, undeclaredPackages, wrongArrows } from "../../../tools/house.ts";
 
 function wrong(path: string, text: string): string[] {
@@ -59,4 +60,12 @@ Deno.test("all of src/ keeps to the arrows", () => {
 
 Deno.test("the program's version is that of deno.json", () => {
   assert.equal(VERSION, config.version);
+});
+
+Deno.test("every folder of tests/ with tests in it is a part of the test command", () => {
+  const folders = [...readSources("tests")].filter(({ path }) => path.endsWith("_test.ts"))
+    .map(({ path }) => path.split("/")[1]!);
+  const parts = PARTS.map(({ name }) => name);
+  const without = [...new Set(folders)].filter((folder) => !parts.includes(folder));
+  assert.deepEqual(without, [], "give them a row in PARTS of tools/test.ts");
 });
