@@ -3,7 +3,7 @@
 import { equalIP, formatIP, type IP, width } from "../net/ip.ts";
 import { formatPrefix, type Prefix } from "../net/prefix.ts";
 import { table } from "./attribute.ts";
-import { ip, string, struct, u32, u8 } from "./codec.ts";
+import { ip, struct, u32, u8 } from "./codec.ts";
 import type { Connection } from "./connection.ts";
 import { MalformedError } from "./error.ts";
 import {
@@ -19,10 +19,10 @@ import { AF_UNSPEC, fromFamily, RT_SCOPE_UNIVERSE, toFamily } from "./rtnetlink.
 
 export const RTM_NEWADDR = 20;
 export const RTM_DELADDR = 21;
-export const RTM_GETADDR = 22;
+const RTM_GETADDR = 22;
 
 /** struct ifaddrmsg */
-export const IFADDRMSG = struct({
+const IFADDRMSG = struct({
   ifa_family: u8,
   ifa_prefixlen: u8,
   ifa_flags: u8,
@@ -33,8 +33,6 @@ export const IFADDRMSG = struct({
 export const IFA = table({
   IFA_ADDRESS: [1, ip],
   IFA_LOCAL: [2, ip],
-  IFA_LABEL: [3, string],
-  IFA_FLAGS: [8, u32],
   IFA_PROTO: [11, u8],
 });
 

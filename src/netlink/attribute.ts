@@ -51,7 +51,7 @@ export function readAttributes<T extends Table>(
   for (let at = range.start; at < range.end;) {
     const length = attributeLength(view, at, range.end);
     const row = table.byNumber.get(attributeType(view, at));
-    if (row) values[row.name] = readValue(row.name, row.codec, view, at + HEADER, at + length);
+    if (row) values[row.name] = readValue(row, view, at + HEADER, at + length);
     at += align(length);
   }
   return values as Attributes<T>;
@@ -93,7 +93,8 @@ export function list<T>(element: Codec<T>, number = 0): Codec<readonly T[]> {
       const values: T[] = [];
       for (let at = start; at < end;) {
         const length = attributeLength(view, at, end);
-        values.push(readValue(`[${values.length}]`, element, view, at + HEADER, at + length));
+        const row = { name: `[${values.length}]`, codec: element };
+        values.push(readValue(row, view, at + HEADER, at + length));
         at += align(length);
       }
       return values;
@@ -130,7 +131,8 @@ export function kinded<const K extends Readonly<Record<string, Codec<unknown>>>>
       const { name, data } = readAttributes(outer, view, { start, end });
       if (name === undefined) throw new MalformedError(`${nameName} is missing`);
       const codec = known.get(name);
-      const value = data && readValue(dataName, codec ?? bytes, data, 0, data.byteLength);
+      const value = data &&
+        readValue({ name: dataName, codec: codec ?? bytes }, data, 0, data.byteLength);
       return (codec
         ? { kind: name, data: value }
         : { kind: undefined, name, data: value }) as Kinded<K>;
@@ -168,16 +170,15 @@ function attributeType(view: DataView, at: number): number {
 }
 
 function readValue<T>(
-  name: string,
-  codec: Codec<T>,
+  row: { readonly name: string; readonly codec: Codec<T> },
   view: DataView,
   start: number,
   end: number,
 ): T {
   try {
-    return codec.read(view, start, end);
+    return row.codec.read(view, start, end);
   } catch (error) {
-    throw error instanceof MalformedError ? error.inside(name) : error;
+    throw error instanceof MalformedError ? error.inside(row.name) : error;
   }
 }
 

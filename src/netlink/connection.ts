@@ -28,6 +28,8 @@ import { Writer } from "./writer.ts";
 const LARGEST_SEND = 128 << 10;
 /** How often an interrupted dump is begun again. */
 const DUMP_ATTEMPTS = 10;
+/** Datagrams: far more than a dump has, but not for ever. */
+const LONGEST_DRAIN = 10_000;
 
 export interface ConnectionOptions {
   /** Told how many messages of a kind that may change something were handed to the kernel. */
@@ -87,6 +89,8 @@ export class Connection implements Disposable {
    * `_END`) in one piece; returns what the kernel has against it: nothing if it is done.
    */
   batch(requests: readonly Request[]): NetlinkError[] {
+    const last = requests.at(-1);
+    if (!last) return [];
     const { out, starts, first } = this.#encode(requests, 0);
     // Before Linux 6.10 the end of a batch is never acknowledged, so the one before it is too.
     for (const start of starts.slice(-3, -1)) requestAck(out, start);
@@ -96,8 +100,7 @@ export class Connection implements Disposable {
     const answers = this.#receiveAnswers(requests, first);
     const errors = [...answers.ends.values()].flatMap(({ error }) => error ?? []);
     if (errors.length > 0) return errors;
-    const last = requests.at(-1);
-    return last && (answers.lost || answers.ends.size === 0) ? [unknownOutcome(last)] : [];
+    return answers.lost || answers.ends.size === 0 ? [unknownOutcome(last)] : [];
   }
 
   /**
@@ -200,9 +203,15 @@ export class Connection implements Disposable {
     }
   }
 
-  /** After a malformed answer: a dump left in the middle would make the next one `EBUSY`. */
+  /** After an answer that could not be read: a dump left in the middle would make the next one `EBUSY`. */
   #drain(): void {
-    while (this.#receive() !== undefined);
+    for (let turn = 0; turn < LONGEST_DRAIN; turn++) {
+      try {
+        if (this.#receive() === undefined) return;
+      } catch {
+        // What is thrown is the error that led here.
+      }
+    }
   }
 
   #count(requests: readonly Request[]): void {

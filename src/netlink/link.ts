@@ -15,7 +15,7 @@ import {
 
 export const RTM_NEWLINK = 16;
 export const RTM_DELLINK = 17;
-export const RTM_GETLINK = 18;
+const RTM_GETLINK = 18;
 
 const IFF_UP = 0x1;
 const IFF_LOOPBACK = 0x8;
@@ -24,7 +24,7 @@ const IFF_RUNNING = 0x40;
 const RTEXT_FILTER_SKIP_STATS = 8;
 
 /** struct ifinfomsg */
-export const IFINFOMSG = struct({
+const IFINFOMSG = struct({
   ifi_family: u8,
   __ifi_pad: u8,
   ifi_type: u16,

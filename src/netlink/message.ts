@@ -15,7 +15,6 @@ export const NLMSG_ERROR = 2;
 export const NLMSG_DONE = 3;
 
 export const NLM_F_REQUEST = 0x1;
-export const NLM_F_MULTI = 0x2;
 export const NLM_F_ACK = 0x4;
 /** The kernel changed what it was dumping; the dump may miss or repeat things. */
 export const NLM_F_DUMP_INTR = 0x10;
@@ -146,7 +145,7 @@ const NLMSGHDR = struct({
  */
 export function readAnswer(message: Message, operation: () => string): NetlinkError | undefined {
   const { payload, flags, sequence } = message;
-  // Kernels before 2.6.18 and some families end a dump without a number.
+  // The end of a dump need not have a number.
   if (message.type === NLMSG_DONE && payload.byteLength === 0) return undefined;
   if (payload.byteLength < 4) {
     throw new MalformedError(`an answer of ${payload.byteLength} bytes`);

@@ -26,7 +26,7 @@ import {
 
 export const RTM_NEWROUTE = 24;
 export const RTM_DELROUTE = 25;
-export const RTM_GETROUTE = 26;
+const RTM_GETROUTE = 26;
 
 export const RTN_UNICAST = 1;
 /** `rtm_type` of what the kernel itself derives from addresses. */
@@ -39,7 +39,7 @@ const RTNH_F_ONLINK = 4;
 const DEFAULT_METRIC_V6 = 1024;
 
 /** struct rtmsg */
-export const RTMSG = struct({
+const RTMSG = struct({
   rtm_family: u8,
   rtm_dst_len: u8,
   rtm_src_len: u8,

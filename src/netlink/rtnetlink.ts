@@ -18,7 +18,6 @@ export function fromFamily(family: Family): number {
 /** `rtm_scope`, `ifa_scope`: how far a destination or address reaches. */
 export const RT_SCOPE_UNIVERSE = 0;
 export const RT_SCOPE_LINK = 253;
-export const RT_SCOPE_HOST = 254;
 
 export const RT_TABLE_MAIN = 254;
 

@@ -18,13 +18,13 @@ import { AF_UNSPEC, fromFamily, splitTable, toFamily } from "./rtnetlink.ts";
 
 export const RTM_NEWRULE = 32;
 export const RTM_DELRULE = 33;
-export const RTM_GETRULE = 34;
+const RTM_GETRULE = 34;
 
 /** `action` of a rule that looks its table up. */
-export const FR_ACT_TO_TBL = 1;
+const FR_ACT_TO_TBL = 1;
 
 /** struct fib_rule_hdr */
-export const FIB_RULE_HDR = struct({
+const FIB_RULE_HDR = struct({
   family: u8,
   dst_len: u8,
   src_len: u8,

@@ -244,3 +244,18 @@ Deno.test("a connection closes its transport", () => {
   connection[Symbol.dispose]();
   equal(transport.closed, true);
 });
+
+Deno.test("batch() of nothing sends nothing", () => {
+  const { transport, connection } = connect(obedient);
+  deepEqual(connection.batch([]), []);
+  equal(transport.sent.length, 0);
+});
+
+Deno.test("dump() throws its first error, and ends, when a socket is broken for good", () => {
+  const broken = Array.from(
+    { length: 20_000 },
+    (_, at) => new NetlinkError({ operation: `receive ${at}`, errno: EMSGSIZE }),
+  );
+  const { connection } = connect(() => broken);
+  throws(() => connection.dump(request("list")), { operation: "receive 0" });
+});
