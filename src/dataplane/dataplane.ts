@@ -13,8 +13,8 @@ import { Host } from "./host.ts";
 import {
   ensureInterface,
   type InterfaceSettings,
+  interfaceWarnings,
   setAddress,
-  underlayWarning,
 } from "./interface.ts";
 import { type Devices, resolveRoutes, resolveRules } from "./resolve.ts";
 import { RouteApplier } from "./routes.ts";
@@ -113,12 +113,11 @@ export class Dataplane {
     if (kilo?.index !== this.#kilo) this.device.invalidate();
     this.#kilo = kilo?.index;
     const holder = privateAddress && this.host.holderOf(privateAddress);
-    const warning = underlayWarning(this.host);
     return {
       kilo,
       private: holder,
       tunnel: holder && this.#tunnel?.ensure(holder),
-      warnings: warning === undefined ? [] : [warning],
+      warnings: interfaceWarnings(this.host, this.#settings.interface),
     };
   }
 

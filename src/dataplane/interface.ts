@@ -38,11 +38,18 @@ export function mtuOf(host: Host, { name, mtu }: Pick<InterfaceSettings, "name" 
   return underlay && underlay.name !== name ? underlay.mtu - OVERHEAD : DEFAULT_MTU;
 }
 
-/** What is wrong with the device that the tunnel's packets leave by, if anything. */
-export function underlayWarning({ underlay }: Host): string | undefined {
-  if (!underlay || underlay.mtu >= SMALLEST_UNDERLAY) return undefined;
-  return `the MTU of ${underlay.name} is ${underlay.mtu}: WireGuard needs ${SMALLEST_UNDERLAY} ` +
-    "to carry IPv6";
+/** What keeps the interface from serving as it should: it is missing, or its underlay is too narrow. */
+export function interfaceWarnings(host: Host, { name }: InterfaceSettings): readonly string[] {
+  const warnings: string[] = [];
+  if (!host.link(name)) warnings.push(`interface ${name} is missing: tunnels wait for it`);
+  const { underlay } = host;
+  if (underlay && underlay.mtu < SMALLEST_UNDERLAY) {
+    warnings.push(
+      `the MTU of ${underlay.name} is ${underlay.mtu}: WireGuard needs ${SMALLEST_UNDERLAY} ` +
+        "to carry IPv6",
+    );
+  }
+  return warnings;
 }
 
 /** Makes this the interface's only address; returns whether it was not. */

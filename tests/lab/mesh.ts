@@ -7,6 +7,9 @@ import type { LabNode } from "./node.ts";
 import { ping } from "./traffic.ts";
 import { only, THREE_LOCATIONS, type World } from "./world.ts";
 
+/** What kg logs when it has changed the kernel. */
+const FOLLOWS = "the kernel follows the mesh";
+
 export interface MeshOptions {
   /** Default: the usual one. */
   readonly world?: World;
@@ -22,7 +25,12 @@ export async function mesh(
   const lab = await Lab.create({ world: only(world, names) });
   try {
     await Promise.all(lab.nodes.map((node) => node.startAgent({ flags })));
-    await lab.waitFor("the mesh stands", () => stands(lab.nodes));
+    await lab.waitFor(
+      "the mesh stands",
+      async () =>
+        lab.nodes.every(({ agent }) => agent!.log.some(({ msg }) => msg === FOLLOWS)) &&
+        await stands(lab.nodes),
+    );
     return lab;
   } catch (error) {
     await lab[Symbol.asyncDispose]();
@@ -30,9 +38,10 @@ export async function mesh(
   }
 }
 
-/** Does the kernel of each node have a route to the pods of each other? */
+/** Has each node told who it is, and does its kernel have a route to the pods of each other? */
 export async function stands(nodes: readonly LabNode[]): Promise<boolean> {
   const answers = await Promise.all(nodes.map(async (node) => {
+    if (!(await node.status()).key) return false;
     const routes = await ourRoutes(node.namespace);
     return nodes.every(({ spec }) =>
       spec === node.spec || routes.some((route) => route.startsWith(`${spec.podCIDR} `))

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Host } from "../../src/dataplane/host.ts";
-import { ensureInterface, setAddress, underlayWarning } from "../../src/dataplane/interface.ts";
+import { ensureInterface, interfaceWarnings, setAddress } from "../../src/dataplane/interface.ts";
 import { cniCompatibilityIP, Tunnel } from "../../src/dataplane/tunnel.ts";
 import { formatIP } from "../../src/net/ip.ts";
 import { parsePrefix } from "../../src/net/prefix.ts";
@@ -40,7 +40,7 @@ Deno.test("ensureInterface() sets the MTU by the underlay, waits, or says what t
   const host = new Host(node.connection);
   const settings = { name: "kilo0", ifMissing: "wait", mtu: "auto" } as const;
   assert.equal(ensureInterface(host, settings)?.mtu, 1420);
-  assert.equal(underlayWarning(host), undefined);
+  assert.deepEqual(interfaceWarnings(host, settings), []);
   node.sends = 0;
   assert.equal(ensureInterface(host, settings)?.mtu, 1420);
   assert.equal(node.sends, 0);
@@ -48,7 +48,7 @@ Deno.test("ensureInterface() sets the MTU by the underlay, waits, or says what t
   node.ip("link set eth0 mtu 1340");
   host.invalidate("link");
   assert.equal(ensureInterface(host, settings)?.mtu, 1260);
-  assert.match(underlayWarning(host)!, /eth0 is 1340/);
+  assert.match(interfaceWarnings(host, settings).join(), /^the MTU of eth0 is 1340/);
   assert.equal(ensureInterface(host, { ...settings, mtu: 1300 })?.mtu, 1300);
   node.ip("route del default");
   node.ip("route add default dev kilo0 proto 107");
@@ -56,6 +56,7 @@ Deno.test("ensureInterface() sets the MTU by the underlay, waits, or says what t
   assert.equal(ensureInterface(host, settings)?.mtu, 1420, "our own route is no underlay");
 
   assert.equal(ensureInterface(host, { ...settings, name: "kilo9" }), undefined);
+  assert.match(interfaceWarnings(host, { ...settings, name: "kilo9" }).join(), /kilo9 is missing/);
   assert.throws(
     () => ensureInterface(host, { ...settings, name: "kilo9", ifMissing: "create" }),
     (error) => error instanceof NetlinkError && error.isUnsupported(),
