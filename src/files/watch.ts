@@ -29,8 +29,7 @@ export class DirectoryWatch implements Disposable {
    */
   async ensure(): Promise<void> {
     this.#count = 0;
-    const { dev, ino } = await Deno.stat(this.path);
-    const identity = `${dev} ${ino}`;
+    const identity = await identityOf(this.path);
     if (this.#watcher && identity === this.#identity) return;
     this[Symbol.dispose]();
     this.#watcher = Deno.watchFs(this.path, { recursive: false });
@@ -54,4 +53,10 @@ export class DirectoryWatch implements Disposable {
     this.#watcher?.close();
     this.#watcher = undefined;
   }
+}
+
+/** Which directory this path now names. Throws what the system says. */
+export async function identityOf(path: string): Promise<string> {
+  const { dev, ino } = await Deno.stat(path);
+  return `${dev} ${ino}`;
 }

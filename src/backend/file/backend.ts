@@ -104,7 +104,10 @@ export class FileBackend implements Backend {
     if (name.includes("/")) throw new Error("there can be no such Node");
     if (!annotations) return void await ifThere(() => Deno.remove(path));
     if (!this.#cluster.own) throw new Error(`there is no such Node in ${this.#manifests.path}`);
-    await Deno.mkdir(this.#statuses.path, { recursive: true });
+    await Deno.mkdir(this.#statuses.path).catch((error) => {
+      // Never the directory around it: an empty one would mean that all objects are deleted.
+      if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+    });
     await replaceFile(path, formatStatus(name, annotations), { mode: 0o644 });
   }
 
@@ -137,7 +140,10 @@ export class FileBackend implements Backend {
       await this.#lookAtEverything();
       this.#pending.setAtLatest(EVERYTHING, this.#live ? this.#options.resyncPeriod : RETRY);
     } else {
-      for (const directory of [this.#manifests, this.#statuses]) await directory.refresh(paths);
+      for (const directory of [this.#manifests, this.#statuses]) {
+        await directory.refresh(paths);
+        if (directory.isDoubtful) this.#pending.setAtLatest(EVERYTHING, 0);
+      }
     }
     this.#update();
     if (this.#live) this.#complete();

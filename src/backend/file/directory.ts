@@ -1,6 +1,7 @@
 /** The manifest files in one directory, each read again only when it changed. */
 
 import { ifThere } from "../../files/replace.ts";
+import { identityOf } from "../../files/watch.ts";
 import { compareText, describeError } from "../../net/text.ts";
 import type { Problem } from "../backend.ts";
 import { ManifestError } from "./manifest.ts";
@@ -31,6 +32,9 @@ export class Directory {
   /** By path. */
   readonly #files = new Map<string, File>();
   #contents: readonly PathContent[] | undefined;
+  /** Of the directory that was listed last. */
+  #identity: string | undefined;
+  #isDoubtful = false;
   readonly #options: DirectoryOptions;
 
   constructor(readonly path: string, options: DirectoryOptions) {
@@ -55,11 +59,18 @@ export class Directory {
     ]);
   }
 
+  /** A file was missed in what may be another directory: only a look at every file can tell. */
+  get isDoubtful(): boolean {
+    return this.#isDoubtful;
+  }
+
   /**
    * Looks at every file, except those that are looked at soon anyway; throws what the system says
    * if the directory cannot be listed.
    */
   async refreshAll(except: (path: string) => boolean): Promise<void> {
+    this.#isDoubtful = false;
+    this.#identity = await this.#identify();
     const list = () => Array.fromAsync(Deno.readDir(this.path), ({ name }) => name);
     const names = this.#options.optional ? await ifThere(list) ?? [] : await list();
     const paths = names.filter(isManifest).map((name) => `${this.path}/${name}`);
@@ -80,6 +91,7 @@ export class Directory {
     try {
       const info = await ifThere(() => Deno.stat(path));
       if (!info?.isFile) {
+        await this.#ensureSame();
         if (this.#files.delete(path)) this.#contents = undefined;
         return;
       }
@@ -91,6 +103,17 @@ export class Directory {
       const problem = { text: `${path} cannot be read: ${describeError(error)}` };
       this.#files.set(path, { ...last, version: "", problem });
     }
+  }
+
+  /** A file that is missing is gone only if its directory is not: that may be moved, or unmounted. */
+  async #ensureSame(): Promise<void> {
+    if (await this.#identify() === this.#identity) return;
+    this.#isDoubtful = true;
+    throw new Error(`${this.path} is not the directory any more in which it was`);
+  }
+
+  async #identify(): Promise<string | undefined> {
+    return await ifThere(() => identityOf(this.path));
   }
 
   /** What there is to know of a file with this text; if it is broken, what it held stays. */

@@ -205,6 +205,25 @@ Deno.test("FileBackend keeps what it knows while the directory is away", async (
   await world.until(() => backend.cluster().peers.has("c"));
 });
 
+Deno.test("FileBackend takes no file for deleted while the directory is away", async () => {
+  await using world = await World.make({
+    "a.yaml": peer("a", "10.0.0.1/32"),
+    "n.yaml": node("n"),
+  });
+  const backend = world.open();
+  await backend.start(world.changed);
+  await Deno.rename(world.path, `${world.path}.away`);
+  // Seen by the watch, which follows a directory wherever it goes.
+  await Deno.utime(`${world.path}.away/a.yaml`, new Date(), new Date());
+  await world.until(() => !backend.live);
+  assert.equal(backend.cluster().peers.size, 1);
+  await assert.rejects(backend.patchOwn({ [ANNOTATIONS.lastSeen]: "1" }), BackendError);
+  await assert.rejects(Deno.stat(world.path), Deno.errors.NotFound);
+  await Deno.rename(`${world.path}.away`, world.path);
+  await world.until(() => backend.live);
+  assert.deepEqual([backend.cluster().peers.size, texts(backend)], [1, []]);
+});
+
 Deno.test("FileBackend looks through everything at each resync", async () => {
   await using world = await World.make();
   await Deno.mkdir(`${world.root}/elsewhere`);
