@@ -31,6 +31,8 @@ echo '127.0.0.1 localhost' >/etc/hosts
 }
 
 export interface AgentOptions {
+  /** Another kg than the lab's. */
+  readonly program?: string;
   /** After those every agent of the lab gets; the last one of a name counts. */
   readonly flags?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
@@ -75,10 +77,12 @@ export class LabNode {
   }
 
   /** Starts kg; a former one must have ended. */
-  async startAgent({ flags = [], env = {}, trace }: AgentOptions = {}): Promise<Agent> {
+  async startAgent(
+    { program = this.#program, flags = [], env = {}, trace }: AgentOptions = {},
+  ): Promise<Agent> {
     const strace = trace ? ["strace", "-D", "-f", "-qq", "-yy", "-e", `trace=${trace.calls}`] : [];
     if (trace) strace.push("-o", trace.file, "--");
-    const command = [...strace, this.#program, ...await this.#flags(), ...flags];
+    const command = [...strace, program, ...await this.#flags(), ...flags];
     return this.agent = Agent.start(this.namespace, command, { logFile: this.#logFile, env });
   }
 
