@@ -43,6 +43,12 @@ export const PARTS: readonly Part[] = [
     namespaces: NET_PARTS,
     run: async () => (await build(), await denoTest("lab", { parallel: 4 })),
   },
+  {
+    name: "static",
+    about: "the program file, alone in an empty root",
+    namespaces: ["libmnl"],
+    run: () => denoTest("static"),
+  },
 ];
 
 /** Runs the tests under tests/PART; `parallel` files at a time. */
