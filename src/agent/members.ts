@@ -35,13 +35,15 @@ export class Members {
     return this.#peers.values();
   }
 
-  /** Takes over what changed in the cluster; true if it makes another mesh. */
+  /**
+   * Takes over what changed in the cluster; true if it makes another mesh. The local node is not
+   * looked at: it depends on more than its object.
+   */
   update(cluster: Cluster, change: Change, now: Moment): boolean {
     let different = false;
     for (const name of change.nodes) {
       const node = cluster.nodes.get(name);
-      if (name === this.#hostname) different = true;
-      else if (this.#updateNode(name, node, now)) different = true;
+      if (name !== this.#hostname && this.#updateNode(name, node, now)) different = true;
     }
     for (const name of change.peers) {
       if (this.#updatePeer(name, cluster.peers.get(name))) different = true;

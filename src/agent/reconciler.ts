@@ -95,6 +95,7 @@ export class Reconciler {
   clusterChanged(change: Change): void {
     const cluster = this.#parts.backend.cluster();
     if (this.#members.update(cluster, change, now())) this.meshChanged();
+    else if (change.nodes.includes(this.#parts.options.hostname)) this.#trigger.mark("mesh");
     else if (cluster.problems !== this.#problems) this.#trigger.mark("members");
     this.#problems = cluster.problems;
   }

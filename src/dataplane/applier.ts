@@ -1,6 +1,7 @@
 /** Brings entries of one kind (routes, policy rules) to the wish, and remembers what was reached. */
 
 import type { NetlinkError } from "../netlink/error.ts";
+import { changedPart } from "./changed_part.ts";
 
 /** `replace` puts `entry` where `old` is, in one step. */
 export type Change<Entry> =
@@ -39,7 +40,7 @@ interface Refusal<Entry> {
  */
 export class Applier<Entry> {
   readonly #kind: Kind<Entry>;
-  /** What the kernel has of ours; undefined: look. */
+  /** What the kernel has of ours; undefined: look. The very wish, where all of it was reached. */
   #known: readonly Entry[] | undefined;
   #wish: readonly Entry[] = [];
   #refusals: readonly Refusal<Entry>[] = [];
@@ -64,7 +65,10 @@ export class Applier<Entry> {
     }
     const observed = known ?? observe();
     this.#known = undefined; // for the case of an exception
-    const { changes, standing } = this.#split(this.#kind.diff(wish, observed), {
+    const differing = known === this.#wish
+      ? changedPart({ before: observed, after: wish }, this.#kind.equal)
+      : { before: observed, after: wish };
+    const { changes, standing } = this.#split(this.#kind.diff(differing.after, differing.before), {
       refusals: known ? this.#refusals : [],
     });
     const { done, refused } = this.#execute(changes);
@@ -72,7 +76,8 @@ export class Applier<Entry> {
     const before = new Set(this.#refusals.map(causeOf));
     this.#refusals = [...standing, ...refused];
     this.#wish = wish;
-    if (!refused.some(leavesDoubt)) this.#known = reached(observed, done);
+    if (this.#refusals.length === 0) this.#known = wish;
+    else if (!refused.some(leavesDoubt)) this.#known = reached(observed, done);
     return {
       changed: done.length,
       refused: this.#refusals.length,
@@ -82,8 +87,8 @@ export class Applier<Entry> {
 
   #isLastWish(wish: readonly Entry[]): boolean {
     const last = this.#wish;
-    return wish.length === last.length &&
-      wish.every((entry, at) => this.#kind.equal(entry, last[at]!));
+    return wish === last || wish.length === last.length &&
+        wish.every((entry, at) => this.#kind.equal(entry, last[at]!));
   }
 
   /** Sets aside what was refused before and is still wished the same. */

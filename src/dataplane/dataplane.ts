@@ -6,6 +6,8 @@ import type { Encapsulator } from "../mesh/encapsulation.ts";
 import type { Connection } from "../netlink/connection.ts";
 import type { Subsystem } from "../netlink/events.ts";
 import type { Link } from "../netlink/link.ts";
+import type { RouteEntry } from "../netlink/route.ts";
+import type { RuleEntry } from "../netlink/rule.ts";
 import type { DiffOptions } from "../wireguard/diff.ts";
 import type { Device, DeviceReport } from "./device.ts";
 import type { FirewallApplier } from "./firewall/applier.ts";
@@ -16,7 +18,13 @@ import {
   interfaceWarnings,
   setAddress,
 } from "./interface.ts";
-import { type Devices, resolveRoutes, resolveRules } from "./resolve.ts";
+import {
+  type Devices,
+  equalDevices,
+  type Resolved,
+  resolveRoutes,
+  resolveRules,
+} from "./resolve.ts";
 import { RouteApplier } from "./routes.ts";
 import { RuleApplier } from "./rules.ts";
 import { Tunnel, type TunnelState } from "./tunnel.ts";
@@ -54,6 +62,13 @@ export interface Report {
   readonly warnings: readonly string[];
 }
 
+interface Resolution {
+  readonly wish: Desired;
+  readonly devices: Devices;
+  readonly routes: Resolved<RouteEntry>;
+  readonly rules: Resolved<RuleEntry>;
+}
+
 const UNCHANGED: DeviceReport = { changed: 0, added: [] };
 
 /** What may have changed: as kernel events tell, or because WireGuard tells nobody. */
@@ -71,6 +86,7 @@ export class Dataplane {
   /** Index of the interface whose device is known. */
   #kilo: number | undefined;
   #hasTakenOver = false;
+  #resolution: Resolution | undefined;
 
   constructor({ connection, device, firewall }: Parts, settings: DataplaneSettings) {
     const { encapsulator } = settings;
@@ -218,12 +234,23 @@ export class Dataplane {
       private: ground.private?.index,
       tunnel: tunnel?.state === "ready" ? tunnel.link.index : undefined,
     };
-    const routes = resolveRoutes(wish.routes, devices);
-    const rules = resolveRules(wish.rules, { interfaceName: this.#settings.interface.name });
+    const { routes, rules } = this.#resolve(wish, devices);
     return {
       routes: this.#routes.apply(routes.entries, devices),
       rules: this.#rules.apply(rules.entries),
       warnings: [...routes.warnings, ...rules.warnings],
+    };
+  }
+
+  /** The same entries as before for the same wish on the same devices. */
+  #resolve(wish: Desired, devices: Devices): Resolution {
+    const last = this.#resolution;
+    if (last && last.wish === wish && equalDevices(last.devices, devices)) return last;
+    return this.#resolution = {
+      wish,
+      devices,
+      routes: resolveRoutes(wish.routes, devices),
+      rules: resolveRules(wish.rules, { interfaceName: this.#settings.interface.name }),
     };
   }
 

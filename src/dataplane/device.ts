@@ -26,6 +26,8 @@ export class Device {
   #client: WireGuardClient | undefined;
   #state: DeviceState | undefined;
   readonly #young = new YoungPeers();
+  /** A state in which a wish was found to be fulfilled. */
+  #settled: { readonly state: DeviceState; readonly wish: DeviceConfig } | undefined;
 
   /** Clients in the order in which they are asked. */
   constructor(clients: readonly WireGuardClient[]) {
@@ -46,10 +48,17 @@ export class Device {
     if (this.#young.isDue(now)) this.invalidate();
     const state = await this.read();
     if (!state || !this.#client) throw absent(this.#clients);
+    const settled = this.#settled;
+    if (settled && settled.state === state && settled.wish === wish) {
+      return { changed: 0, added: [] };
+    }
     const { wish: cautious, renew, ...again } = this.#young.care(wish, { state, now });
     const rest = renew.size === 0 ? state : withoutPeers(state, renew);
     const change = diffDevice(cautious, rest, options);
-    if (isEmptyChange(change)) return { changed: 0, added: [], ...again };
+    if (isEmptyChange(change)) {
+      if (again.again === undefined) this.#settled = { state, wish };
+      return { changed: 0, added: [], ...again };
+    }
     this.#state = undefined; // for the case of an exception
     const removals = [...renew].map((publicKey) => ({ kind: "remove", publicKey }) as const);
     await this.#client.apply({ ...change, peers: [...removals, ...change.peers] });

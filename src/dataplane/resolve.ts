@@ -10,6 +10,10 @@ import type { RuleEntry } from "../netlink/rule.ts";
 /** The interface index of each role, where such a device is there. */
 export type Devices = { readonly [role in DeviceRole]?: number | undefined };
 
+export function equalDevices(a: Devices, b: Devices): boolean {
+  return a.kilo === b.kilo && a.private === b.private && a.tunnel === b.tunnel;
+}
+
 export interface Resolved<Entry> {
   readonly entries: readonly Entry[];
   /** One for each distinct reason why something was left out, with the first it happened to. */

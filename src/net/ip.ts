@@ -87,6 +87,10 @@ export function ipFromBytes(bytes: Uint8Array): IP {
 export function ipToBytes(ip: IP): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(width(ip.family) / 8);
   const view = new DataView(bytes.buffer);
+  if (ip.family === 4) {
+    view.setUint32(0, Number(ip.value));
+    return bytes;
+  }
   let value = ip.value;
   for (let at = bytes.length - 4; at >= 0; at -= 4, value >>= 32n) {
     view.setUint32(at, Number(value & 0xffffffffn));

@@ -3,6 +3,7 @@
 import type { Family } from "../../net/ip.ts";
 import { equalPrefix, type Prefix } from "../../net/prefix.ts";
 import type { Interval } from "../../netlink/nftables/interval.ts";
+import { changedPart } from "../changed_part.ts";
 import { mergePrefixes } from "./intervals.ts";
 
 /**
@@ -20,8 +21,8 @@ export class Cover {
 
   /** As {@link mergePrefixes}; the same array as the last time if the same is covered by equal prefixes. */
   of(prefixes: readonly Prefix[]): readonly Interval[] {
-    const changed = changedPart(this.#prefixes, prefixes)
-      .filter(({ ip }) => ip.family === this.#family);
+    const { before, after } = changedPart({ before: this.#prefixes, after: prefixes }, equalPrefix);
+    const changed = [...before, ...after].filter(({ ip }) => ip.family === this.#family);
     this.#prefixes = prefixes;
     if (changed.length > 0) this.#intervals = this.#replaceAround(changed);
     return this.#intervals;
@@ -46,20 +47,6 @@ export class Cover {
     );
     return [...old.slice(0, first), ...mergePrefixes(inside, this.#family), ...old.slice(behind)];
   }
-}
-
-/** What of two lists lies between their common beginning and their common end. */
-function changedPart(before: readonly Prefix[], after: readonly Prefix[]): Prefix[] {
-  if (before === after) return [];
-  const shorter = Math.min(before.length, after.length);
-  let head = 0;
-  while (head < shorter && equalPrefix(before[head], after[head])) head++;
-  let tail = 0;
-  while (tail < shorter - head && equalPrefix(before.at(-1 - tail), after.at(-1 - tail))) tail++;
-  return [
-    ...before.slice(head, before.length - tail),
-    ...after.slice(head, after.length - tail),
-  ];
 }
 
 /** By binary search: how many come before the first for which the test holds, as it does for all after that. */
