@@ -59,7 +59,7 @@ async function denoTest(
   const report = await Deno.makeTempFile({ prefix: "kg-test-", suffix: ".xml" });
   try {
     const output = await runDeno([
-      ..."test --quiet --frozen --allow-all --no-check".split(" "),
+      ..."test --frozen --allow-all --no-check".split(" "),
       ...parallel ? ["--parallel"] : [],
       ...[`--junit-path=${report}`, `tests/${part}`],
     ], parallel ? { DENO_JOBS: `${parallel}` } : {});
