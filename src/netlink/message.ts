@@ -16,7 +16,7 @@ export const NLMSG_DONE = 3;
 
 export const NLM_F_REQUEST = 0x1;
 /** One of several messages that answer a dump. */
-export const NLM_F_MULTI = 2;
+export const NLM_F_MULTI = 0x2;
 export const NLM_F_ACK = 0x4;
 /** The kernel changed what it was dumping; the dump may miss or repeat things. */
 export const NLM_F_DUMP_INTR = 0x10;

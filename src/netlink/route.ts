@@ -26,7 +26,7 @@ import {
 
 export const RTM_NEWROUTE = 24;
 export const RTM_DELROUTE = 25;
-const RTM_GETROUTE = 26;
+export const RTM_GETROUTE = 26;
 
 export const RTN_UNICAST = 1;
 /** `rtm_type` of what the kernel itself derives from addresses. */
