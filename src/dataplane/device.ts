@@ -22,7 +22,7 @@ export interface DeviceReport {
  */
 export class Device {
   readonly #clients: readonly WireGuardClient[];
-  /** The one that found the device. */
+  /** The one that found the device; asked first, so that the others need not be asked each time. */
   #client: WireGuardClient | undefined;
   #state: DeviceState | undefined;
   readonly #young = new YoungPeers();
@@ -72,7 +72,8 @@ export class Device {
   }
 
   async #find(): Promise<DeviceState | undefined> {
-    for (const client of this.#clients) {
+    const clients = this.#client ? [this.#client, ...this.#clients] : this.#clients;
+    for (const client of new Set(clients)) {
       try {
         const state = await client.read();
         this.#client = client;

@@ -55,6 +55,14 @@ Deno.test("Device asks one client after the other and stays with who finds it", 
   assert.equal((await device.apply(WISH, OPTIONS)).changed, 2);
   assert.deepEqual([kernel.changes, userspace.changes], [0, 1]);
   assert.equal(userspace.state?.peers.length, 1);
+  device.invalidate();
+  await device.read();
+  assert.deepEqual([kernel.reads, userspace.reads], [1, 2]);
+
+  [kernel.state, userspace.state] = [EMPTY, undefined];
+  device.invalidate();
+  assert.equal((await device.apply(WISH, OPTIONS)).changed, 2);
+  assert.deepEqual([kernel.changes, userspace.changes], [1, 1]);
 });
 
 Deno.test("Device reads once and does nothing for an unchanged wish", async () => {
