@@ -4,9 +4,9 @@
  * internet between the locations is encrypted.
  */
 
-import { peerConfig } from "../src/mesh/config.ts";
 import { Lab } from "../tests/lab/lab.ts";
 import { peerObject } from "../tests/lab/manifests.ts";
+import { peersReach, podsReach } from "../tests/lab/mesh.ts";
 import type { Namespace } from "../tests/lab/namespace.ts";
 import { type Crossing, type Ping, ping } from "../tests/lab/traffic.ts";
 import { build } from "./build.ts";
@@ -40,8 +40,8 @@ async function demo({ keep }: { readonly keep: boolean }, resources: AsyncDispos
     await Promise.all(lab.nodes.map((node) => node.startAgent()));
   });
   // The laptop does not wait for the pods; only the telling is one after the other.
-  const [pods, peers] = [podsReach, peersReach].map((reach) => {
-    const done = lab.waitFor("all pods answer", () => reach(lab), { timeout: 60_000 });
+  const [pods, peers] = [() => podsReach(lab.nodes), () => peersReach(lab)].map((reach) => {
+    const done = lab.waitFor("all pods answer", reach, { timeout: 60_000 });
     done.catch(() => {}); // told by the step that awaits it
     return done;
   });
@@ -55,24 +55,6 @@ async function demo({ keep }: { readonly keep: boolean }, resources: AsyncDispos
   console.log(proof({ before, after: await lab.crossing() }));
   if (lost > 0) throw new Refusal(`${lost} echo requests were not answered`);
   if (keep) await standing(lab);
-}
-
-async function podsReach(lab: Lab): Promise<boolean> {
-  const pairs = lab.nodes.flatMap((from) =>
-    lab.nodes.filter((to) => to !== from).map((to) => from.pings(to))
-  );
-  return (await Promise.all(pairs)).every(Boolean);
-}
-
-/** Outside peers follow what the mesh publishes, as people do with `kgctl showconf peer`. */
-async function peersReach(lab: Lab): Promise<boolean> {
-  const mesh = await lab.topology();
-  const answers = await Promise.all(lab.peers.map(async (peer) => {
-    await peer.configure(peerConfig(mesh, mesh.peers.find((one) => one.name === peer.name)));
-    const pods = lab.nodes.map((node) => ping(peer.namespace, node.podAddress, { timeout: 0.5 }));
-    return (await Promise.all(pods)).every(({ received }) => received > 0);
-  }));
-  return answers.every(Boolean);
 }
 
 async function pingTable(lab: Lab): Promise<{ text: string; lost: number }> {

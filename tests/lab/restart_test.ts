@@ -129,28 +129,3 @@ Deno.test("after kill -9 a mesh that has changed meanwhile is followed", async (
   await lab.waitFor("the mesh stands", () => stands(lab.nodes));
   await lab.waitFor("pods reach each other", () => podsReach([berlin, tokyo, office]));
 });
-
-Deno.test("what somebody takes out of the kernel is put back at once", async () => {
-  await using lab = await flannelMesh();
-  const [node] = lab.nodes as [LabNode];
-  const before = await node.snapshot();
-  const damages = [
-    "ip route del 10.42.3.0/24",
-    "ip rule del lookup 1107",
-    "nft delete table ip kilo",
-    "nft flush chain ip kilo postrouting",
-    "nft flush set ip kilo known",
-    "ip addr del 10.4.0.1/16 dev kilo0",
-    "ip link set kilo0 down",
-    "ip link set kilo0 mtu 1300",
-    "wg set kilo0 listen-port 12345",
-  ];
-  for (const damage of damages) {
-    await node.namespace.script(damage);
-    await lab.waitFor(`${damage}: repaired`, async () => {
-      const difference = changes(before, await node.snapshot());
-      if (difference) throw new Error(difference);
-      return true;
-    });
-  }
-});
