@@ -5,7 +5,7 @@ import { longFiles, type Source, undeclaredPackages, wrongArrows } from "./house
 import { main, Refusal, step } from "./terminal.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname;
-const FOLDERS = ["src", "tests", "tools"];
+const FOLDERS = ["src", "tests", "tools", "bench"];
 
 /** A check that was made; without a problem it passed. */
 export interface Checked {

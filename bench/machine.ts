@@ -1,0 +1,144 @@
+/** A fresh machine with a WireGuard device and a cluster's objects, on which one kg can run. */
+
+import { formatStatus } from "../src/backend/file/status.ts";
+import { replaceFile } from "../src/files/replace.ts";
+import { Agent } from "../tests/lab/agent.ts";
+import { Namespace } from "../tests/lab/namespace.ts";
+import { ownFiles } from "../tests/lab/node.ts";
+import { waitFor } from "../tests/lab/wait.ts";
+import { addWireGuard } from "../tests/lab/wireguard.ts";
+import { checkIn, CHECKING_IN, type Expected, HERE, type Kind, type Manifest } from "./cluster.ts";
+import { DEVICE, difference } from "./kernel.ts";
+import { cpuTime, mainThreadTime } from "./process.ts";
+import { RouteMonitor } from "./route_monitor.ts";
+
+/** Milliseconds until a measurement that does not come to its end is given up. */
+const PATIENCE = 60_000;
+
+/** Milliseconds after which an agent that has done something waits for nothing but the next event. */
+const REST = 400;
+
+const SETUP = `
+ip link add eth0 type veth peer name eth1
+${HERE.addresses.map((address) => `ip addr add ${address} dev eth0`).join("\n")}
+ip link set eth0 up; ip link set eth1 up
+ip route add default via ${HERE.gateway} dev eth0
+`;
+
+/** From exec to a kernel that holds the whole mesh, in milliseconds. */
+export interface Start {
+  readonly wall: number;
+  /** That the agent itself was at work: {@link mainThreadTime}. */
+  readonly own: number;
+  /** Of all threads of the agent. */
+  readonly cpu: number;
+}
+
+/** When a mesh stood, in milliseconds since the Unix epoch, and what it had cost till then. */
+type Reached = Omit<Start, "wall"> & { readonly at: number };
+
+export class Machine implements AsyncDisposable {
+  #agent: Agent | undefined;
+  #changes = 0;
+
+  private constructor(readonly namespace: Namespace, readonly directory: string) {}
+
+  /** With `eth0`, a default route and an empty WireGuard device. */
+  static async create(): Promise<Machine> {
+    const directory = await Deno.makeTempDir({ prefix: "kg-bench-" });
+    const setup = ownFiles(`${directory}/own`) + SETUP;
+    const namespace = await Namespace.open("kg-bench", setup);
+    await addWireGuard(namespace, DEVICE);
+    return new Machine(namespace, directory);
+  }
+
+  /** The file that {@link checkIn} writes. */
+  readonly statusName = `${CHECKING_IN}.yaml`;
+
+  get pid(): number {
+    return this.#agent!.pid;
+  }
+
+  /** Writes all objects as one JSON `List`, and what the node that checks in has published. */
+  async install(objects: readonly Manifest[]): Promise<void> {
+    await Deno.mkdir(`${this.#cluster}/status`, { recursive: true });
+    await this.checkIn(0);
+    const list = { apiVersion: "v1", kind: "List", items: objects };
+    await Deno.writeTextFile(`${this.#cluster}/all.json`, JSON.stringify(list));
+  }
+
+  /** Runs kg from exec until the kernel holds what is expected, and lets it run on. */
+  async start(program: string, { kind, wish }: { kind: Kind; wish: Expected }): Promise<Start> {
+    const command = [
+      ...["bash", "-c", `echo $EPOCHREALTIME >${this.directory}/started; exec "$@"`, "bash"],
+      ...[program, "--backend=file", `--backend-path=${this.#cluster}`, `--hostname=${HERE.name}`],
+      ...[`--interface=${DEVICE}`, "--create-interface=false", "--encapsulate=never"],
+      `--mesh-granularity=${kind === "nodes" ? "location" : "full"}`,
+    ];
+    const agent = Agent.start(this.namespace, command, { logFile: `${this.directory}/log` });
+    this.#agent = agent;
+    const reached = await this.#reached(agent, wish);
+    const started = Number(await Deno.readTextFile(`${this.directory}/started`)) * 1000;
+    return { wall: reached.at - started, own: reached.own, cpu: reached.cpu };
+  }
+
+  /** The first change after which all is there that is expected. */
+  async #reached(agent: Agent, wish: Expected): Promise<Reached> {
+    for (let missing: string | undefined = "nothing happened";;) {
+      const line = await waitFor(`the mesh (${missing})`, () => {
+        if (agent.ended) throw new Error(`kg has ended:\n${agent.output}`);
+        return agent.log.filter(({ msg }) => msg === "the kernel follows the mesh")[this.#changes];
+      }, { timeout: PATIENCE, interval: 1 });
+      const cost = { own: mainThreadTime(agent.pid), cpu: cpuTime(agent.pid) };
+      this.#changes++;
+      missing = await difference(this.namespace, wish);
+      if (missing === undefined) return { at: Date.parse(line.ts), ...cost };
+    }
+  }
+
+  /**
+   * Writes an object's file (or removes it) and answers the milliseconds until the kernel's routes
+   * followed, once all the rest has followed, too.
+   */
+  async change(object: Manifest | undefined, wish: Expected): Promise<number> {
+    await pause(REST);
+    using monitor = await RouteMonitor.open(this.namespace);
+    const path = `${this.#cluster}/more.json`;
+    let start: number;
+    if (object) {
+      await Deno.writeTextFile(`${path}.new`, JSON.stringify(object));
+      start = now();
+      Deno.renameSync(`${path}.new`, path);
+    } else {
+      start = now();
+      Deno.removeSync(path);
+    }
+    await this.#reached(this.#agent!, wish);
+    return await waitFor("route events", () => monitor.last) - start;
+  }
+
+  /** Makes a node check in for the n-th time, which changes nothing. */
+  async checkIn(n: number): Promise<void> {
+    const path = `${this.#cluster}/status/${this.statusName}`;
+    await replaceFile(path, formatStatus(CHECKING_IN, checkIn(n)), { mode: 0o644 });
+  }
+
+  get #cluster(): string {
+    return `${this.directory}/cluster`;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Namespace.end([this.namespace]);
+    await this.#agent?.end();
+    await Deno.remove(this.directory, { recursive: true });
+  }
+}
+
+/** Milliseconds since the Unix epoch, to the microsecond. */
+function now(): number {
+  return performance.timeOrigin + performance.now();
+}
+
+export async function pause(milliseconds: number): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, milliseconds));
+}
