@@ -4,6 +4,7 @@
  */
 
 import { readFileSync } from "node:fs";
+import process from "node:process";
 
 /** What {@link probe} found. */
 export interface Found {
@@ -18,6 +19,8 @@ export interface Found {
   readonly preload: string | null;
   /** What a program that we started found in its environment. */
   readonly preloadOfChild: string | null;
+  /** Processor time so far, loading included, in milliseconds. */
+  readonly processor: number;
   /** Kilobytes. */
   readonly resident: number;
   readonly anonymous: number;
@@ -37,6 +40,7 @@ async function probe(args: readonly string[]): Promise<Found> {
     worker: await askWorker(),
     preload,
     preloadOfChild: preload && await environmentOfChild(),
+    processor: (({ user, system }) => (user + system) / 1000)(process.cpuUsage()),
     resident: status("VmRSS"),
     anonymous: status("RssAnon"),
   };
