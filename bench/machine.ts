@@ -15,7 +15,7 @@ import { RouteMonitor } from "./route_monitor.ts";
 /** Milliseconds until a measurement that does not come to its end is given up. */
 const PATIENCE = 60_000;
 
-/** Milliseconds after which an agent that has done something waits for nothing but the next event. */
+/** Milliseconds in which an agent surely has dealt with an event, and waits for nothing but the next. */
 const REST = 400;
 
 const SETUP = `
@@ -39,7 +39,9 @@ type Reached = Omit<Start, "wall"> & { readonly at: number };
 
 export class Machine implements AsyncDisposable {
   #agent: Agent | undefined;
+  /** Changes of the kernel that the agent has told of, as far as they were looked at. */
   #changes = 0;
+  #checkIns = 0;
 
   private constructor(readonly namespace: Namespace, readonly directory: string) {}
 
@@ -62,7 +64,7 @@ export class Machine implements AsyncDisposable {
   /** Writes all objects as one JSON `List`, and what the node that checks in has published. */
   async install(objects: readonly Manifest[]): Promise<void> {
     await Deno.mkdir(`${this.#cluster}/status`, { recursive: true });
-    await this.checkIn(0);
+    await this.checkIn();
     const list = { apiVersion: "v1", kind: "List", items: objects };
     await Deno.writeTextFile(`${this.#cluster}/all.json`, JSON.stringify(list));
   }
@@ -101,7 +103,7 @@ export class Machine implements AsyncDisposable {
    * followed, once all the rest has followed, too.
    */
   async change(object: Manifest | undefined, wish: Expected): Promise<number> {
-    await pause(REST);
+    await this.rest();
     using monitor = await RouteMonitor.open(this.namespace);
     const path = `${this.#cluster}/more.json`;
     let start: number;
@@ -117,10 +119,15 @@ export class Machine implements AsyncDisposable {
     return await waitFor("route events", () => monitor.last) - start;
   }
 
-  /** Makes a node check in for the n-th time, which changes nothing. */
-  async checkIn(n: number): Promise<void> {
+  /** Makes a node check in, which changes nothing. */
+  async checkIn(): Promise<void> {
     const path = `${this.#cluster}/status/${this.statusName}`;
-    await replaceFile(path, formatStatus(CHECKING_IN, checkIn(n)), { mode: 0o644 });
+    await replaceFile(path, formatStatus(CHECKING_IN, checkIn(this.#checkIns++)), { mode: 0o644 });
+  }
+
+  /** Lets the agent come to rest. */
+  async rest(): Promise<void> {
+    await pause(REST);
   }
 
   get #cluster(): string {

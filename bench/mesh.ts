@@ -7,6 +7,13 @@ import { cpuTime, type Memory, memory } from "./process.ts";
 import type { Samples } from "./statistics.ts";
 import { timeTools, type ToolTimes } from "./tools.ts";
 
+const CHANGES = 5;
+const CHECK_INS = 10;
+/** Those are counted under strace. */
+const COUNTED_CHECK_INS = 3;
+/** Seconds until agents have done all that a start brings with it. */
+const SETTLE = 10;
+
 /** A mesh and what the kernel must hold of it. */
 export interface Mesh {
   readonly size: Size;
@@ -40,17 +47,73 @@ export interface CheckIns {
   readonly messages: Samples;
 }
 
-export interface Quiet {
+/** What a mesh costs while something happens. */
+export interface MeshFigures {
+  readonly size: Size;
+  readonly starts: Starts;
+  readonly changes: Changes;
+  readonly checkIns: CheckIns;
+}
+
+/** What it costs while nothing happens. */
+export interface QuietFigures {
+  readonly size: Size;
   /** Milliseconds of CPU in a minute. */
   readonly cpu: number;
   readonly memory: Memory;
 }
 
+/** Each start on a fresh machine, then one machine for all that happens to a mesh that stands. */
+export async function measureMesh(
+  mesh: Mesh,
+  { program, runs, tell }: {
+    readonly program: string;
+    readonly runs: number;
+    /** Is told what is done. */
+    readonly tell: (progress: string) => void;
+  },
+): Promise<MeshFigures> {
+  const starts = { kg: [] as Start[], tools: [] as ToolTimes[] };
+  for (let run = 1; run <= runs; run++) {
+    tell(`start ${run} of ${runs}`);
+    const { machine, start } = await converge(mesh, program);
+    await using _machine = machine;
+    starts.kg.push(start);
+    starts.tools.push(await timeTools(machine.namespace, mesh.wish));
+  }
+  const { machine } = await converge(mesh, program);
+  await using _machine = machine;
+  tell("changes");
+  const changes = await measureChanges(machine, mesh);
+  tell("check-ins");
+  return { size: mesh.size, starts, changes, checkIns: await measureCheckIns(machine) };
+}
+
+/** Of all meshes side by side, since a quiet one does next to nothing. */
+export async function measureQuiet(
+  meshes: readonly Mesh[],
+  { program, seconds }: { readonly program: string; readonly seconds: number },
+): Promise<QuietFigures[]> {
+  await using stack = new AsyncDisposableStack();
+  const machines: Machine[] = [];
+  for (const mesh of meshes) {
+    machines.push(stack.use((await converge(mesh, program)).machine));
+  }
+  await pause(SETTLE * 1000);
+  const before = machines.map(({ pid }) => cpuTime(pid));
+  await pause(seconds * 1000);
+  return machines.map(({ pid }, at) => ({
+    size: meshes[at]!.size,
+    cpu: (cpuTime(pid) - before[at]!) * 60 / seconds,
+    memory: memory(pid),
+  }));
+}
+
 /** A machine on which the program runs and the mesh stands. */
-export async function converged(
+async function converge(
   mesh: Mesh,
   program: string,
-): Promise<{ machine: Machine; start: Start }> {
+): Promise<{ readonly machine: Machine; readonly start: Start }> {
   const machine = await Machine.create();
   try {
     await machine.install(mesh.objects);
@@ -62,28 +125,14 @@ export async function converged(
   }
 }
 
-/** A fresh machine each time. */
-export async function measureStart(
-  mesh: Mesh,
-  program: string,
-): Promise<{ kg: Start; tools: ToolTimes }> {
-  const { machine, start } = await converged(mesh, program);
-  await using _machine = machine;
-  return { kg: start, tools: await timeTools(machine.namespace, mesh.wish) };
-}
-
-export async function measureChanges(
-  machine: Machine,
-  { size, objects, wish }: Mesh,
-  { times }: { readonly times: number },
-): Promise<Changes> {
+async function measureChanges(machine: Machine, { size, objects, wish }: Mesh): Promise<Changes> {
   const more = oneMore(size);
   const wishes = {
     added: expected([...objects, more.added], size.kind),
     changed: expected([...objects, more.changed], size.kind),
   };
   const changes = { added: [] as number[], changed: [] as number[], removed: [] as number[] };
-  for (let n = 0; n < times; n++) {
+  for (let n = 0; n < CHANGES; n++) {
     changes.added.push(await machine.change(more.added, wishes.added));
     changes.changed.push(await machine.change(more.changed, wishes.changed));
     changes.removed.push(await machine.change(undefined, wish));
@@ -91,47 +140,27 @@ export async function measureChanges(
   return changes;
 }
 
-/** Milliseconds in which an agent has surely dealt with a check-in. */
-const CHECK_IN_TAKES = 400;
-
-export async function measureCheckIns(
-  machine: Machine,
-  { times }: { readonly times: number },
-): Promise<CheckIns> {
+async function measureCheckIns(machine: Machine): Promise<CheckIns> {
   const cpu: number[] = [];
   const messages: number[] = [];
-  let number = 0;
-  await pause(CHECK_IN_TAKES);
-  for (let n = 0; n < times; n++) {
+  await machine.rest();
+  for (let n = 0; n < CHECK_INS; n++) {
     const before = cpuTime(machine.pid);
-    await machine.checkIn(++number);
-    await pause(CHECK_IN_TAKES);
+    await machine.checkIn();
+    await machine.rest();
     cpu.push(cpuTime(machine.pid) - before);
   }
   await using count = await NetlinkCount.attach(machine.pid, {
     file: `${machine.directory}/strace`,
   });
-  for (let n = 0; n < 3; n++) {
+  for (let n = 1; n <= COUNTED_CHECK_INS; n++) {
     const before = count.messages;
-    await machine.checkIn(++number);
-    await pause(CHECK_IN_TAKES);
+    await machine.checkIn();
+    await machine.rest();
     messages.push(count.messages - before);
-    if (count.opened(machine.statusName) < n + 1) {
-      throw new Error(`check-in ${n + 1} was not read, or strace does not see it`);
+    if (count.opened(machine.statusName) < n) {
+      throw new Error(`check-in ${n} was not read, or strace does not see it`);
     }
   }
   return { cpu, messages };
-}
-
-/** What machines do and hold when nothing happens, all at once, since it is next to nothing. */
-export async function measureQuiet(
-  machines: readonly Machine[],
-  { seconds }: { readonly seconds: number },
-): Promise<Quiet[]> {
-  const before = machines.map(({ pid }) => cpuTime(pid));
-  await pause(seconds * 1000);
-  return machines.map(({ pid }, at) => ({
-    cpu: (cpuTime(pid) - before[at]!) * 60 / seconds,
-    memory: memory(pid),
-  }));
 }

@@ -1,18 +1,15 @@
 /** The figures as tables: on the terminal and in Markdown. */
 
 import type { Size } from "./cluster.ts";
-import type { Changes, CheckIns, Quiet, Starts } from "./mesh.ts";
+import type { MeshFigures, QuietFigures } from "./mesh.ts";
 import type { ProgramFigures } from "./program.ts";
 import { combine, median, megabytes, rounded, type Samples, spread } from "./statistics.ts";
 
-/** Whatever was measured of a mesh. */
-export interface MeshFigures {
-  readonly size: Size;
-  readonly starts: Starts;
-  readonly changes: Changes;
-  readonly checkIns: CheckIns;
-  /** Absent where nobody wanted to wait for it. */
-  readonly quiet?: Quiet;
+/** Whatever was measured. */
+export interface Figures {
+  readonly meshes: readonly MeshFigures[];
+  readonly quiet: readonly QuietFigures[];
+  readonly program: ProgramFigures | undefined;
 }
 
 export interface Table {
@@ -25,12 +22,13 @@ export function nameOf({ kind, count }: Size): string {
   return `${kind}-${count}`;
 }
 
-export function tables(meshes: readonly MeshFigures[], program?: ProgramFigures): Table[] {
-  const all: Table[] = [];
-  if (meshes.length > 0) all.push(startTable(meshes), shareTable(meshes), changeTable(meshes));
-  if (meshes.some(({ quiet }) => quiet)) all.push(quietTable(meshes));
-  if (program) all.push(programTable(program));
-  return all;
+/** A table for each thing that was measured. */
+export function tables({ meshes, quiet, program }: Figures): Table[] {
+  return [
+    ...meshes.length > 0 ? [startTable(meshes), shareTable(meshes), changeTable(meshes)] : [],
+    ...quiet.length > 0 ? [quietTable(quiet)] : [],
+    ...program ? [programTable(program)] : [],
+  ];
 }
 
 /** Samples of the same runs, in order. */
@@ -88,20 +86,16 @@ function changeTable(meshes: readonly MeshFigures[]): Table {
   };
 }
 
-function quietTable(meshes: readonly MeshFigures[]): Table {
+function quietTable(meshes: readonly QuietFigures[]): Table {
   return {
     title: "When nothing happens: ms of CPU in a minute, and memory after it in MB",
     rows: [
       ["mesh", "CPU", "resident", "anonymous", "most that was resident"],
-      ...meshes.flatMap(({ size, quiet }) => {
-        if (!quiet) return [];
-        const { resident, anonymous, peak } = quiet.memory;
-        return [[
-          nameOf(size),
-          rounded(quiet.cpu),
-          ...[resident, anonymous, peak].map(megabytes),
-        ]];
-      }),
+      ...meshes.map(({ size, cpu, memory: { resident, anonymous, peak } }) => [
+        nameOf(size),
+        rounded(cpu),
+        ...[resident, anonymous, peak].map(megabytes),
+      ]),
     ],
   };
 }
