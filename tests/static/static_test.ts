@@ -166,10 +166,10 @@ Deno.test("the packed program starts as fast as the plain one, in as much memory
     const rows = figures.get(program)!;
     return rows[0]!.map((_, column) => Math.min(...rows.map((row) => row[column]!)));
   });
-  const show = ([ms, resident, anonymous]: number[]) =>
-    `${ms!.toFixed(1)} ms, ${resident!.toFixed(1)} MB resident (${
-      anonymous!.toFixed(1)
-    } anonymous)`;
+  const show = (row: number[]) => {
+    const [ms, processor, resident, anonymous] = row.map((value) => value.toFixed(1));
+    return `${ms} ms (processor ${processor}), ${resident} MB resident (anonymous ${anonymous})`;
+  };
   console.log(`\nmeasured: plain program ${show(before!)}; static ${show(after!)}`);
   const [, time, resident, anonymous] = after!.map((value, n) => value / before![n]!);
   assert(time! < 1.3, `processor time: ${time} of the plain program's`);
