@@ -47,6 +47,8 @@ export class FileBackend implements Backend {
   #changed: (change: Change) => void = () => {};
   #complete: () => void = () => {};
   #cluster: Assembled = NOTHING;
+  /** Files that the last look at everything left to a look soon after. */
+  readonly #skipped = new Set<string>();
   /** What is wrong with the directories themselves. */
   #problems: Problem[] = [];
   /** Milliseconds that the last look at everything took. */
@@ -144,15 +146,17 @@ export class FileBackend implements Backend {
         await directory.refresh(paths);
         if (directory.isDoubtful) this.#pending.setAtLatest(EVERYTHING, 0);
       }
+      for (const path of paths) this.#skipped.delete(path);
     }
     this.#update();
-    if (this.#live) this.#complete();
+    if (this.#live && this.#skipped.size === 0) this.#complete();
   }
 
   /** Finds out whether the view is live on the way. */
   async #lookAtEverything(): Promise<void> {
     const start = performance.now();
     this.#problems = [];
+    this.#skipped.clear();
     // Watched before they are read, so that nothing happens unseen in between.
     for (const watch of this.#watches) {
       await ifThere(() => watch.ensure()).catch((error) =>
@@ -160,7 +164,11 @@ export class FileBackend implements Backend {
       );
     }
     try {
-      const isPending = (path: string) => this.#pending.has(path); // perhaps half-written
+      const isPending = (path: string) => { // perhaps half-written
+        const pending = this.#pending.has(path);
+        if (pending) this.#skipped.add(path);
+        return pending;
+      };
       await this.#manifests.refreshAll(isPending);
       await this.#statuses.refreshAll(isPending);
       if (this.#lost) this.#relists++;

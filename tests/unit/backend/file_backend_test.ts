@@ -81,6 +81,20 @@ Deno.test("FileBackend.start() resolves with everything that is there", async ()
   assert.deepEqual([own, problems, backend.live, backend.relists], [{}, [], true, 0]);
 });
 
+Deno.test("FileBackend.start() does not leave out a file that is written meanwhile", async () => {
+  for (let round = 0; round < 60; round++) {
+    await using world = await World.make();
+    const backend = world.open();
+    const file = await Deno.create(`${world.path}/a.json`);
+    await file.write(new TextEncoder().encode('{"kind":"Node","metadata":{"name":"a"}}'));
+    const complete = backend.start(world.changed);
+    for (let n = 0; n < round % 15; n++) await Deno.stat("/"); // closed at some moment of its start
+    file.close();
+    await complete;
+    assert.deepEqual([...backend.cluster().nodes.keys()], ["a"], `round ${round}`);
+  }
+});
+
 Deno.test("FileBackend follows files as they come, change and go", async () => {
   await using world = await World.make({ "a.yaml": peer("a", "10.0.0.1/32") });
   const backend = world.open();
