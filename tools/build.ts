@@ -117,6 +117,7 @@ async function compile(work: string, inputs: Inputs): Promise<void> {
     ..."compile --quiet --no-config --no-lock --no-npm --no-remote --no-check".split(" "),
     // The cache would be a file in /tmp that everybody can write before we run what is in it.
     "--no-code-cache",
+    "--v8-flags=--expose-gc", // src/agent/memory.ts
     ...PERMISSIONS,
     ...["--include", `${work}/bundle/libmnl.so.0`, "--include", `${work}/bundle/licenses.gz`],
     ...["--target", `${inputs.architecture}-unknown-linux-gnu`],

@@ -18,6 +18,8 @@ const LIBC = {
   read: { parameters: ["i32", "buffer", "usize"], result: "isize" },
   write: { parameters: ["i32", "buffer", "usize"], result: "isize" },
   close: { parameters: ["i32"], result: "i32" },
+  malloc_trim: { parameters: ["usize"], result: "i32" },
+  madvise: { parameters: ["usize", "usize", "i32"], result: "i32" },
 } as const;
 
 // include/linux/socket.h, include/linux/net.h, include/uapi/asm-generic/fcntl.h
@@ -27,6 +29,8 @@ const AF_INET6 = 10;
 const SOCK_STREAM = 1;
 const SOCK_DGRAM = 2;
 const MSG_DONTWAIT = 0x40;
+// include/uapi/asm-generic/mman-common.h
+const MADV_DONTNEED = 4;
 const SOCK_CLOEXEC = 0o2000000;
 const O_RDONLY = 0;
 const O_WRONLY = 1;
@@ -96,13 +100,24 @@ export function sendEmptyDatagram({ family, value }: IP): void {
 
 const DISCARD_PORT = 9;
 
-/** The first 4 KiB of a file. Throws a {@link SystemError}. */
+/** All of a file's text. Throws a {@link SystemError}. */
 export function readSystemFile(path: string): string {
   return withFile(path, O_RDONLY, (fd) => {
     const buffer = new Uint8Array(4096);
-    const length = check(`read ${path}`, libc().read(fd, buffer, BigInt(buffer.length)));
-    return new TextDecoder().decode(buffer.subarray(0, length));
+    const decoder = new TextDecoder();
+    let text = "";
+    for (;;) {
+      const length = check(`read ${path}`, libc().read(fd, buffer, BigInt(buffer.length)));
+      if (length === 0) return text;
+      text += decoder.decode(buffer.subarray(0, length), { stream: true });
+    }
   });
+}
+
+/** Returns what malloc keeps in reserve to the kernel, and unmaps pages of files that were only read. */
+export function releaseMemory(ranges: Iterable<readonly [from: bigint, to: bigint]>): void {
+  libc().malloc_trim(0n);
+  for (const [from, to] of ranges) libc().madvise(from, to - from, MADV_DONTNEED);
 }
 
 /** Writes an existing file in one go. Throws a {@link SystemError}. */

@@ -17,6 +17,7 @@ import { Handshakes } from "./handshakes.ts";
 import { HostFiles } from "./host_files.ts";
 import { localNode } from "./local_node.ts";
 import { type Log, standingWarnings } from "./log.ts";
+import { giveBackMemory } from "./memory.ts";
 import { Members } from "./members.ts";
 import type { AgentOptions } from "./options.ts";
 import type { OwnFacts, Publisher } from "./publisher.ts";
@@ -40,7 +41,9 @@ type Reason =
   /** Look at everything. */
   | "resync"
   /** The last round failed, or left something for later. */
-  | "again";
+  | "again"
+  /** Nothing has happened for a while since much was done. */
+  | "idle";
 
 /** Milliseconds between looks at a device of up to {@link PEERS_A_LOOK} peers; rarer with more. */
 const LOOK_PERIOD = 5000;
@@ -51,6 +54,10 @@ const FIRST_LOOK = 1000;
 
 /** Milliseconds until a failed round is tried again; doubled each time, up to the resync period. */
 const FIRST_RETRY = 200;
+
+/** Milliseconds of quiet before memory is given back, and how many changes are worth that. */
+const IDLE = 2000;
+const MUCH = 100;
 
 export interface ReconcilerParts {
   readonly options: AgentOptions;
@@ -77,6 +84,8 @@ export class Reconciler {
   readonly #warn: (present: Iterable<string>) => unknown;
   #reconciled: OwnFacts["reconciled"];
   #problems: readonly unknown[] = [];
+  /** Changes made since memory was given back. */
+  #work = MUCH;
   #retry = FIRST_RETRY;
 
   constructor(parts: ReconcilerParts) {
@@ -165,6 +174,8 @@ export class Reconciler {
 
   async #round(reasons: ReadonlySet<Reason>): Promise<void> {
     const { kernel, kernel: { dataplane }, addresses, resolver } = this.#parts;
+    if (reasons.has("idle")) this.#rest();
+    if (reasons.size === 1 && reasons.has("idle")) return;
     const doubts = [...this.#doubts];
     this.#doubts.clear();
     if (this.#expire()) this.#wish.forget();
@@ -194,6 +205,11 @@ export class Reconciler {
     if (isRepair && kernel.writes + written > before) {
       this.#truce.repaired(doubts, performance.now());
     }
+  }
+
+  #rest(): void {
+    this.#work = 0;
+    giveBackMemory();
   }
 
   /** The devices and the local node, or why there is nothing to be done yet. */
@@ -239,7 +255,10 @@ export class Reconciler {
     if (added.length > 0) this.#markIn("look", FIRST_LOOK);
     if (again !== undefined) this.#markIn("again", again);
     const changes = changesOf(report);
-    if (Object.values(changes).some((count) => count > 0)) {
+    const sum = Object.values(changes).reduce((sum, count) => sum + count, 0);
+    this.#work += sum;
+    if (this.#work >= MUCH) this.#markIn("idle", IDLE);
+    if (sum > 0) {
       const milliseconds = Math.round(performance.now() - start);
       log.info("the kernel follows the mesh", { leader: wish.isLeader, ...changes, milliseconds });
     }

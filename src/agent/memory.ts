@@ -1,0 +1,29 @@
+/** Gives back the memory that starting took and running does not need. */
+
+import { readSystemFile, releaseMemory } from "./libc.ts";
+
+/**
+ * To be called when nothing else is to be done; takes some 50 ms after a start with 5,000 Peers.
+ * The heap is collected (V8 itself waits for the next allocations, which in a quiet mesh never
+ * come) and what was read of the program's own file is forgotten: it is still in the page cache,
+ * from which the little that is needed again is mapped at its next use.
+ */
+export function giveBackMemory(): void {
+  const { gc } = globalThis as { gc?: (options: Readonly<Record<string, string>>) => void };
+  gc?.({ type: "major", execution: "sync", flavor: "last-resort" }); // --expose-gc, see the build
+  try {
+    releaseMemory(ownPages(readSystemFile("/proc/self/maps")));
+  } catch { /* it was only thrift */ }
+}
+
+/** Addresses `[from, to)`, from proc_pid_maps(5), of what is mapped read-only from files and was never written. */
+export function ownPages(maps: string): [bigint, bigint][] {
+  const ranges: [bigint, bigint][] = [];
+  for (const line of maps.split("\n")) {
+    // Code, and the constants at the beginning of the file. Other read-only pages (RELRO) were
+    // written before they became so.
+    const match = /^([0-9a-f]+)-([0-9a-f]+) (?:r-xp [0-9a-f]+|r--p 0+) \S+ [1-9]\d*\s/.exec(line);
+    if (match) ranges.push([BigInt(`0x${match[1]}`), BigInt(`0x${match[2]}`)]);
+  }
+  return ranges;
+}
