@@ -1,5 +1,7 @@
 /** As much of a 64-bit little-endian ELF file as the packer reads and changes (elf(5)). */
 
+import { Refusal } from "../terminal.ts";
+
 export const PT_LOAD = 1, PT_DYNAMIC = 2, PT_INTERP = 3, PT_PHDR = 6;
 export const PF_X = 1, PF_W = 2, PF_R = 4;
 export const DT_NEEDED = 1n, DT_STRTAB = 5n, DT_VERNEED = 0x6ffffffen, DT_VERNEEDNUM = 0x6fffffffn;
@@ -34,7 +36,7 @@ export class Elf {
   constructor(readonly bytes: Uint8Array<ArrayBuffer>) {
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     if (this.view.getUint32(0) !== 0x7f454c46 || bytes[4] !== 2 || bytes[5] !== 1) {
-      throw new Error("not a 64-bit little-endian ELF file");
+      throw new Refusal("not a 64-bit little-endian ELF file");
     }
   }
 
@@ -90,7 +92,7 @@ export class Elf {
   /** Values of the dynamic section with this tag. */
   dynamic(tag: bigint): Field[] {
     const segment = this.segments().find((s) => s.type === PT_DYNAMIC);
-    if (!segment) throw new Error("not dynamically linked");
+    if (!segment) throw new Refusal("not dynamically linked");
     const fields: Field[] = [];
     for (let at = segment.offset; at < segment.offset + segment.filesz; at += 16) {
       if (this.view.getBigUint64(at, true) === tag) fields.push(this.#field64(at + 8));
@@ -114,7 +116,7 @@ export class Elf {
     const found = this.segments().find((s) =>
       s.type === PT_LOAD && vaddr >= s.vaddr && vaddr < s.vaddr + s.filesz
     );
-    if (!found) throw new Error(`no segment holds address 0x${vaddr.toString(16)}`);
+    if (!found) throw new Refusal(`no segment holds address 0x${vaddr.toString(16)}`);
     return found;
   }
 

@@ -12,6 +12,7 @@
  * What is appended to the result later (Deno's own data) stays where Deno looks for it: at the end.
  */
 
+import { Refusal } from "../terminal.ts";
 import { checkLoader, checkProgram, checkSegments } from "./check.ts";
 import * as elf from "./elf.ts";
 
@@ -47,7 +48,7 @@ export interface Parts {
   readonly libraries: Readonly<Record<Soname, Bytes>>;
 }
 
-/** The packed program. Same parts, same bytes; an `Error` says which part does not fit. */
+/** The packed program. Same parts, same bytes; a Refusal says which part does not fit. */
 export function pack(parts: Parts): Bytes {
   const program = new elf.Elf(parts.program.slice());
   const ldso = new elf.Elf(parts.ldso);
@@ -68,7 +69,7 @@ export function pack(parts: Parts): Bytes {
   const data = place(PAGE);
   const loader = place(Math.max(...loads.map((s) => s.vaddr + s.memsz)));
   const libraries = SONAMES.map((soname) => place(parts.libraries[soname].length));
-  if (data.vaddr - stub.vaddr !== PAGE) throw new Error("the stub is too large"); // see stub.ld
+  if (data.vaddr - stub.vaddr !== PAGE) throw new Refusal("the stub is too large"); // see stub.ld
 
   const load = (at: Place, flags: number, size: number): elf.Segment => (
     { type: elf.PT_LOAD, flags, ...at, filesz: size, memsz: size, align: page }
@@ -175,7 +176,7 @@ function renameNeeded(program: elf.Elf, pathOf: (soname: Soname) => number): voi
     if (name.startsWith("ld-linux-")) continue; // already loaded, found by its SONAME
     const soname = SONAMES.find((known) => known === name) ??
       (IN_LIBC.includes(name) ? "libc.so.6" : undefined);
-    if (!soname) throw new Error(`the program needs ${name}, which is not packed`);
+    if (!soname) throw new Refusal(`the program needs ${name}, which is not packed`);
     field.set(pathOf(soname) - strtab);
   }
 }
