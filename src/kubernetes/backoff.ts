@@ -1,0 +1,45 @@
+/** How long to wait before trying again. */
+
+import { StatusError } from "./error.ts";
+
+/** Milliseconds: the first pause, and the longest. */
+const FIRST = 200;
+const LONGEST = 3000;
+/** Milliseconds that a server may ask for; more is not believed. */
+const LONGEST_WISH = 60_000;
+
+/** Pauses double from {@link FIRST} to {@link LONGEST}; jitter keeps many clients apart. */
+export class Backoff {
+  readonly #random: () => number;
+  #next = FIRST;
+
+  /** `random`: 0 to below 1. */
+  constructor(random: () => number = Math.random) {
+    this.#random = random;
+  }
+
+  /** It worked: the next pause is the first again. */
+  reset(): void {
+    this.#next = FIRST;
+  }
+
+  /** Milliseconds to pause after this error: half to the whole of the pause, or what the server asks. */
+  pause(error?: unknown): number {
+    const pause = this.#next * (1 + this.#random()) / 2;
+    this.#next = Math.min(this.#next * 2, LONGEST);
+    const wish = error instanceof StatusError ? error.retryAfter ?? 0 : 0;
+    return Math.max(pause, Math.min(wish, LONGEST_WISH) * (1 + this.#random() / 4));
+  }
+}
+
+/** Resolves after so many milliseconds, or as soon as the signal is aborted. */
+export async function sleep(milliseconds: number, signal?: AbortSignal): Promise<void> {
+  if (signal?.aborted) return;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, milliseconds);
+  const stop = () => resolve();
+  signal?.addEventListener("abort", stop, { once: true });
+  await promise;
+  clearTimeout(timer);
+  signal?.removeEventListener("abort", stop);
+}

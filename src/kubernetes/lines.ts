@@ -1,0 +1,92 @@
+/** A stream of bytes as the lines in it, as many at a time as are there. */
+
+import { ConnectionError } from "./error.ts";
+import { sleep } from "./backoff.ts";
+
+/** Bytes: no object is that big (etcd takes 1.5 MB), so this is no stream of lines. */
+const LONGEST_LINE = 64 * 1024 * 1024;
+
+/** Milliseconds: bytes that took longer to come were not there yet. */
+const WAITED = 2;
+
+const NEWLINE = 0x0a;
+
+export interface LinesOptions {
+  /** Milliseconds between two looks, unless nothing came for that long: then at once. */
+  readonly pace: number;
+}
+
+/**
+ * Yields whole lines without their ends, in batches; the end of the stream ends the last line too.
+ * What comes between two looks is left with the kernel meanwhile, which costs nothing.
+ */
+export async function* readLines(
+  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+  { pace }: LinesOptions,
+): AsyncGenerator<readonly string[]> {
+  const reader = stream.getReader();
+  const splitter = new LineSplitter();
+  let looked = -Infinity;
+  try {
+    for (;;) {
+      const asked = performance.now();
+      const { done, value } = await reader.read();
+      const now = performance.now();
+      if (pace > 0 && now - asked > WAITED) { // not of the batch before
+        if (looked + pace > now) await sleep(looked + pace - now);
+        looked = performance.now();
+      }
+      const lines = done ? splitter.end() : splitter.push(value);
+      if (lines.length > 0) yield lines;
+      if (done) return;
+    }
+  } finally {
+    await reader.cancel().catch(() => {});
+  }
+}
+
+/** Cuts chunks into lines; an unfinished line is kept until the rest of it comes. */
+export class LineSplitter {
+  #decoder = new TextDecoder();
+  #pending: Uint8Array[] = [];
+  #pendingBytes = 0;
+
+  /** Lines that this chunk completes; throws ConnectionError where there is no end of a line. */
+  push(chunk: Uint8Array): string[] {
+    const lines: string[] = [];
+    let start = 0;
+    for (let end; (end = chunk.indexOf(NEWLINE, start)) >= 0; start = end + 1) {
+      this.#keep(chunk.subarray(start, end));
+      lines.push(...this.end());
+    }
+    this.#keep(chunk.subarray(start));
+    return lines;
+  }
+
+  /** The line that nothing ended; none if it is empty. */
+  end(): string[] {
+    if (this.#pendingBytes === 0) return [];
+    const [first] = this.#pending;
+    const bytes = this.#pending.length === 1 ? first! : join(this.#pending, this.#pendingBytes);
+    this.#pending = [];
+    this.#pendingBytes = 0;
+    return [this.#decoder.decode(bytes)];
+  }
+
+  #keep(bytes: Uint8Array): void {
+    if (bytes.length === 0) return;
+    this.#pending.push(bytes);
+    this.#pendingBytes += bytes.length;
+    if (this.#pendingBytes > LONGEST_LINE) throw new ConnectionError("an endless line was sent");
+  }
+}
+
+function join(parts: readonly Uint8Array[], length: number): Uint8Array {
+  const whole = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}

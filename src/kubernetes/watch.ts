@@ -1,0 +1,100 @@
+/** One watch: a stream of events, a JSON object a line. */
+
+import type { Client, Query } from "./client.ts";
+import { ConnectionError, StatusError } from "./error.ts";
+import { readLines } from "./lines.ts";
+import type { KubernetesObject, Representation, Status } from "./object.ts";
+
+export interface WatchEvent<T extends KubernetesObject> {
+  /** Of a bookmark the object has a resource version and perhaps annotations, nothing else. */
+  readonly type: "ADDED" | "MODIFIED" | "DELETED" | "BOOKMARK";
+  readonly object: T;
+}
+
+export interface WatchOptions {
+  readonly query: Query;
+  readonly representation: Representation;
+  /** Milliseconds between two looks at what came; 0: everything at once. */
+  readonly pace: number;
+  /** Milliseconds without any byte after which the connection counts as dead. */
+  readonly silence: number;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Resolves when the server begins to answer; then batches of events, until the server ends the
+ * stream. A {@link StatusError} is what the server says (`isGone`: list anew), anything else a
+ * {@link ConnectionError}.
+ */
+export async function openWatch<T extends KubernetesObject>(
+  { client, path }: { readonly client: Client; readonly path: string },
+  options: WatchOptions,
+): Promise<AsyncGenerator<readonly WatchEvent<T>[]>> {
+  const ended = new AbortController();
+  const stream = await client.stream(path, {
+    query: { ...options.query, watch: 1 },
+    accept: options.representation,
+    signal: AbortSignal.any([options.signal, ended.signal]),
+  });
+  const what = `${client.describe("GET", path)} (watch)`;
+  return readEvents<T>(stream, { ...options, what, ended });
+}
+
+async function* readEvents<T extends KubernetesObject>(
+  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+  { what, ended, pace, silence }: WatchOptions & { what: string; ended: AbortController },
+): AsyncGenerator<readonly WatchEvent<T>[]> {
+  using watchdog = new Watchdog(silence, () => ended.abort());
+  try {
+    for await (const lines of readLines(stream, { pace })) {
+      watchdog.feed();
+      yield lines.map((line) => parseEvent<T>(line, what));
+      watchdog.feed(); // whoever took the events may have been slow
+    }
+  } catch (cause) {
+    if (cause instanceof StatusError || cause instanceof ConnectionError) throw cause;
+    if (!ended.signal.aborted) throw new ConnectionError(`${what} was cut`, { cause });
+    throw new ConnectionError(`${what}: silent for ${silence / 1000} s`);
+  }
+}
+
+function parseEvent<T extends KubernetesObject>(line: string, what: string): WatchEvent<T> {
+  let event: { type: string; object: unknown };
+  try {
+    event = JSON.parse(line);
+  } catch {
+    throw new ConnectionError(`${what}: half an event was sent`);
+  }
+  if (event.type !== "ERROR") return event as WatchEvent<T>;
+  const { code = 500, reason, message } = event.object as Status;
+  const words = [reason, message].filter(Boolean).join(": ");
+  throw new StatusError(`${what}: ${code} ${words}`, { code });
+}
+
+/** Barks once when it was not fed for so many milliseconds. */
+class Watchdog implements Disposable {
+  readonly #patience: number;
+  readonly #bark: () => void;
+  #fed = performance.now();
+  #timer: ReturnType<typeof setTimeout>;
+
+  constructor(patience: number, bark: () => void) {
+    this.#patience = patience;
+    this.#bark = bark;
+    this.#timer = setTimeout(() => this.#look(), patience);
+  }
+
+  feed(): void {
+    this.#fed = performance.now();
+  }
+
+  #look(): void {
+    const left = this.#fed + this.#patience - performance.now();
+    if (left <= 0) this.#bark();
+    else this.#timer = setTimeout(() => this.#look(), left);
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
+  }
+}

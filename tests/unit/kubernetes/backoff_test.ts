@@ -1,0 +1,38 @@
+import assert from "node:assert/strict";
+import { Backoff, sleep } from "../../../src/kubernetes/backoff.ts";
+import { StatusError } from "../../../src/kubernetes/error.ts";
+import { RateLimit } from "../../../src/kubernetes/rate_limit.ts";
+
+Deno.test("Backoff doubles up to three seconds, with jitter, and begins anew after a success", () => {
+  const least = new Backoff(() => 0), most = new Backoff(() => 1);
+  const pauses = (backoff: Backoff) => Array.from({ length: 6 }, () => backoff.pause());
+  assert.deepEqual(pauses(least), [100, 200, 400, 800, 1500, 1500]);
+  assert.deepEqual(pauses(most), [200, 400, 800, 1600, 3000, 3000]);
+  most.reset();
+  assert.equal(most.pause(), 200);
+});
+
+Deno.test("Backoff does what a server asks for, within a minute", () => {
+  const throttled = (retryAfter: number) => new StatusError("429", { code: 429, retryAfter });
+  assert.equal(new Backoff(() => 0).pause(throttled(5000)), 5000);
+  assert.equal(new Backoff(() => 0).pause(throttled(1e9)), 60_000);
+  assert.equal(new Backoff(() => 0).pause(throttled(1)), 100);
+});
+
+Deno.test("RateLimit lets a burst through, then so many a second", () => {
+  let now = 1000;
+  const limit = new RateLimit({ perSecond: 5, burst: 3, now: () => now });
+  assert.deepEqual([1, 2, 3, 4, 5].map(() => limit.reserve()), [0, 0, 0, 200, 400]);
+  now += 400;
+  assert.equal(limit.reserve(), 200, "those that were promised count");
+  now += 60_000;
+  assert.deepEqual([1, 2, 3, 4].map(() => limit.reserve()), [0, 0, 0, 200], "no more than a burst");
+});
+
+Deno.test("sleep() ends with its signal", async () => {
+  const stop = new AbortController();
+  const slept = sleep(1e6, stop.signal);
+  stop.abort();
+  await slept;
+  await sleep(1e6, stop.signal);
+});

@@ -1,0 +1,85 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { LineSplitter, readLines } from "../../../src/kubernetes/lines.ts";
+
+const bytes = (text: string) => new TextEncoder().encode(text);
+
+Deno.test("LineSplitter finds the same lines however the stream is cut", () => {
+  const line = fc.string({ unit: "grapheme", minLength: 1 }).filter((text) => !text.includes("\n"));
+  fc.assert(fc.property(fc.array(line), fc.array(fc.nat(50)), (lines, cuts) => {
+    const whole = bytes(lines.map((line) => `${line}\n`).join(""));
+    const splitter = new LineSplitter();
+    const found: string[] = [];
+    let at = 0;
+    for (const cut of cuts) {
+      found.push(...splitter.push(whole.subarray(at, at + cut)));
+      at = Math.min(whole.length, at + cut);
+    }
+    found.push(...splitter.push(whole.subarray(at)), ...splitter.end());
+    // A decoder takes a byte order mark for none of the text.
+    assert.deepEqual(found, lines.map((line) => line.replace(/^\uFEFF/, "")).filter(Boolean));
+  }));
+});
+
+Deno.test("LineSplitter keeps what is unfinished until it is ended", () => {
+  const splitter = new LineSplitter();
+  assert.deepEqual(splitter.push(bytes("a\nb")), ["a"]);
+  assert.deepEqual(splitter.push(bytes("c\n\nd")), ["bc"]);
+  assert.deepEqual(splitter.end(), ["d"]);
+  assert.deepEqual(splitter.end(), []);
+});
+
+/** A stream that is written by hand, and what is read from it with the time since the start. */
+function paced(pace: number) {
+  const { readable, writable } = new TransformStream<
+    Uint8Array<ArrayBuffer>,
+    Uint8Array<ArrayBuffer>
+  >(undefined, { highWaterMark: 100 }, { highWaterMark: 100 });
+  const writer = writable.getWriter();
+  const start = performance.now();
+  const batches: { lines: readonly string[]; at: number }[] = [];
+  const done = (async () => {
+    for await (const lines of readLines(readable, { pace })) {
+      batches.push({ lines, at: performance.now() - start });
+    }
+  })();
+  return {
+    write: (text: string) => writer.write(bytes(text)),
+    end: () => writer.close(),
+    batches,
+    done,
+  };
+}
+
+const later = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+Deno.test("readLines() with a pace tells the first line of a quiet time at once, then waits", async () => {
+  const { write, end, batches, done } = paced(300);
+  await later(20);
+  await write("a\n");
+  await later(20);
+  assert.deepEqual(batches.map(({ lines }) => lines), [["a"]], "at once");
+  for (const line of ["b\n", "c\n", "d\n"]) {
+    await write(line);
+    await later(10);
+  }
+  assert.equal(batches.length, 1, "the pace is kept");
+  await end();
+  await done;
+  assert.deepEqual(batches.flatMap(({ lines }) => lines), ["a", "b", "c", "d"]);
+  assert.ok(batches[1]!.at - batches[0]!.at >= 290, "a pace after the first");
+  assert.ok(batches.at(-1)!.at - batches[1]!.at < 200, "and then all together");
+});
+
+Deno.test("readLines() lets go of the stream when nobody reads on", async () => {
+  let cancelled = false;
+  const stream = new ReadableStream<Uint8Array<ArrayBuffer>>({
+    pull: (controller) => controller.enqueue(bytes("x\n")),
+    cancel: () => void (cancelled = true),
+  });
+  for await (const lines of readLines(stream, { pace: 0 })) {
+    assert.deepEqual(lines, ["x"]);
+    break;
+  }
+  assert.ok(cancelled);
+});
