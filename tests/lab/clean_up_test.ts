@@ -6,16 +6,19 @@ import { changes } from "./snapshot.ts";
 import { only, THREE_LOCATIONS } from "./world.ts";
 
 const NAMES = ["berlin-1", "berlin-2", "tokyo-1"];
-/** Longer than this nothing of it may take, in milliseconds: it is done, or it waits for something. */
-const PROMPT = 3000;
+/** Milliseconds; what takes longer waits for something. */
+const PROMPT = 5000;
 
-/** A lab before kg has run, and what berlin-1's kernel held then; then the mesh stands. */
-async function started({ flags }: { flags: string[] }): Promise<{ lab: Lab; before: string }> {
-  const lab = await Lab.create({ world: only(THREE_LOCATIONS, NAMES) });
+function newLab(): Promise<Lab> {
+  return Lab.create({ world: only(THREE_LOCATIONS, NAMES) });
+}
+
+/** Starts kg on each node; answers what the first one's kernel held before, when the mesh stands. */
+async function startAll(lab: Lab, flags: readonly string[] = []): Promise<string> {
   const before = await lab.nodes[0]!.snapshot();
   await Promise.all(lab.nodes.map((node) => node.startAgent({ flags })));
   await lab.waitFor("the mesh stands", () => stands(lab.nodes));
-  return { lab, before };
+  return before;
 }
 
 /** What was found, without the WireGuard interface and all that hangs on it. */
@@ -53,8 +56,8 @@ async function stopInTime(node: LabNode): Promise<void> {
 }
 
 Deno.test("with --clean-up-interface a node is left as it was found", async () => {
-  const { lab, before } = await started({ flags: ["--clean-up-interface"] });
-  await using _lab = lab;
+  await using lab = await newLab();
+  const before = await startAll(lab, ["--clean-up-interface"]);
   const [node] = lab.nodes as [LabNode];
   await stopInTime(node);
   await lab.waitFor(
@@ -69,8 +72,8 @@ Deno.test("with --clean-up-interface a node is left as it was found", async () =
 });
 
 Deno.test("without it the interface stays, so that peers keep their sessions", async () => {
-  const { lab, before } = await started({ flags: [] });
-  await using _lab = lab;
+  await using lab = await newLab();
+  const before = await startAll(lab);
   const [node] = lab.nodes as [LabNode];
   const during = await node.snapshot();
   await stopInTime(node);
@@ -91,8 +94,8 @@ Deno.test("with --clean-up=false everything stays", async () => {
 });
 
 Deno.test("kg clean-up takes out what a killed kg left, interface and all", async () => {
-  const { lab, before } = await started({ flags: [] });
-  await using _lab = lab;
+  await using lab = await newLab();
+  const before = await startAll(lab);
   const [node] = lab.nodes as [LabNode];
   await node.agent!.stop("SIGKILL");
   const { code, stderr } = await node.runKg(["clean-up"]);
@@ -108,8 +111,8 @@ Deno.test("kg clean-up takes out what a killed kg left, interface and all", asyn
 });
 
 Deno.test("a clean-up that cannot be finished says so, in time, and does the rest", async () => {
-  const { lab, before } = await started({ flags: ["--clean-up-interface"] });
-  await using _lab = lab;
+  await using lab = await newLab();
+  const before = await startAll(lab, ["--clean-up-interface"]);
   const [node] = lab.nodes as [LabNode];
   await Deno.remove(`${lab.manifests.directory}/status`, { recursive: true });
   await Deno.writeTextFile(`${lab.manifests.directory}/status`, "in the way");

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Lab } from "./lab.ts";
 import { peerObject } from "./manifests.ts";
-import { peersReach, podsReach } from "./mesh.ts";
+import { mesh, peersReach, podsReach } from "./mesh.ts";
 
 Deno.test("kg makes a mesh from nothing: all pods and the laptop reach all pods, sealed", async () => {
   await using lab = await Lab.create();
@@ -29,20 +29,21 @@ Deno.test("kg makes a mesh from nothing: all pods and the laptop reach all pods,
 });
 
 Deno.test("kg publishes what others need to know of its node", async () => {
-  await using lab = await Lab.create();
-  await Promise.all(lab.nodes.map((node) => node.startAgent()));
-  await lab.waitFor("all pods reach each other", () => podsReach(lab.nodes));
-  const [berlin1, berlin2, , office] = await Promise.all(lab.nodes.map((node) => node.status()));
-  assert.equal(berlin1!.endpoint, "198.51.100.11:51820");
-  assert.equal(berlin1!["internal-ip"], "10.1.0.11/24");
-  assert.equal(berlin1!["wireguard-ip"], "10.4.0.1/16");
-  assert.equal(berlin1!.granularity, "location");
-  assert.ok(Math.abs(Number(berlin1!["last-seen"]) - Date.now() / 1000) < 30);
-  assert.equal(
-    berlin1!.key,
-    (await lab.node("berlin-1").exec(["wg", "show", "kilo0", "public-key"])).trim(),
+  await using lab = await mesh(["berlin-1", "berlin-2", "office-1"]);
+  const address = async (name: string) => (await lab.node(name).status())["wireguard-ip"];
+  await lab.waitFor(
+    "the addresses of leaders",
+    async () =>
+      await address("berlin-1") === "10.4.0.1/16" && await address("berlin-2") === "" &&
+      await address("office-1") === "10.4.0.2/16",
   );
-  assert.equal(berlin2!["wireguard-ip"], "", "it does not lead");
-  assert.equal(office!.endpoint, "192.168.7.41:51820");
-  assert.equal(office!["wireguard-ip"], "10.4.0.2/16");
+  const berlin = lab.node("berlin-1");
+  const status = await berlin.status();
+  assert.equal(status.endpoint, "198.51.100.11:51820");
+  assert.equal(status["internal-ip"], "10.1.0.11/24");
+  assert.equal(status.granularity, "location");
+  assert.equal(status.key, (await berlin.exec(["wg", "show", "kilo0", "public-key"])).trim());
+  assert.ok(Math.abs(Number(status["last-seen"]) - Date.now() / 1000) < 30);
+  const office = await lab.node("office-1").status();
+  assert.equal(office.endpoint, "192.168.7.41:51820", "it knows of no other");
 });
