@@ -1,5 +1,6 @@
 /** The whole of what this node's kernel has of the mesh, and the order in which it is changed. */
 
+import type { DeviceConfig } from "../net/device.ts";
 import type { IP } from "../net/ip.ts";
 import type { Desired } from "../mesh/desired.ts";
 import type { Encapsulator } from "../mesh/encapsulation.ts";
@@ -222,6 +223,9 @@ export class Dataplane {
   ): Promise<DeviceReport> {
     const isReaddressed = address !== undefined && setAddress(this.host, kilo, address);
     const report = await this.device.apply(device, options);
+    // A follower reaches other segments' endpoints through its leader. The first handshakes, gone that
+    // way, would bind both ends to addresses inside the tunnel: a loop without end.
+    if (!kilo.up) this.#routes.removeTo(endpointsOf(device));
     const isRaised = this.host.changeLink(kilo, { up: true });
     if (isReaddressed || isRaised) this.#routes.invalidate();
     return report;
@@ -257,6 +261,10 @@ export class Dataplane {
   #follow(kilo: Link): void {
     if (this.host.changeLink(kilo, { up: false })) this.#routes.invalidate();
   }
+}
+
+function endpointsOf({ peers }: DeviceConfig): readonly IP[] {
+  return peers.flatMap(({ endpoint }) => endpoint?.ip ?? []);
 }
 
 /** Does one after the other, whatever they throw; returns that and what they tell, as text. */

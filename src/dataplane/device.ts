@@ -2,7 +2,7 @@
 
 import type { DeviceConfig, DeviceState } from "../net/device.ts";
 import type { Key } from "../net/key.ts";
-import { afterChange, isEmptyChange } from "../wireguard/change.ts";
+import { afterChange, type DeviceChange, isEmptyChange } from "../wireguard/change.ts";
 import { type WireGuardClient, WireGuardError } from "../wireguard/client.ts";
 import { diffDevice, type DiffOptions } from "../wireguard/diff.ts";
 import { YoungPeers } from "./young_peers.ts";
@@ -46,6 +46,7 @@ export class Device {
   async apply(wish: DeviceConfig, options: DiffOptions): Promise<DeviceReport> {
     const { now } = options;
     if (this.#young.isDue(now)) this.invalidate();
+    const isRemembered = this.#state !== undefined;
     const state = await this.read();
     if (!state || !this.#client) throw absent(this.#clients);
     const settled = this.#settled;
@@ -55,6 +56,11 @@ export class Device {
     const { wish: cautious, renew, ...again } = this.#young.care(wish, { state, now });
     const rest = renew.size === 0 ? state : withoutPeers(state, renew);
     const change = diffDevice(cautious, rest, options);
+    if (isRemembered && movesRoaming(wish, change)) {
+      this.invalidate();
+      // What is read now also goes into the next wish.
+      return { ...await this.apply(wish, options), again: 0 };
+    }
     if (isEmptyChange(change)) {
       if (again.again === undefined) this.#settled = { state, wish };
       return { changed: 0, added: [], ...again };
@@ -84,6 +90,18 @@ export class Device {
     }
     return undefined;
   }
+}
+
+/**
+ * Does a peer behind NAT get another endpoint? The device follows such a peer by itself, so that
+ * depends on where it is now, not on what is remembered.
+ */
+function movesRoaming(wish: DeviceConfig, { peers }: DeviceChange): boolean {
+  const moved = new Set<Key>();
+  for (const peer of peers) {
+    if (peer.kind === "update" && peer.endpoint) moved.add(peer.publicKey);
+  }
+  return moved.size > 0 && wish.peers.some((peer) => peer.roams && moved.has(peer.publicKey));
 }
 
 function withoutPeers(state: DeviceState, keys: ReadonlySet<Key>): DeviceState {

@@ -1,7 +1,7 @@
 /** Our routes in the kernel: what is there, what must change, and the changing. */
 
-import { equalIP } from "../net/ip.ts";
-import { equalPrefix } from "../net/prefix.ts";
+import { equalIP, type IP } from "../net/ip.ts";
+import { equalPrefix, formatPrefix, hostPrefix } from "../net/prefix.ts";
 import { KILO_TABLE, ROUTE_PROTOCOL } from "../net/route.ts";
 import type { Connection } from "../netlink/connection.ts";
 import { type Message, NLM_F_CREATE, NLM_F_REPLACE, type Request } from "../netlink/message.ts";
@@ -47,6 +47,15 @@ export class RouteApplier {
     const result = this.#applier.apply(wish, () => this.#observe(wish, devices));
     this.#tookOver = true;
     return result;
+  }
+
+  /** Removes those of ours that lead to just one of these addresses, of whatever last wish. */
+  removeTo(addresses: readonly IP[]): void {
+    const hosts = new Set(addresses.map((ip) => formatPrefix(hostPrefix(ip))));
+    const ours = this.#list(ROUTE_PROTOCOL).filter(({ dst }) => hosts.has(formatPrefix(dst)));
+    if (ours.length === 0) return;
+    this.#applier.invalidate();
+    this.#connection.execute(ours.map(deleteRoute));
   }
 
   /** Removes all of ours; what the original agent left, too, if nothing was applied before. */

@@ -165,6 +165,25 @@ Deno.test("Dataplane sends packets another way before the interface goes down", 
   assert.deepEqual(machine.done, ["link", "route", "rule"]);
 });
 
+Deno.test("Dataplane takes away a follower's ways to endpoints before the interface goes up", async () => {
+  using machine = new Machine();
+  const { node } = machine;
+  const endpoint = { ip: parseIP("192.168.7.41")!, port: 51820 };
+  const device = { ...LEADER.device, peers: [{ ...PEER, endpoint }] };
+  await machine.reconcile({
+    ...FOLLOWER,
+    routes: [
+      ...FOLLOWER.routes,
+      route("192.168.7.41/32", { gateway: "10.0.0.5", device: "private" }),
+    ],
+  });
+  assert.match(node.ip("route get 192.168.7.41"), /via 10.0.0.5 dev eth0/);
+  await machine.reconcile({ ...LEADER, device });
+  assert.deepEqual(machine.done, ["address", "device", "route", "link", "route", "rule"]);
+  assert.match(node.ip("route get 192.168.7.41"), /via 10.0.0.254 dev eth0/);
+  assert.match(node.ip("route get 10.42.1.1"), /via 10.4.0.2 dev kilo0/);
+});
+
 Deno.test("Dataplane repairs what it is told to look at", async () => {
   using machine = new Machine();
   const { node, dataplane } = machine;

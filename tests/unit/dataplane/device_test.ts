@@ -138,3 +138,21 @@ Deno.test("Device does not wait when the clock jumps back", async () => {
   assert.equal((await device.apply(KEPT_WISH, { now: 0 })).again, undefined);
   assert.equal(client.state?.peers[0]?.persistentKeepalive, 25);
 });
+
+Deno.test("Device looks where a peer behind NAT is before it moves it", async () => {
+  const client = new FakeClient(EMPTY);
+  const device = new Device([client]);
+  const at = (text: string) => ({ ip: parseIP(text)!, port: 51820 });
+  const wish = (ip: string) => ({
+    ...WISH,
+    peers: [{ ...WISH.peers[0]!, roams: true, endpoint: at(ip) }],
+  });
+  await device.apply(wish("192.168.7.41"), { now: 0 });
+  const [peer] = client.state!.peers;
+  const roamed = { ...peer!, endpoint: at("192.0.2.10"), lastHandshake: 500 };
+  client.state = { ...client.state!, peers: [roamed] };
+  const report = await device.apply(wish("192.168.7.99"), { now: 1000 });
+  assert.deepEqual(report, { changed: 0, added: [], again: 0 });
+  assert.deepEqual(client.state!.peers, [roamed]);
+  assert.equal((await device.apply(wish("192.0.2.10"), { now: 1000 })).again, undefined);
+});
