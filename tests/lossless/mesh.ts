@@ -1,11 +1,10 @@
 /** A mesh of agents with packets under way between all pods, and a change made to it meanwhile. */
 
 import assert from "node:assert/strict";
-import { peerConfig } from "../../src/mesh/config.ts";
 import { Lab } from "../lab/lab.ts";
 import { peerObject } from "../lab/manifests.ts";
+import { peersReach, podsReach } from "../lab/mesh.ts";
 import { INTERNET } from "../lab/wiring.ts";
-import { ping } from "../lab/traffic.ts";
 import { THREE_LOCATIONS, type World } from "../lab/world.ts";
 import { type End, type Fate, type Flow, Prober } from "./prober.ts";
 
@@ -87,33 +86,15 @@ export class Mesh implements AsyncDisposable {
   /** Starts the agents of these nodes, and waits until all pods reach each other. */
   async start(...names: string[]): Promise<void> {
     await Promise.all(names.map((name) => this.lab.node(name).startAgent({ flags: FLAGS })));
-    await this.reach(this.pods());
+    const running = this.lab.nodes.filter(({ agent }) => agent);
+    await this.lab.waitFor("pods reach each other", () => podsReach(running));
   }
 
   /** Makes the laptop a Peer, configured as a person does it, and waits until it reaches all. */
   async addLaptop(): Promise<void> {
     const peer = this.lab.peer("laptop");
     await this.lab.manifests.put(peerObject(peer.spec, await peer.publicKey()));
-    await this.lab.waitFor("the laptop's configuration", () => this.configureLaptop());
-    await this.reach([...this.pods(), this.laptop]);
-  }
-
-  async configureLaptop(): Promise<boolean> {
-    const mesh = await this.lab.topology();
-    const self = mesh.peers.find(({ name }) => name === "laptop");
-    if (!self) return false;
-    await this.lab.peer("laptop").configure(peerConfig(mesh, self));
-    return true;
-  }
-
-  /** Waits until all of them reach each other. */
-  async reach(ends: readonly End[]): Promise<void> {
-    await this.lab.waitFor(`${ends.map(({ name }) => name)} reach each other`, async () => {
-      const answers = await Promise.all(
-        pairs(ends).map(([from, to]) => ping(from.namespace, to.address, { timeout: 0.3 })),
-      );
-      return answers.every(({ received }) => received > 0);
-    });
+    await this.lab.waitFor("the laptop reaches all pods", () => peersReach(this.lab));
   }
 
   /**

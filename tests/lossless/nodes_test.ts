@@ -1,0 +1,103 @@
+/** Nodes come, go and move; whoever is not meant loses nothing, and who is meant is back at once. */
+
+import assert from "node:assert/strict";
+import { nodeObject } from "../lab/manifests.ts";
+import { podsReach } from "../lab/mesh.ts";
+import { type Fates, Mesh, pause, WORLD } from "./mesh.ts";
+
+const NODES = ["berlin-1", "berlin-2", "tokyo-1", "office-1"];
+
+/** Milliseconds in which traffic is back that the change itself must cut. */
+const BACK_WITHIN = 1000;
+
+/** Changes Node objects while packets flow between the pods of all nodes in the mesh. */
+async function change(
+  mesh: Mesh,
+  what: string,
+  { concerned, put = [], remove = [] }: {
+    readonly concerned: readonly string[];
+    /** Names, and what is different about these nodes. */
+    readonly put?: readonly (readonly [name: string, annotations: Record<string, string>])[];
+    readonly remove?: readonly string[];
+  },
+): Promise<Fates> {
+  const { lab } = mesh;
+  return await mesh.during(what, { ends: mesh.pods(), concerned }, async () => {
+    for (const [name, annotations] of put) {
+      await lab.manifests.put(nodeObject(lab.node(name).spec, annotations));
+    }
+    for (const name of remove) await lab.manifests.delete("Node", name);
+    await pause(100);
+    const inMesh = lab.nodes.filter(({ name, agent }) => agent && !remove.includes(name));
+    await lab.waitFor("pods reach each other", () => podsReach(inMesh));
+    await pause(1000);
+  });
+}
+
+function assertBack(fates: Fates): void {
+  assert.ok(fates.longestGap <= BACK_WITHIN, `${fates}`);
+}
+
+for (const name of ["berlin-3", "lima-1"]) {
+  Deno.test(`${name} comes and goes, and the others lose nothing`, async (t) => {
+    await using mesh = await Mesh.create(WORLD, ["berlin-3", "lima-1"]);
+    const { lab } = mesh;
+    await mesh.start(...NODES);
+    await t.step("comes", async () => {
+      const fates = await mesh.during(
+        `${name} added`,
+        { ends: mesh.pods(...NODES), concerned: NODES },
+        async () => {
+          await lab.manifests.put(nodeObject(lab.node(name).spec));
+          await mesh.start(name);
+        },
+      );
+      fates.assertLossless();
+    });
+    await t.step("goes", async () => {
+      const fates = await change(mesh, `${name} removed`, { concerned: NODES, remove: [name] });
+      fates.without(name).assertLossless();
+    });
+  });
+}
+
+Deno.test("a node that changes its location costs the others nothing", async (t) => {
+  await using mesh = await Mesh.create();
+  await mesh.start(...NODES);
+  await t.step("to one of its own", async () => {
+    const fates = await change(mesh, "berlin-2, no leader, moved to a location of its own", {
+      concerned: NODES,
+      put: [["berlin-2", { location: "lima" }]],
+    });
+    fates.without("berlin-2").assertLossless();
+    assertBack(fates);
+  });
+  await t.step("back", async () => {
+    const fates = await change(mesh, "berlin-2 moved back", {
+      concerned: NODES,
+      put: [["berlin-2", {}]],
+    });
+    fates.without("berlin-2").assertLossless();
+    assertBack(fates);
+  });
+});
+
+Deno.test("a new leader costs those in other locations nothing", async (t) => {
+  await using mesh = await Mesh.create();
+  await mesh.start(...NODES);
+  for (
+    const [what, annotations] of [
+      ["berlin-2 leads instead of berlin-1", { leader: "" }],
+      ["berlin-1 leads again", {}],
+    ] as const
+  ) {
+    await t.step(what, async () => {
+      const fates = await change(mesh, what, {
+        concerned: NODES,
+        put: [["berlin-2", annotations]],
+      });
+      fates.without("berlin-1", "berlin-2").assertLossless();
+      assertBack(fates);
+    });
+  }
+});

@@ -1,0 +1,134 @@
+/** Peers come, change and go; whoever is not meant does not notice, whoever stays neither. */
+
+import type { Key } from "../../src/net/key.ts";
+import { generatePrivateKey, publicKeyOf } from "../../src/wireguard/key.ts";
+import { type PeerManifest, peerObject } from "../lab/manifests.ts";
+import { waitFor } from "../lab/wait.ts";
+import { type Fates, Mesh } from "./mesh.ts";
+
+const NODES = ["berlin-1", "berlin-2", "tokyo-1", "office-1"];
+const LEADERS = ["berlin-1", "tokyo-1", "office-1"];
+
+Deno.test("Peers come, change and go without a packet lost that they do not forbid", async (t) => {
+  await using mesh = await Mesh.create();
+  await mesh.start(...NODES);
+  const other = await strangerKey();
+  const { spec } = mesh.lab.peer("laptop");
+  const key = await mesh.lab.peer("laptop").publicKey();
+  const own = spec.allowedIPs[0]!;
+  const laptop = (allowedIPs: readonly string[]) => peerObject({ ...spec, allowedIPs }, key);
+
+  /** Puts an object, or deletes it, and waits until all leaders' devices are as told. */
+  const change = async (
+    what: string,
+    object: PeerManifest | { readonly deleted: string },
+    isDone: (peers: ReadonlyMap<Key, Entry>) => boolean,
+  ): Promise<Fates> => {
+    const { manifests } = mesh.lab;
+    const isLaptopIn = manifests.peers().some(({ metadata }) => metadata.name === "laptop");
+    const ends = [...mesh.pods(), ...isLaptopIn ? [mesh.laptop] : []];
+    const concerned = ends.map(({ name }) => name);
+    return await mesh.during(what, { ends, concerned }, async () => {
+      if ("deleted" in object) await manifests.delete("Peer", object.deleted);
+      else await manifests.put(object);
+      await waitFor(`${what}: on the devices`, async () => {
+        const devices = await Promise.all(LEADERS.map((name) => peersOf(mesh, name)));
+        return devices.every(isDone);
+      });
+    });
+  };
+  const step = (
+    name: string,
+    ...[object, isDone]: [
+      Parameters<typeof change>[1],
+      Parameters<typeof change>[2],
+    ]
+  ) => t.step(name, async () => (await change(name, object, isDone)).assertLossless());
+
+  await step(
+    "a Peer added that never answers",
+    stranger(other, { allowedIPs: ["10.20.0.0/24", "10.20.1.0/24"] }),
+    (peers) => allowed(peers, other) === "10.20.0.0/24,10.20.1.0/24",
+  );
+  await step(
+    "an allowed IP of it removed",
+    stranger(other, { allowedIPs: ["10.20.0.0/24"] }),
+    (peers) => allowed(peers, other) === "10.20.0.0/24",
+  );
+  await step("it removed", { deleted: "stranger" }, (peers) => !peers.has(other));
+
+  await t.step("the laptop added", () => mesh.addLaptop());
+  await step(
+    "two allowed IPs of the laptop added",
+    laptop(["10.30.0.0/16", own, "10.31.0.0/16"]),
+    (peers) => allowed(peers, key)?.split(",").length === 3,
+  );
+  await step(
+    "one of three allowed IPs of the laptop removed",
+    laptop([own, "10.31.0.0/16"]),
+    (peers) => allowed(peers, key)?.split(",").length === 2,
+  );
+  await step(
+    "an allowed IP of the laptop moved to another Peer",
+    stranger(other, { name: "a-stranger", allowedIPs: ["10.31.0.0/16"] }),
+    (peers) => allowed(peers, other) === "10.31.0.0/16" && allowed(peers, key) === own,
+  );
+  await step(
+    "and back, with that Peer removed",
+    { deleted: "a-stranger" },
+    (peers) => !peers.has(other) && allowed(peers, key)?.split(",").length === 2,
+  );
+  await step(
+    "the laptop's endpoint declared",
+    withEndpoint(laptop([own, "10.31.0.0/16"]), "192.0.2.200"),
+    (peers) => peers.get(key)?.endpoint === "192.0.2.200:51820",
+  );
+  await t.step("the laptop removed", async () => {
+    const fates = await change(
+      "the laptop removed",
+      { deleted: "laptop" },
+      (peers) => !peers.has(key),
+    );
+    fates.without("laptop").assertLossless();
+  });
+});
+
+async function strangerKey(): Promise<Key> {
+  return await publicKeyOf(generatePrivateKey());
+}
+
+function stranger(
+  publicKey: Key,
+  { name = "stranger", allowedIPs }: { name?: string; allowedIPs: readonly string[] },
+): PeerManifest {
+  const spec = { name, allowedIPs, persistentKeepalive: 0, site: "", addresses: [] };
+  return peerObject(spec, publicKey);
+}
+
+function withEndpoint(peer: PeerManifest, ip: string): PeerManifest {
+  return { ...peer, spec: { ...peer.spec, endpoint: { dnsOrIP: { ip }, port: 51820 } } };
+}
+
+interface Entry {
+  readonly endpoint: string;
+  /** Sorted, with commas. */
+  readonly allowedIPs: string;
+}
+
+/** The peers on a node's device. */
+async function peersOf(mesh: Mesh, node: string): Promise<Map<Key, Entry>> {
+  const dump = await mesh.lab.node(node).exec(["wg", "show", "kilo0", "dump"]);
+  return new Map(
+    dump.trim().split("\n").slice(1).map((line) => {
+      const [key, , endpoint, allowedIPs] = line.split("\t");
+      return [key as Key, {
+        endpoint: endpoint!,
+        allowedIPs: allowedIPs!.split(",").sort().join(","),
+      }];
+    }),
+  );
+}
+
+function allowed(peers: ReadonlyMap<Key, Entry>, key: Key): string | undefined {
+  return peers.get(key)?.allowedIPs;
+}
