@@ -1,0 +1,126 @@
+/** This node's part in the mesh: what it is to the others, and what its kernel shall have. */
+
+import type { Backend } from "../backend/backend.ts";
+import type { Ground, Report } from "../dataplane/dataplane.ts";
+import { cniCompatibilityIP } from "../dataplane/tunnel.ts";
+import type { Desired } from "../mesh/desired.ts";
+import { discoverEndpoints } from "../mesh/discover.ts";
+import { NO_ENDPOINTS } from "../mesh/discovered_endpoints.ts";
+import type { Node } from "../mesh/node.ts";
+import { type CompleteNode, isComplete } from "../mesh/readiness.ts";
+import type { Key } from "../net/key.ts";
+import { hostPrefix } from "../net/prefix.ts";
+import type { AddressFinder } from "./address_finder.ts";
+import type { Kernel } from "./kernel.ts";
+import { localNode } from "./local_node.ts";
+import type { Members } from "./members.ts";
+import type { AgentOptions } from "./options.ts";
+import type { OwnFacts, Publisher } from "./publisher.ts";
+import type { Resolver } from "./resolver.ts";
+import { Wish } from "./wish.ts";
+
+export interface NodeMeshParts {
+  readonly options: AgentOptions;
+  readonly key: { readonly privateKey: Key; readonly publicKey: Key };
+  readonly backend: Backend;
+  readonly kernel: Kernel;
+  readonly addresses: AddressFinder;
+  readonly resolver: Resolver;
+  readonly publisher: Publisher;
+}
+
+/** What a reconcile begins with. */
+export interface Prepared {
+  /** As the others shall see it. */
+  readonly local: CompleteNode;
+  readonly ground: Ground;
+}
+
+export interface Applied {
+  readonly wish: Desired;
+  readonly report: Report;
+}
+
+export class NodeMesh {
+  readonly #parts: NodeMeshParts;
+  readonly #members: Members;
+  readonly #wish: Wish;
+  #reconciled: OwnFacts["reconciled"];
+
+  constructor(parts: NodeMeshParts, members: Members) {
+    this.#parts = parts;
+    this.#members = members;
+    this.#wish = new Wish(parts.options, parts.resolver);
+  }
+
+  /** Peers on the device, as last wished. */
+  get peerCount(): number {
+    return this.#wish.peerCount;
+  }
+
+  /** A member or a name is another. */
+  forget(): void {
+    this.#wish.forget();
+  }
+
+  /** Finds or makes the devices; says why, in a sentence, if there is nothing to be done yet. */
+  async prepare(): Promise<Prepared | string> {
+    const { options: { hostname }, backend, kernel, addresses, publisher } = this.#parts;
+    const node = backend.cluster().nodes.get(hostname);
+    const annotations = publisher.update(this.#own());
+    if (!node || !annotations) {
+      return `there is no Node ${hostname}: this node's mesh stays as it is`;
+    }
+    const annotated = localNode(node, annotations);
+    const privateAddress = (addresses.found.internalIP ?? annotated.internalIP)?.ip;
+    const ground = kernel.dataplane.prepare({ privateAddress });
+    const local: Node = { ...annotated, discoveredEndpoints: await this.#discover() };
+    if (isComplete(local)) return { local, ground };
+    const missing = local.subnet ? "endpoint" : "spec.podCIDR";
+    return `Node ${hostname} is not ready: it has no usable ${missing}`;
+  }
+
+  /** Brings the kernel to what the objects say, or says why it cannot be known now. */
+  async apply({ local, ground }: Prepared): Promise<Applied | string> {
+    const { kernel, key, addresses, publisher } = this.#parts;
+    const wish = this.#wish.of(local, {
+      members: this.#members,
+      ground,
+      discoveredAddress: addresses.found.internalIP,
+      privateKey: key.privateKey,
+    });
+    if (typeof wish === "string") return wish;
+    const { publicKey } = key;
+    const report = await kernel.dataplane.apply(wish, { ground, now: Date.now(), publicKey });
+    this.#reconciled = {
+      ...wish.address && { wireGuardIP: wish.address },
+      discoveredEndpoints: wish.isLeader ? local.discoveredEndpoints : NO_ENDPOINTS,
+    };
+    publisher.update(this.#own());
+    return { wish, report };
+  }
+
+  async #discover() {
+    const device = await this.#parts.kernel.dataplane.device.read();
+    if (!device) return NO_ENDPOINTS;
+    const { nodes, peers } = this.#members;
+    return discoverEndpoints({ nodes: [...nodes], peers: [...peers] }, device);
+  }
+
+  #own(): OwnFacts {
+    const { options, key, kernel: { dataplane }, addresses } = this.#parts;
+    const { endpointIP, internalIP } = addresses.found;
+    const cni = options.compatibility === "cilium" && internalIP
+      ? cniCompatibilityIP(dataplane.host)
+      : undefined;
+    return {
+      key: key.publicKey,
+      granularity: options.meshGranularity,
+      port: options.port,
+      endpointIP,
+      ...internalIP && { internalIP },
+      ...cni && { cniCompatibilityIP: hostPrefix(cni) },
+      ...this.#reconciled && { reconciled: this.#reconciled },
+    };
+  }
+}
