@@ -70,13 +70,11 @@ async function denoTest(
 }
 
 async function runVectors(): Promise<Outcome> {
-  const { code, text } = await runDeno(["run", "--allow-read", "tools/vectors.ts"]);
+  const { code, text } = await runDeno(["run", "--allow-read", "--allow-write", "tools/vectors.ts"]);
   const counts = /^(\d+) passed, (\d+) failed$/m.exec(text);
   const passed = Number(counts?.[1] ?? 0);
   const failed = Number(counts?.[2] ?? 0);
-  const skipped = [...text.matchAll(/([^/\n]+): skipped, (.*)/g)]
-    .map(([, file, why]) => `vectors: ${file}: ${why}`);
-  return { passed, failed: code !== 0 && failed === 0 ? 1 : failed, skipped, output: text };
+  return { passed, failed: code !== 0 && failed === 0 ? 1 : failed, skipped: [], output: text };
 }
 
 async function runCheck(): Promise<Outcome> {

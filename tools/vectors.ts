@@ -7,21 +7,21 @@
  * end; exits 1 if anything differs.
  */
 
+import { checkKgctlRun, kgctlRuns } from "../tests/vectors/kgctl.ts";
 import { checkObjectCase } from "../tests/vectors/objects.ts";
 import { checkTopologyCase } from "../tests/vectors/topology.ts";
 
 interface Kind {
-  readonly name: string;
   /** Fields by which a case of this kind is known; one of them is enough. */
   readonly fields: readonly string[];
-  /** The differences; none: it passes. Absent: these files are not checked yet. */
-  readonly check?: (value: unknown) => string[];
+  /** The differences; none: it passes. */
+  readonly check: (value: unknown) => string[] | Promise<string[]>;
 }
 
 const KINDS: readonly Kind[] = [
-  { name: "objects", fields: ["node", "peer"], check: checkObjectCase },
-  { name: "topology", fields: ["input"], check: checkTopologyCase },
-  { name: "kgctl", fields: ["runs"] },
+  { fields: ["node", "peer"], check: checkObjectCase },
+  { fields: ["input"], check: checkTopologyCase },
+  { fields: ["run"], check: checkKgctlRun },
 ];
 
 /** Beside this checkout there may be more than in it. */
@@ -30,32 +30,21 @@ const FOLDERS = ["../shared/vectors", "tests/vectors"];
 async function main(): Promise<number> {
   const total = { passed: 0, failed: 0 };
   for (const file of Deno.args.length > 0 ? Deno.args : await defaultFiles()) {
-    const skipped: string[] = [];
     for (const [at, value] of (await readCases(file)).entries()) {
-      const kind = kindOf(value);
-      if (kind && !kind.check) {
-        skipped.push(kind.name);
-        continue;
-      }
-      const found = differences(value);
+      const found = await differences(value);
       total[found.length === 0 ? "passed" : "failed"]++;
       if (found.length > 0) console.log(`${file}: case ${at}${label(value)}: ${found.join("; ")}`);
-    }
-    if (skipped.length > 0) {
-      console.log(`${file}: skipped, ${skipped[0]} is not checked yet: ${skipped.length} cases`);
     }
   }
   console.log(`${total.passed} passed, ${total.failed} failed`);
   return total.failed > 0 ? 1 : 0;
 }
 
-function kindOf(value: object): Kind | undefined {
-  return KINDS.find(({ fields }) => fields.some((field) => field in value));
-}
-
-function differences(value: object): string[] {
+async function differences(value: object): Promise<string[]> {
+  const kind = KINDS.find(({ fields }) => fields.some((field) => field in value));
+  if (!kind) return ["not a case of any known kind"];
   try {
-    return kindOf(value)?.check?.(value) ?? ["not a case of any known kind"];
+    return await kind.check(value);
   } catch (error) {
     return [`not checked: ${error}`];
   }
@@ -77,22 +66,27 @@ async function defaultFiles(): Promise<string[]> {
   throw new Error(`no vectors in ${FOLDERS.join(" or ")}: name a file`);
 }
 
+/** The cases of a file; runs on one cluster become a case each. */
 async function readCases(file: string): Promise<object[]> {
   const text = await Deno.readTextFile(file);
   try {
     const value = JSON.parse(text);
     const cases = Array.isArray(value) ? value : [value];
-    if (cases.every((item) => typeof item === "object" && item !== null)) return cases;
+    if (cases.every((item) => typeof item === "object" && item !== null)) {
+      return cases.flatMap((item) => Array.isArray(item.runs) ? kgctlRuns(item) : item);
+    }
   } catch {
     // Said below.
   }
   throw new Error(`${file} is not a list of cases in JSON`);
 }
 
-/** What a person would call the case: its object's name or its seed. */
+/** What a person would call the case: its object's name, its command line or its seed. */
 function label(value: object): string {
-  const { node, peer, seed } = value as Record<string, { metadata?: { name?: string } }>;
-  const name = node?.metadata?.name ?? peer?.metadata?.name ?? seed;
+  const { node, peer, run, seed } = value as {
+    readonly [field: string]: { metadata?: { name?: string }; args?: string[] } | undefined;
+  };
+  const name = node?.metadata?.name ?? peer?.metadata?.name ?? run?.args?.join(" ") ?? seed;
   return name === undefined ? "" : ` (${name})`;
 }
 

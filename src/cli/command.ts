@@ -18,8 +18,15 @@ export interface Command<T extends FlagTable = FlagTable> {
   readonly flags: T;
   /** The arguments it takes, as `--help` shows them; absent: none. */
   readonly operands?: string;
-  /** Does it; what it throws is printed and ends in exit code 1. */
-  run(values: FlagValues<T>, args: readonly string[]): Promise<void> | void;
+  /** What `run` throws is printed below the text of `--help`. */
+  readonly usageOnError?: true;
+  /** Does it; what it throws is printed and ends in exit code 1. Absent: the text of `--help`. */
+  run?(values: FlagValues<T>, context: Context): Promise<void> | void;
+}
+
+export interface Context {
+  readonly args: readonly string[];
+  readonly output: Output;
 }
 
 /** A command whose `run` knows the types of its flags. */
@@ -35,6 +42,7 @@ export interface Program {
   readonly commands: readonly Command[];
 }
 
+/** Both write a line: the text and a newline. */
 export interface Output {
   out(text: string): void;
   error(text: string): void;
@@ -70,7 +78,13 @@ async function dispatch(
   if (operands.length > 0 && command.operands === undefined) {
     throw new UsageError(`unknown command "${operands[0]}" for "${title(program, command)}"`);
   }
-  await command.run(values, operands);
+  if (!command.run) return output.out(usage(program, command));
+  try {
+    await command.run(values, { args: operands, output });
+  } catch (error) {
+    if (command.usageOnError) output.error(`${usage(program, command)}\n`);
+    throw error;
+  }
 }
 
 /** The first argument that is no flag may name a command; the root's flags may come before it. */

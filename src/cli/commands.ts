@@ -1,9 +1,19 @@
-/** Everything `kg` can do: a row a command. */
+/** The programs that this one file is, and what each can do: a row a command. */
 
 import { cleanUp } from "./clean_up.ts";
-import type { Program } from "./command.ts";
+import { command, type Program } from "./command.ts";
+import { boolean } from "./flag.ts";
+import { graph } from "./graph.ts";
+import { MESH_FLAGS } from "./mesh.ts";
 import { run } from "./run.ts";
+import { showconf } from "./showconf.ts";
 import { VERSION, version } from "./version.ts";
+
+/** For people who look at a mesh, wherever they are. */
+const TOOLS = [
+  graph,
+  showconf,
+];
 
 export const KG: Program = {
   root: run,
@@ -11,5 +21,24 @@ export const KG: Program = {
   commands: [
     version,
     cleanUp,
+    ...TOOLS,
   ],
 };
+
+export const KGCTL: Program = {
+  root: command({
+    name: "kgctl",
+    summary: "Looks at a Kilo mesh.",
+    flags: {
+      ...MESH_FLAGS,
+      "version": boolean(false, { letter: "v", help: "print the version" }),
+    },
+  }),
+  version: `kgctl version ${VERSION}`,
+  commands: TOOLS,
+};
+
+/** The program that is meant by the path or name it was started by. */
+export function programCalled(path: string): Program {
+  return path.slice(path.lastIndexOf("/") + 1) === KGCTL.root.name ? KGCTL : KG;
+}

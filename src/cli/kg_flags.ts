@@ -2,6 +2,7 @@
 
 import type { AgentOptions } from "../agent/options.ts";
 import { LOG_LEVELS } from "../agent/log.ts";
+import { BACKEND_FLAGS, backendChoice } from "./backend_flags.ts";
 import {
   boolean,
   choice,
@@ -13,17 +14,10 @@ import {
   text,
   ValueError,
 } from "./flag.ts";
-import { type FlagValues, UsageError } from "./flags.ts";
+import type { FlagValues } from "./flags.ts";
 
 export const KG_FLAGS = {
-  "backend": choice("kubernetes", {
-    words: ["kubernetes", "file"],
-    help: "where nodes and peers come from",
-  }),
-  "backend-path": text(undefined, {
-    placeholder: "directory",
-    help: "manifests for --backend file; what the agent publishes goes to status/ in it",
-  }),
+  ...BACKEND_FLAGS,
   "clean-up": boolean(true, { help: "undo network changes on shutdown" }),
   "clean-up-interface": boolean(false, {
     help: "on clean-up also delete the WireGuard interface",
@@ -94,7 +88,7 @@ export const KG_FLAGS = {
 
 export type KgValues = FlagValues<typeof KG_FLAGS>;
 
-/** What the values amount to on this machine; throws a {@link UsageError} if they don't fit together. */
+/** What the values amount to on this machine; throws a UsageError if they don't fit together. */
 export function kgOptions(
   values: KgValues,
   machine: { readonly nodeName: string | undefined; readonly hostname: string } = {
@@ -105,23 +99,9 @@ export function kgOptions(
   const { backend, backendPath, kubeconfig, master, version: _, ...rest } = values;
   return {
     ...rest,
-    backend: backend === "file"
-      ? { kind: "file", path: fileBackendPath(backendPath) }
-      : kubernetesBackend({ backendPath, kubeconfig, master }),
+    backend: backendChoice({ backend, backendPath }, { kubeconfig, master }),
     hostname: values.hostname || machine.nodeName || machine.hostname,
   };
-}
-
-function fileBackendPath(path: string | undefined): string {
-  if (path === undefined) throw new UsageError("--backend file needs --backend-path DIRECTORY");
-  return path;
-}
-
-function kubernetesBackend(
-  { backendPath, kubeconfig, master }: Pick<KgValues, "backendPath" | "kubeconfig" | "master">,
-): AgentOptions["backend"] {
-  if (backendPath !== undefined) throw new UsageError("--backend-path needs --backend file");
-  return { kind: "kubernetes", kubeconfig, master };
 }
 
 /** As the kernel's `dev_valid_name` has it. */

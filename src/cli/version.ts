@@ -9,7 +9,7 @@ export const version = command({
   flags: {
     "licenses": boolean(false, { help: "print the licences of all that this program file holds" }),
   },
-  run: async ({ licenses }) => console.log(licenses ? await readLicenses() : VERSION),
+  run: async ({ licenses }, { output }) => output.out(licenses ? await readLicenses() : VERSION),
 });
 
 /** The text that the build embeds beside the program's modules. */

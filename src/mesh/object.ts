@@ -31,7 +31,9 @@ export interface NodeObject {
   readonly spec?: { readonly podCIDR?: string | null } | null;
 }
 
-/** `peers.kilo.squat.ai/v1alpha1`. As in Go, `null` is the same as nothing. */
+export const PEER_API_VERSION = `${prefix}/v1alpha1`;
+
+/** Kind `Peer` of {@link PEER_API_VERSION}. As in Go, `null` is the same as nothing. */
 export interface PeerObject {
   readonly metadata: { readonly name: string };
   readonly spec?: {

@@ -6,6 +6,7 @@ import {
   asPeerObject,
   type NodeObject,
   ObjectShapeError,
+  PEER_API_VERSION,
   type Strings,
 } from "../../mesh/object.ts";
 import type { Peer } from "../../mesh/peer.ts";
@@ -61,12 +62,10 @@ export function readContent(
   return { nodes, peers, problems };
 }
 
-const PEER_VERSION = "kilo.squat.ai/v1alpha1";
-
 /** Which of the two lists an object belongs to; its API version may be left out. */
 function kindOf({ kind, apiVersion }: ManifestObject): "Node" | "Peer" | undefined {
   if (kind === "Node" && (apiVersion ?? "v1") === "v1") return "Node";
-  if (kind === "Peer" && (apiVersion ?? PEER_VERSION) === PEER_VERSION) return "Peer";
+  if (kind === "Peer" && (apiVersion ?? PEER_API_VERSION) === PEER_API_VERSION) return "Peer";
   return undefined;
 }
 

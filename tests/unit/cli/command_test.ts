@@ -33,7 +33,7 @@ async function run(...args: string[]) {
         summary: "Show.",
         flags: { "as-peer": boolean(false, { help: "as a peer" }) },
         operands: "NAME",
-        run: (values, args) => void (seen.ran = `show ${values.asPeer} ${args}`),
+        run: (values, { args }) => void (seen.ran = `show ${values.asPeer} ${args}`),
       }),
       command({
         name: "fail",

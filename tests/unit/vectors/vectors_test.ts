@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { BETTER_RUNS, checkKgctlRun, type KgctlRun, kgctlRuns } from "../../vectors/kgctl.ts";
 import { BETTER_NODES, BETTER_PEERS, checkObjectCase } from "../../vectors/objects.ts";
 
 interface Case {
@@ -8,8 +9,12 @@ interface Case {
   readonly expect: Readonly<Record<string, unknown>>;
 }
 
-const file = new URL("../../vectors/objects.json", import.meta.url);
-const cases: readonly Case[] = JSON.parse(await Deno.readTextFile(file));
+const cases: readonly Case[] = await readVectors("objects.json");
+const runs: readonly KgctlRun[] = (await readVectors("kgctl.json")).flatMap(kgctlRuns);
+
+async function readVectors(name: string) {
+  return JSON.parse(await Deno.readTextFile(new URL(`../../vectors/${name}`, import.meta.url)));
+}
 
 Deno.test("objects are read as the original reads them", () => {
   const wrong = cases.flatMap((value, at) =>
@@ -45,6 +50,20 @@ Deno.test("every named exception is needed by some case", () => {
     const changes = (value: Case) => value.peer && changed(value, (e) => better(value.peer!, e));
     assert.ok(cases.some(changes), name);
   }
+  for (const [name, better] of Object.entries(BETTER_RUNS)) {
+    assert.ok(runs.some((value) => better(value, value.run.stdout) !== value.run.stdout), name);
+  }
+});
+
+Deno.test("checkKgctlRun() passes what the original printed, and names the line that differs", async () => {
+  const value = runs.find(({ run }) => run.args[0] === "showconf" && run.code === 0)!;
+  assert.deepEqual(await checkKgctlRun(value), []);
+  const { objects, run } = value;
+  const other = { ...run, stdout: run.stdout.replace(/^ListenPort = /m, "Port = ") };
+  const [difference] = await checkKgctlRun({ objects, run: other });
+  assert.equal(difference, 'stdout: line 2: expected "Port = 51820", got "ListenPort = 51820"');
+  const [code] = await checkKgctlRun({ objects, run: { ...run, code: 1 } });
+  assert.match(code!, /^code: expected 1, got 0/);
 });
 
 function changed(value: Case, better: (expected: Record<string, unknown>) => void): boolean {
@@ -63,7 +82,7 @@ async function run(contents: Readonly<Record<string, unknown>>) {
     }
     const tool = new URL("../../../tools/vectors.ts", import.meta.url).pathname;
     const command = new Deno.Command(Deno.execPath(), {
-      args: ["run", "--allow-read", tool, ...files],
+      args: ["run", "--allow-read", "--allow-write", tool, ...files],
     });
     const { code, stdout, stderr } = await command.output();
     const text = new TextDecoder().decode(code === 0 || stdout.length > 0 ? stdout : stderr);
@@ -74,8 +93,13 @@ async function run(contents: Readonly<Record<string, unknown>>) {
 }
 
 Deno.test("the vectors command sums up and passes", async () => {
-  const { code, lines } = await run({ "a.json": cases.slice(0, 3), "b.json": cases.slice(3, 4) });
-  assert.deepEqual([code, lines], [0, ["4 passed, 0 failed"]]);
+  const [{ objects, run: graph }] = runs as [(typeof runs)[number]];
+  const { code, lines } = await run({
+    "a.json": cases.slice(0, 3),
+    "b.json": cases.slice(3, 4),
+    "c.json": [{ objects, runs: [graph, graph] }],
+  });
+  assert.deepEqual([code, lines], [0, ["6 passed, 0 failed"]]);
 });
 
 Deno.test("the vectors command has a line for each case that differs, and fails", async () => {
