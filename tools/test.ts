@@ -44,6 +44,12 @@ export const PARTS: readonly Part[] = [
     run: async () => (await build(), await denoTest("lab", { parallel: 4 })),
   },
   {
+    name: "lossless",
+    about: "packets under way while agents, Peers and Nodes come, change and go",
+    namespaces: ["libmnl", "gcc", "headers"],
+    run: async () => (await build(), await denoTest("lossless")),
+  },
+  {
     name: "static",
     about: "the program file, alone in an empty root",
     namespaces: ["libmnl"],
@@ -70,7 +76,12 @@ async function denoTest(
 }
 
 async function runVectors(): Promise<Outcome> {
-  const { code, text } = await runDeno(["run", "--allow-read", "--allow-write", "tools/vectors.ts"]);
+  const { code, text } = await runDeno([
+    "run",
+    "--allow-read",
+    "--allow-write",
+    "tools/vectors.ts",
+  ]);
   const counts = /^(\d+) passed, (\d+) failed$/m.exec(text);
   const passed = Number(counts?.[1] ?? 0);
   const failed = Number(counts?.[2] ?? 0);

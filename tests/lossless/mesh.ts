@@ -103,7 +103,12 @@ export class Mesh implements AsyncDisposable {
    */
   async during(
     what: string,
-    { ends, concerned }: { readonly ends: readonly End[]; readonly concerned: readonly string[] },
+    { ends, concerned, cut = [] }: {
+      readonly ends: readonly End[];
+      readonly concerned: readonly string[];
+      /** Those whose traffic the change itself cuts; told apart. */
+      readonly cut?: readonly string[];
+    },
     change: (prober: Prober) => Promise<void>,
   ): Promise<Fates> {
     const { outside } = this;
@@ -120,9 +125,11 @@ export class Mesh implements AsyncDisposable {
     await change(prober);
     const took = prober.elapsed - start;
     await pause(AFTER);
-    const fates = new Fates(await prober.stop());
-    console.log(`measured: ${what}: ${fates} (the change took ${Math.round(took)} ms)`);
-    return fates;
+    const all = new Fates(await prober.stop());
+    const others = all.without(...cut);
+    const told = cut.length > 0 ? `; of ${cut.join(" and ")} ${all.with(...cut)}` : "";
+    console.log(`measured: ${what}: ${others}${told} (the change took ${Math.round(took)} ms)`);
+    return all;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -139,7 +146,12 @@ export class Fates {
     return new Fates(this.all.filter(condition));
   }
 
-  /** Only the flows neither end of which is one of these. */
+  /** Only the flows of which an end is one of these. */
+  with(...names: readonly string[]): Fates {
+    return this.where(({ from, to }) => names.includes(from.name) || names.includes(to.name));
+  }
+
+  /** Only the other flows. */
   without(...names: readonly string[]): Fates {
     return this.where(({ from, to }) => !names.includes(from.name) && !names.includes(to.name));
   }

@@ -28,7 +28,8 @@ Deno.test("Peers come, change and go without a packet lost that they do not forb
     const isLaptopIn = manifests.peers().some(({ metadata }) => metadata.name === "laptop");
     const ends = [...mesh.pods(), ...isLaptopIn ? [mesh.laptop] : []];
     const concerned = ends.map(({ name }) => name);
-    return await mesh.during(what, { ends, concerned }, async () => {
+    const cut = "deleted" in object && object.deleted === "laptop" ? ["laptop"] : [];
+    return await mesh.during(what, { ends, concerned, cut }, async () => {
       if ("deleted" in object) await manifests.delete("Peer", object.deleted);
       else await manifests.put(object);
       await waitFor(`${what}: on the devices`, async () => {
