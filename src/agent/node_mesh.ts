@@ -7,6 +7,7 @@ import type { Desired } from "../mesh/desired.ts";
 import { discoverEndpoints } from "../mesh/discover.ts";
 import { NO_ENDPOINTS } from "../mesh/discovered_endpoints.ts";
 import type { Node } from "../mesh/node.ts";
+import { ANNOTATIONS } from "../mesh/object.ts";
 import { type CompleteNode, isComplete } from "../mesh/readiness.ts";
 import type { Key } from "../net/key.ts";
 import { hostPrefix } from "../net/prefix.ts";
@@ -66,7 +67,10 @@ export class NodeMesh {
   /** Finds or makes the devices; says why, in a sentence, if there is nothing to be done yet. */
   async prepare(): Promise<Prepared | string> {
     const { options: { hostname }, backend, kernel, addresses, publisher } = this.#parts;
-    const node = backend.cluster().nodes.get(hostname);
+    const { nodes, own } = backend.cluster();
+    const node = nodes.get(hostname);
+    // Without a key we are in nobody's mesh.
+    if (own && !own[ANNOTATIONS.key]) kernel.dataplane.device.distrust();
     const annotations = publisher.update(this.#own());
     if (!node || !annotations) {
       return `there is no Node ${hostname}: this node's mesh stays as it is`;

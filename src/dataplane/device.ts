@@ -26,6 +26,7 @@ export class Device {
   #client: WireGuardClient | undefined;
   #state: DeviceState | undefined;
   readonly #young = new YoungPeers();
+  #isDistrusted = false;
   /** A state in which a wish was found to be fulfilled. */
   #settled: { readonly state: DeviceState; readonly wish: DeviceConfig } | undefined;
 
@@ -36,6 +37,15 @@ export class Device {
 
   invalidate(): void {
     this.#state = undefined;
+  }
+
+  /**
+   * The others have forgotten us: sessions with those peers that only we can reach first are begun
+   * anew, or WireGuard would believe in them for another 15 s.
+   */
+  distrust(): void {
+    this.#isDistrusted = true;
+    this.invalidate();
   }
 
   /** Undefined if no client finds such a device. */
@@ -49,6 +59,8 @@ export class Device {
     const isRemembered = this.#state !== undefined;
     const state = await this.read();
     if (!state || !this.#client) throw absent(this.#clients);
+    if (this.#isDistrusted) this.#young.renew(state.peers.map(({ publicKey }) => publicKey), now);
+    this.#isDistrusted = false;
     const settled = this.#settled;
     if (settled && settled.state === state && settled.wish === wish) {
       return { changed: 0, added: [] };

@@ -20,7 +20,7 @@ const ATTEMPTS = [300, 600, 1200, 2400] as const;
 const CROWD = 50;
 
 interface Youth {
-  /** When it came, in milliseconds. */
+  /** When it came, or all sessions were lost, in milliseconds since the Unix epoch. */
   readonly since: number;
   /** How many of the {@link ATTEMPTS} were made. */
   attempts: number;
@@ -44,6 +44,11 @@ export class YoungPeers {
   /** Is it time to see who has answered? */
   isDue(now: number): boolean {
     return this.#peers.values().some((youth) => now >= nextAttempt(youth));
+  }
+
+  /** The others have forgotten us, and the sessions with these lead nowhere. */
+  renew(keys: Iterable<Key>, now: number): void {
+    for (const key of keys) this.#peers.set(key, { since: now, attempts: 0 });
   }
 
   /** `state` must be fresh when {@link isDue}; `now` in milliseconds. */
@@ -77,7 +82,7 @@ export class YoungPeers {
       if (!known.has(publicKey)) this.#peers.set(publicKey, { since: now, attempts: 0 });
     }
     for (const [key, { since }] of this.#peers) {
-      const hasAnswered = (known.get(key)?.lastHandshake ?? 0) > 0;
+      const hasAnswered = (known.get(key)?.lastHandshake ?? 0) > since;
       if (hasAnswered || !wished.has(key) || now < since) this.#peers.delete(key);
     }
   }

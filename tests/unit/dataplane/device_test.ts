@@ -131,6 +131,20 @@ Deno.test("Device leaves a peer alone that has answered", async () => {
   assert.deepEqual(client.removed, []);
 });
 
+Deno.test("Device begins anew with peers that have forgotten us", async () => {
+  const client = new FakeClient(EMPTY);
+  const device = new Device([client]);
+  await device.apply(KEPT_WISH, { now: 0 });
+  const peer = { ...client.state!.peers[0]!, persistentKeepalive: 25, lastHandshake: 900 };
+  client.state = { ...client.state!, peers: [peer] };
+  device.distrust();
+  for (let now = 1000; now < 1700; now += 100) await device.apply(KEPT_WISH, { now });
+  assert.deepEqual(client.removed, [KEPT.publicKey]);
+  client.state = { ...client.state!, peers: [{ ...peer, lastHandshake: 1650 }] };
+  for (let now = 1700; now < 9000; now += 100) await device.apply(KEPT_WISH, { now });
+  assert.deepEqual(client.removed, [KEPT.publicKey]);
+});
+
 Deno.test("Device does not wait when the clock jumps back", async () => {
   const client = new FakeClient(EMPTY);
   const device = new Device([client]);
