@@ -47,7 +47,8 @@ export class Machine implements AsyncDisposable {
 
   /** With `eth0`, a default route and an empty WireGuard device. */
   static async create(): Promise<Machine> {
-    const directory = await Deno.makeTempDir({ prefix: "kg-bench-" });
+    // By this name the next lab removes it, should this process be killed.
+    const directory = await Deno.makeTempDir({ dir: "/tmp", prefix: `kg-lab-${Deno.pid}-` });
     const setup = ownFiles(`${directory}/own`) + SETUP;
     const namespace = await Namespace.open("kg-bench", setup);
     await addWireGuard(namespace, DEVICE);

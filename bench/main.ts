@@ -5,6 +5,7 @@
 
 import { parseArgs } from "node:util";
 import { build } from "../tools/build.ts";
+import { run } from "../tools/command.ts";
 import { provisionLab } from "../tools/provision.ts";
 import { bold, dim, duration, main, Refusal, say, table } from "../tools/terminal.ts";
 import type { Size } from "./cluster.ts";
@@ -90,6 +91,7 @@ async function write(text: string): Promise<void> {
   const document = insertInto(await Deno.readTextFile(DOCUMENT), text);
   if (document === undefined) throw new Refusal(`${DOCUMENT} lacks the marks to write between`);
   await Deno.writeTextFile(DOCUMENT, document);
+  await run([Deno.execPath(), "fmt", "--quiet", DOCUMENT]);
   say(`written to ${DOCUMENT}`);
 }
 
