@@ -55,6 +55,11 @@ export const PARTS: readonly Part[] = [
     namespaces: ["libmnl"],
     run: () => denoTest("static"),
   },
+  {
+    name: "vm",
+    about: "a mesh on a kernel with WireGuard and IPIP, in a virtual machine",
+    run: async () => (await build(), await denoTest("vm")),
+  },
 ];
 
 /** Runs the tests under tests/PART; `parallel` files at a time. */
