@@ -3,11 +3,9 @@
 import { Dataplane, type DataplaneSettings, type Doubt } from "../dataplane/dataplane.ts";
 import { Device } from "../dataplane/device.ts";
 import { FirewallApplier } from "../dataplane/firewall/applier.ts";
-import { concernsFirewall } from "../dataplane/firewall/event.ts";
-import { concernsRoutes } from "../dataplane/routes.ts";
 import type { Encapsulator } from "../mesh/encapsulation.ts";
 import { Connection } from "../netlink/connection.ts";
-import { EventMonitor, type KernelEvents } from "../netlink/events.ts";
+import { EventMonitor } from "../netlink/events.ts";
 import { NETLINK_GENERIC, NETLINK_NETFILTER, NETLINK_ROUTE, Socket } from "../netlink/socket.ts";
 import { kernelClient } from "../wireguard/kernel.ts";
 import { userspaceClient } from "../wireguard/userspace.ts";
@@ -53,7 +51,8 @@ export class Kernel implements Disposable {
   /** Calls `changed` whenever others changed what the agent looks after, until {@link stopWatching}. */
   async watch(changed: (doubts: readonly Doubt[]) => void): Promise<void> {
     for await (const events of this.#events) {
-      const doubts = events.filter(isConcern).map(({ subsystem }) => subsystem);
+      const doubts = events.filter((each) => this.dataplane.isConcern(each))
+        .map(({ subsystem }) => subsystem);
       if (doubts.length > 0) changed(doubts);
     }
   }
@@ -81,16 +80,4 @@ function dataplaneSettings(options: AgentOptions): DataplaneSettings {
     },
     ...options.encapsulate !== "never" && { encapsulator: encapsulatorOf(options) },
   };
-}
-
-function isConcern({ subsystem, messages, overflow }: KernelEvents): boolean {
-  if (overflow) return true;
-  switch (subsystem) {
-    case "route":
-      return messages.some(concernsRoutes);
-    case "nftables":
-      return messages.some(concernsFirewall);
-    default:
-      return true;
-  }
 }

@@ -76,8 +76,9 @@ export class NodeMesh {
       return `there is no Node ${hostname}: this node's mesh stays as it is`;
     }
     const annotated = localNode(node, annotations);
-    const privateAddress = (addresses.found.internalIP ?? annotated.internalIP)?.ip;
-    const ground = kernel.dataplane.prepare({ privateAddress });
+    const source = annotated.internalIP?.ip;
+    const privateAddress = addresses.found.internalIP?.ip ?? source;
+    const ground = kernel.dataplane.prepare({ privateAddress, source });
     const local: Node = { ...annotated, discoveredEndpoints: await this.#discover() };
     if (isComplete(local)) return { local, ground };
     const missing = local.subnet ? "endpoint" : "spec.podCIDR";

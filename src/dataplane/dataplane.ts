@@ -5,11 +5,12 @@ import type { IP } from "../net/ip.ts";
 import type { Desired } from "../mesh/desired.ts";
 import type { Encapsulator } from "../mesh/encapsulation.ts";
 import type { Connection } from "../netlink/connection.ts";
-import type { Subsystem } from "../netlink/events.ts";
+import type { KernelEvents, Subsystem } from "../netlink/events.ts";
 import type { Link } from "../netlink/link.ts";
 import type { RouteEntry } from "../netlink/route.ts";
 import type { RuleEntry } from "../netlink/rule.ts";
 import type { DiffOptions } from "../wireguard/diff.ts";
+import { concernsMesh, type Stake } from "./concerns.ts";
 import type { Device, DeviceReport } from "./device.ts";
 import type { FirewallApplier } from "./firewall/applier.ts";
 import { Host } from "./host.ts";
@@ -28,7 +29,7 @@ import {
 } from "./resolve.ts";
 import { RouteApplier } from "./routes.ts";
 import { RuleApplier } from "./rules.ts";
-import { Tunnel, type TunnelState } from "./tunnel.ts";
+import { Tunnel, TUNNEL_DEVICES, type TunnelState } from "./tunnel.ts";
 
 export interface Parts {
   /** To rtnetlink. */
@@ -86,6 +87,8 @@ export class Dataplane {
   readonly #tunnel: Tunnel | undefined;
   /** Index of the interface whose device is known. */
   #kilo: number | undefined;
+  /** Undefined: nothing was prepared yet. */
+  #stake: Stake | undefined;
   #hasTakenOver = false;
   #resolution: Resolution | undefined;
 
@@ -98,6 +101,11 @@ export class Dataplane {
     this.#routes = new RouteApplier(connection);
     this.#rules = new RuleApplier(connection);
     this.#tunnel = encapsulator && new Tunnel(this.host, encapsulator);
+  }
+
+  /** May these events have changed something we made, or build on? */
+  isConcern(events: KernelEvents): boolean {
+    return concernsMesh(events, this.#stake);
   }
 
   /** Look at this again at the next reconcile. */
@@ -124,18 +132,35 @@ export class Dataplane {
     this.#tunnel?.invalidate();
   }
 
-  /** Finds or makes the devices. Without a private address on this host nothing is encapsulated. */
-  prepare({ privateAddress }: { readonly privateAddress: IP | undefined }): Ground {
+  /**
+   * Finds or makes the devices. Without a private address on this host nothing is encapsulated; the
+   * source is the address that routes prefer.
+   */
+  prepare(
+    own: { readonly privateAddress: IP | undefined; readonly source?: IP | undefined },
+  ): Ground {
+    const { privateAddress, source } = own;
     const kilo = ensureInterface(this.host, this.#settings.interface);
     if (kilo?.index !== this.#kilo) this.device.invalidate();
     this.#kilo = kilo?.index;
     const holder = privateAddress && this.host.holderOf(privateAddress);
+    const tunnel = holder && this.#tunnel?.ensure(holder);
+    const addresses = [privateAddress, source].filter((ip) => ip !== undefined);
+    this.#stake = this.#stakeIn({ holder, addresses });
     return {
       kilo,
       private: holder,
-      tunnel: holder && this.#tunnel?.ensure(holder),
+      tunnel,
       warnings: interfaceWarnings(this.host, this.#settings.interface),
     };
+  }
+
+  #stakeIn(on: { readonly holder: Link | undefined; readonly addresses: readonly IP[] }): Stake {
+    const { links, underlay } = this.host;
+    const names = new Set([this.#settings.interface.name, ...TUNNEL_DEVICES]);
+    const own = links.filter(({ name }) => names.has(name));
+    const devices = [...own, underlay, on.holder].flatMap((link) => link?.index ?? []);
+    return { names, devices: new Set(devices), addresses: on.addresses };
   }
 
   /**

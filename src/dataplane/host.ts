@@ -49,7 +49,8 @@ export class Host {
   /** The device of the default route; none if there is no such route, or it is a multipath one. */
   get underlay(): Link | undefined {
     const [first] = this.defaultRoutes;
-    return this.links.find(({ index }) => index === first?.oif);
+    if (first?.oif === undefined) return undefined;
+    return this.#firstOf(new Set([first.oif]));
   }
 
   link(name: string): Link | undefined {
@@ -65,7 +66,15 @@ export class Host {
     const holders = new Set(
       this.addresses.filter(({ prefix }) => equalIP(prefix.ip, ip)).map(({ index }) => index),
     );
-    return this.links.find(({ index }) => holders.has(index));
+    return this.#firstOf(holders);
+  }
+
+  /** The first of these devices. One that came unnoticed makes all be read again. */
+  #firstOf(indices: ReadonlySet<number>): Link | undefined {
+    const known = this.links.filter(({ index }) => indices.has(index));
+    if (known.length === indices.size) return known[0];
+    this.#links = undefined;
+    return this.links.find(({ index }) => indices.has(index));
   }
 
   /** Makes a device that needs nothing but its kind; one of that name may be there already. */

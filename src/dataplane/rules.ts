@@ -2,7 +2,8 @@
 
 import { KILO_TABLE, ROUTE_PROTOCOL } from "../net/route.ts";
 import type { Connection } from "../netlink/connection.ts";
-import { addRule, deleteRule, listRules, type RuleEntry } from "../netlink/rule.ts";
+import type { Message } from "../netlink/message.ts";
+import { addRule, deleteRule, listRules, parseRule, type RuleEntry } from "../netlink/rule.ts";
 import { Applier, type Change, type Result } from "./applier.ts";
 import { ruleIdentity } from "./resolve.ts";
 
@@ -51,6 +52,11 @@ export class RuleApplier {
       rule.protocol === ROUTE_PROTOCOL || !this.#tookOver && isOriginals(rule)
     );
   }
+}
+
+/** May this event have changed a rule of ours? */
+export function concernsRules(event: Message): boolean {
+  return parseRule(event)?.protocol === ROUTE_PROTOCOL;
 }
 
 function isOriginals({ protocol, table }: RuleEntry): boolean {

@@ -15,6 +15,8 @@ const IPIP_DEVICE = "tunl0";
 const FLANNEL_DEVICE = "flannel.1";
 const CILIUM_DEVICE = "cilium_tunl";
 const CILIUM_HOST = "cilium_host";
+/** Names of all devices that matter here, ours or not. */
+export const TUNNEL_DEVICES = [IPIP_DEVICE, FLANNEL_DEVICE, CILIUM_DEVICE, CILIUM_HOST] as const;
 /** Bytes that IPIP adds to a packet: an IPv4 header. */
 const IPIP_OVERHEAD = 20;
 

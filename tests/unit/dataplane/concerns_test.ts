@@ -1,0 +1,77 @@
+import assert from "node:assert/strict";
+import { concernsMesh, type Stake } from "../../../src/dataplane/concerns.ts";
+import { parseIP } from "../../../src/net/ip.ts";
+import { parsePrefix } from "../../../src/net/prefix.ts";
+import { addAddress } from "../../../src/netlink/address.ts";
+import type { Subsystem } from "../../../src/netlink/events.ts";
+import { createLink, setLink } from "../../../src/netlink/link.ts";
+import {
+  type Message,
+  readMessages,
+  type Request,
+  writeMessage,
+} from "../../../src/netlink/message.ts";
+import { addRule } from "../../../src/netlink/rule.ts";
+import { Writer } from "../../../src/netlink/writer.ts";
+
+const STAKE: Stake = {
+  names: new Set(["kilo0", "tunl0"]),
+  devices: new Set([2, 7]),
+  addresses: [parseIP("10.1.0.11")!],
+};
+
+/** Requests look like the events they cause. */
+function event(request: Request): Message {
+  const out = new Writer();
+  writeMessage(out, request, { sequence: 0, flags: 0 });
+  return readMessages(out.bytes())[0]!;
+}
+
+function concerns(subsystem: Subsystem, request: Request) {
+  return concernsMesh({ subsystem, messages: [event(request)], overflow: false }, STAKE);
+}
+
+Deno.test("concernsMesh() knows our devices by name and by index", () => {
+  assert.ok(concerns("link", createLink({ name: "tunl0", kind: "ipip" })));
+  assert.ok(!concerns("link", createLink({ name: "veth9", kind: "veth" })));
+  const named = (index: number): Request => ({
+    ...setLink({ index, name: "" }, {}),
+    write(out) {
+      createLink({ name: "renamed", kind: "" }).write(out);
+      out.view.setInt32(20, index, true);
+    },
+  });
+  assert.ok(concerns("link", named(7)));
+  assert.ok(!concerns("link", named(8)));
+});
+
+Deno.test("concernsMesh() knows addresses by their device, and ours wherever they are", () => {
+  const address = (index: number, text: string) =>
+    addAddress({ index, prefix: parsePrefix(text)! });
+  assert.ok(concerns("address", address(7, "10.99.0.1/24")));
+  assert.ok(concerns("address", address(9, "10.1.0.11/24")));
+  assert.ok(!concerns("address", address(9, "10.1.0.12/24")));
+  assert.ok(!concerns("address", address(9, "fe80::1/64")));
+});
+
+Deno.test("concernsMesh() knows policy rules by their protocol", () => {
+  const rule = (protocol: number) =>
+    addRule({
+      ...{ family: 4, priority: 9, src: undefined, iif: undefined, table: 1107, protocol },
+      dst: parsePrefix("10.0.0.1/32")!,
+    });
+  assert.ok(concerns("rule", rule(107)));
+  assert.ok(!concerns("rule", rule(0)));
+});
+
+Deno.test("concernsMesh() takes everything for a concern that it cannot tell", () => {
+  const foreign = createLink({ name: "veth9", kind: "veth" });
+  assert.ok(
+    concernsMesh({ subsystem: "link", messages: [event(foreign)], overflow: false }, undefined),
+  );
+  for (const subsystem of ["link", "address", "route", "rule", "nftables"] as const) {
+    assert.ok(concernsMesh({ subsystem, messages: [], overflow: true }, STAKE));
+    const message = { ...event(foreign), payload: new DataView(new ArrayBuffer(1)) };
+    assert.ok(concernsMesh({ subsystem, messages: [message], overflow: false }, STAKE), subsystem);
+  }
+});
