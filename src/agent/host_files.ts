@@ -8,10 +8,14 @@ import { writeConflist } from "./cni.ts";
 import { ensureForwarding } from "./forwarding.ts";
 import type { AgentOptions } from "./options.ts";
 
+/** Milliseconds after which a file that is open for writing is looked at all the same. */
+const SILENCE = 200;
+
 export class HostFiles implements Disposable {
   readonly #options: AgentOptions;
   readonly #host: Host;
   readonly #watch: DirectoryWatch;
+  #silence: number | undefined;
   #warnings: readonly string[] = [];
 
   /** `changed` is called when the CNI configuration, or its directory, is touched. */
@@ -23,8 +27,10 @@ export class HostFiles implements Disposable {
     this.#host = host;
     const slash = options.cniPath.lastIndexOf("/");
     const file = options.cniPath.slice(slash + 1);
-    this.#watch = new DirectoryWatch(options.cniPath.slice(0, slash) || ".", ({ name }) => {
-      if (name === undefined || name === file) changed();
+    this.#watch = new DirectoryWatch(options.cniPath.slice(0, slash) || ".", (event) => {
+      if (event.name !== undefined && event.name !== file) return;
+      clearTimeout(this.#silence);
+      this.#silence = setTimeout(changed, event.writing ? SILENCE : 0);
     });
   }
 
@@ -53,6 +59,7 @@ export class HostFiles implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    clearTimeout(this.#silence);
     this.#watch[Symbol.dispose]();
   }
 }

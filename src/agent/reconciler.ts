@@ -6,6 +6,7 @@ import type { Desired } from "../mesh/desired.ts";
 import type { Moment } from "../mesh/staleness.ts";
 import type { IP } from "../net/ip.ts";
 import type { Key } from "../net/key.ts";
+import { describeError } from "../net/text.ts";
 import { Alarms } from "./alarms.ts";
 import { Handshakes } from "./handshakes.ts";
 import { HostFiles } from "./host_files.ts";
@@ -28,6 +29,8 @@ type Reason =
   | "look"
   /** A node may have gone stale, or there is something else to warn of. */
   | "members"
+  /** Repair again what somebody else kept undoing. */
+  | "truce"
   /** Look at everything. */
   | "resync"
   /** The last round failed, or left something for later. */
@@ -63,12 +66,16 @@ export class Reconciler {
   readonly #files: HostFiles;
   /** What others changed since the last round. */
   readonly #doubts = new Set<Doubt | "CNI">();
-  readonly #truce = new Truce<Doubt | "CNI">();
-  readonly #warn: (present: Iterable<string>) => unknown;
+  readonly #truce = new Truce<Doubt | "CNI">({ address: ["link"], route: ["link", "address"] });
+  readonly #warn: ReturnType<typeof standingWarnings>;
+  /** What the last round had to tell. */
+  #warnings: readonly string[] = [];
   #problems: readonly unknown[] = [];
   /** Changes made since memory was given back. */
   #work = MUCH;
   #retry = FIRST_RETRY;
+  /** Why the last round failed, if it did. */
+  #failure: string | undefined;
 
   constructor(parts: ReconcilerParts) {
     const { options, kernel, log } = parts;
@@ -78,7 +85,7 @@ export class Reconciler {
     this.#warn = standingWarnings(log);
     this.#files = new HostFiles(options, {
       host: kernel.dataplane.host,
-      changed: () => this.#doubt(["CNI"], "files"),
+      changed: () => this.#doubt(this.#truce.isSuspended("CNI") ? [] : ["CNI"], "files"),
     });
   }
 
@@ -99,14 +106,14 @@ export class Reconciler {
 
   /** Others changed something in the kernel. */
   kernelChanged(doubts: readonly Doubt[]): void {
-    for (const doubt of doubts) this.#parts.kernel.dataplane.invalidate(doubt);
-    this.#doubt(doubts, "kernel");
+    const open = doubts.filter((doubt) => !this.#truce.isSuspended(doubt));
+    for (const doubt of open) this.#parts.kernel.dataplane.invalidate(doubt);
+    this.#doubt(open, "kernel");
   }
 
   #doubt(doubts: readonly (Doubt | "CNI")[], reason: Reason): void {
-    const open = doubts.filter((doubt) => !this.#truce.isSuspended(doubt));
-    for (const doubt of open) this.#doubts.add(doubt);
-    if (open.length > 0) this.#trigger.mark(reason);
+    for (const doubt of doubts) this.#doubts.add(doubt);
+    if (doubts.length > 0) this.#trigger.mark(reason);
   }
 
   /** Ends {@link run} after the round that is under way. */
@@ -126,11 +133,12 @@ export class Reconciler {
       this.#setAlarms(reasons);
       try {
         await this.#round(reasons);
-        this.#retry = FIRST_RETRY;
+        this.#succeeded();
       } catch (error) {
         this.#failed(error);
       }
       this.#alarms.set("members", this.#members.nextExpiry(now()));
+      this.#alarms.set("truce", this.#truce.nextResume(performance.now()));
     }
   }
 
@@ -141,31 +149,41 @@ export class Reconciler {
     this.#alarms.set("look", LOOK_PERIOD * Math.max(1, this.#mesh.peerCount / PEERS_A_LOOK));
   }
 
+  #succeeded(): void {
+    if (this.#failure !== undefined) this.#parts.log.info("reconciling succeeds again");
+    this.#failure = undefined;
+    this.#retry = FIRST_RETRY;
+  }
+
+  /** However often it fails for one reason, that is said once. */
   #failed(error: unknown): void {
     const { kernel, log, options } = this.#parts;
-    log.error("reconciling failed, trying again", { error });
+    const failure = describeError(error);
+    if (failure !== this.#failure) log.error("reconciling failed, trying again", { error });
+    this.#failure = failure;
     kernel.dataplane.invalidateAll();
     this.#alarms.set("again", this.#retry);
     this.#retry = Math.min(this.#retry * 2, options.resyncPeriod);
   }
 
   async #round(reasons: ReadonlySet<Reason>): Promise<void> {
-    if (isOnly(reasons, ["idle"])) return this.#rest();
-    const doubts = [...this.#doubts];
+    if (isOnly(reasons, ["idle"]) && !this.#failure) return this.#rest();
+    if (reasons.has("truce")) this.#resume();
+    const doubts = new Set(this.#doubts);
     this.#doubts.clear();
     if (this.#expire()) this.#mesh.forget();
-    else if (isOnly(reasons, ["members"])) return this.#tell();
+    else if (isOnly(reasons, ["members"]) && !this.#failure) return this.#tell();
     this.#lookAgain(reasons);
 
     const { kernel } = this.#parts;
     const before = kernel.writes;
     const prepared = await this.#mesh.prepare();
     if (typeof prepared === "string") return this.#tell([prepared]);
-    const isTending = reasons.has("resync") || reasons.has("files");
+    const isTending = reasons.has("resync") || doubts.has("CNI");
     const written = isTending ? await this.#files.tend(prepared.local) : 0;
     const applied = await this.#mesh.apply(prepared);
     if (typeof applied === "string") return this.#tell([applied]);
-    if (isOnly(reasons, ["kernel", "files"]) && kernel.writes + written > before) {
+    if (isOnly(reasons, ["kernel", "files", "truce"]) && kernel.writes + written > before) {
       this.#truce.repaired(doubts, performance.now());
     }
     this.#followUp(applied);
@@ -182,11 +200,19 @@ export class Reconciler {
     return expired.length > 0;
   }
 
+  /** Looks at what was left alone long enough. */
+  #resume(): void {
+    for (const kind of this.#truce.resume(performance.now())) {
+      if (kind !== "CNI") this.#parts.kernel.dataplane.invalidate(kind);
+      this.#doubts.add(kind);
+    }
+  }
+
   #lookAgain(reasons: ReadonlySet<Reason>): void {
     const { kernel: { dataplane }, addresses, resolver } = this.#parts;
     if (reasons.has("look")) dataplane.invalidate("wireguard");
     if (!reasons.has("resync")) return;
-    this.#truce.resume();
+    this.#truce.resumeAll();
     dataplane.invalidateAll();
     addresses.refresh();
     resolver.refresh();
@@ -212,18 +238,23 @@ export class Reconciler {
   }
 
   /** Logs what is wrong now and was not before. */
-  #tell(warnings: readonly string[] = []): void {
+  #tell(warnings: readonly string[] = this.#warnings): void {
     const { backend, addresses, resolver } = this.#parts;
-    this.#warn([
-      backend.cluster().problems.map(({ text }) => text),
-      addresses.problem ?? [],
-      [...resolver.failures()].map(([name, why]) => `DNS name ${name}: ${why}`),
-      this.#files.warnings,
-      this.#truce.contested(performance.now()).map((kind) =>
-        `something else keeps undoing our changes (${kind}): now they are repaired at resyncs only`
-      ),
-      warnings,
-    ].flat());
+    const time = performance.now();
+    this.#warnings = warnings;
+    this.#warn(
+      [
+        backend.cluster().problems.map(({ text }) => text),
+        addresses.problem ?? [],
+        [...resolver.failures()].map(([name, why]) => `DNS name ${name}: ${why}`),
+        this.#files.warnings,
+        this.#truce.contested(time).map((kind) =>
+          `something else keeps undoing our changes (${kind}): they are repaired less and less often`
+        ),
+        warnings,
+      ].flat(),
+      time,
+    );
   }
 }
 

@@ -1,49 +1,92 @@
 /**
  * Somebody else may hold another opinion of what is ours, and undo each of our repairs at once. So
- * only so many repairs are made in a row; then that kind of thing is left alone until the next
- * resync, when it is repaired again.
+ * only so many repairs are made in a row; then that kind of thing is left alone for a while, each
+ * time twice as long, at most until the next resync.
  */
 
-/** Repairs of one kind within the window that make a war. */
+/** Repairs of one kind within the window that make a pause. */
 const LIMIT = 20;
 /** Milliseconds. */
 const WINDOW = 10_000;
-/** Milliseconds without another war after which it is over. */
+/** Milliseconds: enough for a program that only wants to be sure it has flushed everything. */
+const FIRST_PAUSE = 500;
+/** Milliseconds after a pause in which another one belongs to the same war. */
 const MEMORY = 10 * 60_000;
 
+interface Front {
+  /** When it was repaired lately, in milliseconds. */
+  repairs: number[];
+  isSuspended: boolean;
+  /** Length and end of the last pause, in milliseconds. */
+  pause: number;
+  until: number;
+}
+
 export class Truce<Kind extends string> {
-  /** When each kind was repaired, in milliseconds. */
-  readonly #repairs = new Map<Kind, number[]>();
-  readonly #suspended = new Set<Kind>();
-  /** When each kind was suspended last. */
-  readonly #wars = new Map<Kind, number>();
+  readonly #fronts = new Map<Kind, Front>();
+  readonly #causes: Readonly<Partial<Record<Kind, readonly Kind[]>>>;
+
+  /** `causes`: what each kind changes with, without anybody having meant it. */
+  constructor(causes: Readonly<Partial<Record<Kind, readonly Kind[]>>>) {
+    this.#causes = causes;
+  }
 
   /** Somebody changed these kinds of things, and we changed them back. */
-  repaired(kinds: Iterable<Kind>, now: number): void {
+  repaired(kinds: ReadonlySet<Kind>, now: number): void {
     for (const kind of kinds) {
-      const recent = (this.#repairs.get(kind) ?? []).filter((time) => now - time < WINDOW);
-      recent.push(now);
-      this.#repairs.set(kind, recent);
-      if (recent.length < LIMIT) continue;
-      this.#suspended.add(kind);
-      this.#wars.set(kind, now);
+      if (this.#causes[kind]?.some((cause) => kinds.has(cause))) continue;
+      const front = this.#front(kind);
+      front.repairs = [...front.repairs.filter((time) => now - time < WINDOW), now];
+      if (front.repairs.length < LIMIT) continue;
+      const isSameWar = now - front.until < MEMORY;
+      front.pause = isSameWar ? front.pause * 2 : FIRST_PAUSE;
+      front.until = now + front.pause;
+      front.isSuspended = true;
+      front.repairs = [];
     }
   }
 
   /** Is this kind to be left alone? */
   isSuspended(kind: Kind): boolean {
-    return this.#suspended.has(kind);
+    return [kind, ...this.#causes[kind] ?? []]
+      .some((each) => this.#fronts.get(each)?.isSuspended);
+  }
+
+  /** Milliseconds until the next pause is over; undefined: there is none. */
+  nextResume(now: number): number | undefined {
+    const ends = [...this.#fronts.values()].flatMap((front) =>
+      front.isSuspended ? front.until : []
+    );
+    return ends.length === 0 ? undefined : Math.max(0, Math.min(...ends) - now);
+  }
+
+  /** Ends the pauses that are over and returns the kinds to be repaired now. */
+  resume(now: number): Kind[] {
+    const over = [...this.#fronts].filter(([, { isSuspended, until }]) =>
+      isSuspended && now >= until
+    );
+    for (const [, front] of over) front.isSuspended = false;
+    return over.map(([kind]) => kind);
   }
 
   /** Everything may be repaired again. */
-  resume(): void {
-    this.#suspended.clear();
-    this.#repairs.clear();
+  resumeAll(): void {
+    for (const front of this.#fronts.values()) front.isSuspended = false;
   }
 
-  /** The kinds that were fought over lately. */
+  /** The kinds that were fought over lately: one pause was not enough. */
   contested(now: number): Kind[] {
-    for (const [kind, time] of this.#wars) if (now - time >= MEMORY) this.#wars.delete(kind);
-    return [...this.#wars.keys()];
+    return [...this.#fronts]
+      .filter(([, { pause, until }]) => pause > FIRST_PAUSE && now - until < MEMORY)
+      .map(([kind]) => kind);
+  }
+
+  #front(kind: Kind): Front {
+    let front = this.#fronts.get(kind);
+    if (!front) {
+      front = { repairs: [], isSuspended: false, pause: 0, until: -Infinity };
+      this.#fronts.set(kind, front);
+    }
+    return front;
   }
 }

@@ -19,6 +19,8 @@ import {
 import { takeOver } from "./takeover.ts";
 
 const FAMILIES = [4, 6] as const;
+/** How often both are tried before one of them is taken for absent. */
+const ATTEMPTS = 3;
 
 /**
  * `withheld`: where nothing is masqueraded yet, nothing shall be, so that on a start from nothing the
@@ -119,7 +121,7 @@ export class FirewallApplier {
   #change(wish: Firewall, masquerade: Masquerade): readonly Change[] {
     this.invalidate();
     try {
-      const changes = this.#changeFamilies(FAMILIES, wish, masquerade);
+      const changes = this.#changeBoth(wish, masquerade);
       this.#ipv6Problem = undefined;
       return changes;
     } catch (error) {
@@ -128,6 +130,18 @@ export class FirewallApplier {
       const changes = this.#changeFamilies([4], wish, masquerade);
       this.#ipv6Problem = error;
       return changes;
+    }
+  }
+
+  /** Again if something is gone that was there a moment before: somebody deletes our tables. */
+  #changeBoth(wish: Firewall, masquerade: Masquerade): readonly Change[] {
+    for (let attempt = 1;; attempt++) {
+      try {
+        return this.#changeFamilies(FAMILIES, wish, masquerade);
+      } catch (error) {
+        const isGone = error instanceof NetlinkError && error.isNotFound();
+        if (!isGone || attempt === ATTEMPTS) throw error;
+      }
     }
   }
 

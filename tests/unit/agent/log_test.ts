@@ -75,10 +75,13 @@ Deno.test("openLog() writes no key, wherever it stands", () => {
 Deno.test("standingWarnings() logs each text when it appears, and again after it ceased", () => {
   const lines = logged("info", () => {
     const report = standingWarnings(openLog("kilo"));
-    assert.deepEqual(report(["a", "b", "a"]), ["a", "b"]);
-    assert.deepEqual(report(["b", "a"]), []);
-    assert.deepEqual(report(["b"]), []);
-    assert.deepEqual(report(["a", "b"]), ["a"]);
+    assert.deepEqual(report(["a", "b", "a"], 0), ["a", "b"]);
+    assert.deepEqual(report(["b", "a"], 1000), []);
+    assert.deepEqual(report(["b"], 30_000), []);
+    assert.deepEqual(report(["a", "b"], 39_999), [], "it only comes and goes");
+    assert.deepEqual(report(["b"], 50_000), []);
+    assert.deepEqual(report(["b"], 55_000), []);
+    assert.deepEqual(report(["a", "b"], 60_000), ["a"]);
   });
   assert.deepEqual(lines.map(({ level, msg }) => `${level} ${msg}`), [
     "warn a",
