@@ -44,6 +44,12 @@ export const PARTS: readonly Part[] = [
     run: async () => (await build(), await denoTest("lab", { parallel: 4 })),
   },
   {
+    name: "drift",
+    about: "what others alter behind the agent's back",
+    namespaces: NET_PARTS,
+    run: async () => (await build(), await denoTest("drift")),
+  },
+  {
     name: "lossless",
     about: "packets under way while agents, Peers and Nodes come, change and go",
     namespaces: ["libmnl", "gcc", "headers"],

@@ -120,6 +120,12 @@ export class Namespace {
     return await this.exec(["sh", "-e"], text);
   }
 
+  /** The processes of this name that live in its network. */
+  processes(name: string): number[] {
+    return [...Deno.readDirSync("/proc")].map((entry) => Number(entry.name))
+      .filter((pid) => pid > 0 && networkOf(pid) === this.#network && nameOf(pid) === name);
+  }
+
   /** Ends every process that lives in one of these network namespaces, whoever started it. */
   static async end(namespaces: readonly Namespace[]): Promise<void> {
     const ours = new Set(namespaces.map((namespace) => namespace.#network));
@@ -139,6 +145,14 @@ function networkOf(pid: number): string | undefined {
     return Deno.readLinkSync(`/proc/${pid}/ns/net`);
   } catch {
     return undefined; // the process is gone
+  }
+}
+
+function nameOf(pid: number): string | undefined {
+  try {
+    return Deno.readTextFileSync(`/proc/${pid}/comm`).trimEnd();
+  } catch {
+    return undefined;
   }
 }
 

@@ -1,0 +1,71 @@
+/** WireGuard tells nobody what is changed: the agent looks every 5 s. */
+
+import assert from "node:assert/strict";
+import type { DeviceState } from "../../src/net/device.ts";
+import { formatPrefix } from "../../src/net/prefix.ts";
+import { generatePrivateKey, publicKeyOf } from "../../src/wireguard/key.ts";
+import { userspaceClient } from "../../src/wireguard/userspace.ts";
+import { mesh, podsReach } from "../lab/mesh.ts";
+import type { LabNode } from "../lab/node.ts";
+import { waitFor } from "../lab/wait.ts";
+import { hasKernelWireGuard } from "../lab/wireguard.ts";
+
+/** Milliseconds between two looks, and what a look and its repair may take. */
+const LOOK = 5000;
+const REPAIR = 1000;
+
+Deno.test({
+  name: "what `wg set` changes is changed back by the next look",
+  ignore: await hasKernelWireGuard(), // it is read here as userspace devices are
+  fn: async () => {
+    await using lab = await mesh(["berlin-1", "tokyo-1", "office-1"]);
+    const [berlin, tokyo, office] = lab.nodes as [LabNode, LabNode, LabNode];
+    await lab.waitFor("pods reach each other", () => podsReach(lab.nodes));
+    const directory = berlin.namespace.path("/run/wireguard");
+    const device = userspaceClient("kilo0", { directory });
+    const right = essence(await device.read());
+    const [tokyoKey, officeKey] = [await keyOf(tokyo), await keyOf(office)];
+    const stranger = await publicKeyOf(generatePrivateKey());
+
+    const damage: readonly (readonly [what: string, name: keyof Essence, command: string])[] = [
+      ["a peer removed", "keys", `peer ${tokyoKey} remove`],
+      ["a peer added", "keys", `peer ${stranger} allowed-ips 10.88.0.0/16`],
+      ["an allowed IP taken away", "allowedIPs", `peer ${officeKey} allowed-ips 10.4.0.2/32`],
+      ["the port", "port", "listen-port 4444"],
+      ["the private key", "privateKey", "private-key /dev/stdin"],
+    ];
+    for (const [, , command] of damage) {
+      const input = command.startsWith("private-key") ? generatePrivateKey() : "";
+      await berlin.exec(["wg", "set", "kilo0", ...command.split(" ")], input);
+    }
+    const start = performance.now();
+    const wrong = essence(await device.read());
+    for (const [what, name] of damage) assert.notEqual(wrong[name], right[name], what);
+    await waitFor("all is as it was", async () => {
+      const is = essence(await device.read());
+      return JSON.stringify(is) === JSON.stringify(right);
+    });
+    const time = performance.now() - start;
+    console.log(`measured: ${damage.map(([what]) => what).join(", ")}: ${time.toFixed(0)} ms`);
+    assert.ok(time < LOOK + REPAIR, `${time} ms`);
+    await lab.waitFor("pods reach each other", () => podsReach(lab.nodes));
+  },
+});
+
+type Essence = Readonly<Record<"keys" | "allowedIPs" | "port" | "privateKey", string>>;
+
+function essence({ peers, listenPort, privateKey }: DeviceState): Essence {
+  const allowed = peers.map(({ publicKey, allowedIPs }) =>
+    `${publicKey} ${allowedIPs.map(formatPrefix).sort().join(" ")}`
+  );
+  return {
+    keys: peers.map(({ publicKey }) => publicKey).sort().join(" "),
+    allowedIPs: allowed.sort().join("\n"),
+    port: `${listenPort}`,
+    privateKey: privateKey ?? "",
+  };
+}
+
+async function keyOf(node: LabNode): Promise<string> {
+  return (await node.status()).key!;
+}
