@@ -15,6 +15,7 @@ import { generatePresharedKey } from "../../src/wireguard/key.ts";
 import { fetchKernel, type Kernel } from "./debian.ts";
 import { type Guest, type GuestNode, GuestWorld } from "./guests.ts";
 import { VirtualMachine } from "./machine.ts";
+import { carried, device, routing, wgShow } from "./observe.ts";
 
 /** Two nodes in one location, one alone; kg makes `tunl0` on the first two. */
 const WORLD: World = {
@@ -90,25 +91,13 @@ async function everyPodReachesEveryOther(world: GuestWorld): Promise<void> {
 
 async function interfacesAreMade({ nodes: [berlin1, berlin2, tokyo] }: GuestWorld): Promise<void> {
   const kilo = { kind: "wireguard", mtu: 1420, up: true };
-  assert.deepEqual(await device(berlin1, "kilo0"), { ...kilo, addresses: ["10.4.0.1/16"] });
-  assert.deepEqual(await device(tokyo, "kilo0"), { ...kilo, addresses: ["10.4.0.2/16"] });
-  assert.equal((await device(berlin2, "kilo0")).up, false);
+  assert.deepEqual(await device(berlin1!, "kilo0"), { ...kilo, addresses: ["10.4.0.1/16"] });
+  assert.deepEqual(await device(tokyo!, "kilo0"), { ...kilo, addresses: ["10.4.0.2/16"] });
+  assert.equal((await device(berlin2!, "kilo0")).up, false);
   const tunnel = { kind: "ipip", mtu: 1480, up: true };
-  assert.deepEqual(await device(berlin1, "tunl0"), { ...tunnel, addresses: ["10.42.1.1/32"] });
-  assert.deepEqual(await device(berlin2, "tunl0"), { ...tunnel, addresses: ["10.42.2.1/32"] });
-  assert.deepEqual(await device(tokyo, "tunl0"), { ...tunnel, addresses: ["10.42.3.1/32"] });
-}
-
-async function device(node: Guest | undefined, name: string) {
-  const [link] = JSON.parse(await node!.script(`ip -d -j address show dev ${name}`));
-  return {
-    kind: link.linkinfo.info_kind,
-    mtu: link.mtu,
-    up: link.flags.includes("UP"),
-    addresses: link.addr_info.map(
-      ({ local, prefixlen }: { local: string; prefixlen: number }) => `${local}/${prefixlen}`,
-    ),
-  };
+  assert.deepEqual(await device(berlin1!, "tunl0"), { ...tunnel, addresses: ["10.42.1.1/32"] });
+  assert.deepEqual(await device(berlin2!, "tunl0"), { ...tunnel, addresses: ["10.42.2.1/32"] });
+  assert.deepEqual(await device(tokyo!, "tunl0"), { ...tunnel, addresses: ["10.42.3.1/32"] });
 }
 
 async function wgShowsTheOther({ nodes: [berlin1, , tokyo] }: GuestWorld): Promise<void> {
@@ -129,22 +118,6 @@ async function wgShowsTheOther({ nodes: [berlin1, , tokyo] }: GuestWorld): Promi
     allowedIPs: ["10.1.0.11/32", "10.1.0.12/32", "10.4.0.1/32", "10.42.1.0/24", "10.42.2.0/24"],
     keepalive: "off",
   }]);
-}
-
-/** What `wg show kilo0 dump` prints. */
-async function wgShow(node: Guest) {
-  const [first = "", ...lines] = (await node.script("wg show kilo0 dump")).trimEnd().split("\n");
-  const [, key, port] = first.split("\t");
-  const peers = lines.map((line) => {
-    const [key, presharedKey, endpoint, ips, handshake, received, sent, keepalive] = line.split(
-      "\t",
-    );
-    return {
-      ...{ key, presharedKey, endpoint, keepalive, allowedIPs: ips!.split(",").sort() },
-      session: { handshake: Number(handshake), received: Number(received), sent: Number(sent) },
-    };
-  });
-  return { key, port, peers };
 }
 
 async function routesAreThere({ nodes: [berlin1, berlin2, tokyo] }: GuestWorld): Promise<void> {
@@ -171,13 +144,6 @@ async function routesAreThere({ nodes: [berlin1, berlin2, tokyo] }: GuestWorld):
     "10.42.1.0/24 via 10.4.0.1 dev kilo0 src 10.2.0.31 onlink",
     "10.42.2.0/24 via 10.4.0.1 dev kilo0 src 10.2.0.31 onlink",
   ]);
-}
-
-/** Our routes and rules. */
-async function routing(node: Guest): Promise<string[]> {
-  const text = await node.script("ip route show table all proto 107; ip rule");
-  const lines = text.split("\n").map((line) => line.replace(/^\d+:\s*/, "").trim());
-  return lines.filter((line) => / via | proto 107$/.test(line)).sort();
 }
 
 async function firewallIsThere({ nodes: [berlin1] }: GuestWorld): Promise<void> {
@@ -214,12 +180,6 @@ async function packetsAreWrapped({ machines, nodes }: GuestWorld): Promise<void>
   const [nowSealed = NaN, nowClear] = await counters();
   assert.ok(nowSealed >= sealed + 10, `${nowSealed - sealed} packets on the internet`);
   assert.equal(nowClear, clear);
-}
-
-/** Packets received and sent by the tunnel device. */
-async function carried(node: Guest): Promise<number[]> {
-  const [{ stats64: { rx, tx } }] = JSON.parse(await node.script("ip -s -j link show tunl0"));
-  return [rx.packets, tx.packets];
 }
 
 async function strangersAreRefused({ machines, nodes: [berlin1] }: GuestWorld): Promise<void> {
