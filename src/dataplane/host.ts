@@ -124,8 +124,8 @@ export class Host {
 
 function listDefaultRoutes(connection: Connection): RouteEntry[] {
   return ([4, 6] as const).flatMap((family) =>
-    listRoutes(connection, { family, table: RT_TABLE_MAIN })
-      .filter(({ dst, protocol }) => dst.bits === 0 && protocol !== ROUTE_PROTOCOL)
+    listRoutes(connection, { family, table: RT_TABLE_MAIN, bits: 0 })
+      .filter(({ protocol }) => protocol !== ROUTE_PROTOCOL)
       .sort((a, b) => a.metric - b.metric)
   );
 }

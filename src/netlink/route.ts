@@ -217,9 +217,15 @@ export function parseRoute(message: Message): RouteEntry | undefined {
 /** The routes of one address family, of one table or one protocol if asked for. */
 export function listRoutes(
   connection: Connection,
-  filter: { readonly family: Family; readonly table?: number; readonly protocol?: number },
+  filter: {
+    readonly family: Family;
+    readonly table?: number;
+    readonly protocol?: number;
+    /** Prefix length; not filtered by the kernel, but what has another one is not even decoded. */
+    readonly bits?: number;
+  },
 ): RouteEntry[] {
-  const { family, table, protocol } = filter;
+  const { family, table, protocol, bits } = filter;
   const { header, attribute } = splitTable(table ?? 0);
   const messages = connection.dump({
     kind: "route",
@@ -235,9 +241,15 @@ export function listRoutes(
   });
   // A kernel without IPv6 answers with other families', one before 4.20 or 5.0 does not filter.
   return messages.flatMap((message) => {
+    if (bits !== undefined && destinationBits(message) !== bits) return [];
     const route = parseRoute(message);
     const wanted = route?.dst.ip.family === family && (table ?? route.table) === route.table &&
       (protocol ?? route.protocol) === route.protocol;
     return wanted ? route : [];
   });
+}
+
+/** `rtm_dst_len`, the second byte; undefined if there is none. */
+function destinationBits({ payload }: Message): number | undefined {
+  return payload.byteLength > 1 ? payload.getUint8(1) : undefined;
 }

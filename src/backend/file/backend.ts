@@ -14,8 +14,8 @@ import { Pending } from "./pending.ts";
 import { formatStatus, patched } from "./status.ts";
 import { DirectoryWatch, type FileEvent } from "../../files/watch.ts";
 
-/** Milliseconds for which the events of a burst are gathered. */
-const GATHER = 20;
+/** Milliseconds for which the first events after a rest are gathered: those of one file. */
+const GATHER = 2;
 /** Between two rounds of work passes so many times what they take: 5 % of a core at most. */
 const LEISURE = 20;
 /** Milliseconds that this may make anybody wait for a file they wrote. */
