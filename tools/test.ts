@@ -3,9 +3,10 @@
  * not pass is counted as failed, and nothing is tried twice. The last line is `N passed, N failed`.
  */
 
+import { apiServerProgram } from "../tests/k8s/program.ts";
 import { build } from "./build.ts";
 import { check } from "./check.ts";
-import { isRoot, type PartName, provisionLab } from "./provision.ts";
+import { isRoot, type PartName, provision, provisionLab } from "./provision.ts";
 import { type Outcome, readOutcome } from "./outcome.ts";
 import { bold, CHILD_ENV, dim, duration, green, main, red, Refusal, yellow } from "./terminal.ts";
 
@@ -61,6 +62,7 @@ export const PARTS: readonly Part[] = [
     namespaces: ["libmnl"],
     run: () => denoTest("static"),
   },
+  { name: "k8s", about: "a real Kubernetes API server, and its faults", run: runKubernetes },
   {
     name: "vm",
     about: "a mesh on a kernel with WireGuard and IPIP, in a virtual machine",
@@ -97,6 +99,17 @@ async function runVectors(): Promise<Outcome> {
   const passed = Number(counts?.[1] ?? 0);
   const failed = Number(counts?.[2] ?? 0);
   return { passed, failed: code !== 0 && failed === 0 ? 1 : failed, skipped: [], output: text };
+}
+
+async function runKubernetes(): Promise<Outcome> {
+  try {
+    await provision(["openssl", "setpriv"]);
+    await apiServerProgram();
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    return { passed: 0, failed: 0, skipped: [`all of k8s: ${error.message}`], output: "" };
+  }
+  return await denoTest("k8s");
 }
 
 async function runCheck(): Promise<Outcome> {

@@ -26,6 +26,12 @@ export class RateLimit {
     return Math.max(0, this.#full - this.#interval * this.#burst - now);
   }
 
+  /** Nobody's turn comes for so many milliseconds; then one after the other, without a burst. */
+  pause(milliseconds: number): void {
+    const empty = this.#now() + milliseconds + this.#interval * (this.#burst - 1);
+    this.#full = Math.max(this.#full, empty);
+  }
+
   /** Waits for its turn. */
   async wait(signal?: AbortSignal): Promise<void> {
     const delay = this.reserve();

@@ -29,6 +29,16 @@ Deno.test("RateLimit lets a burst through, then so many a second", () => {
   assert.deepEqual([1, 2, 3, 4].map(() => limit.reserve()), [0, 0, 0, 200], "no more than a burst");
 });
 
+Deno.test("RateLimit lets nobody through during a pause", () => {
+  let now = 1000;
+  const limit = new RateLimit({ perSecond: 5, burst: 3, now: () => now });
+  limit.pause(1000);
+  assert.deepEqual([limit.reserve(), limit.reserve()], [1000, 1200]);
+  now += 1200;
+  limit.pause(0);
+  assert.equal(limit.reserve(), 200, "nobody twice at one time");
+});
+
 Deno.test("sleep() ends with its signal", async () => {
   const stop = new AbortController();
   const slept = sleep(1e6, stop.signal);

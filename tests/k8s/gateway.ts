@@ -1,0 +1,107 @@
+/**
+ * A reverse proxy in front of the API server, for what a healthy server cannot be brought to do:
+ * cut streams, silence, refusals. What is not spoiled passes unchanged.
+ */
+
+import type { ApiServer } from "./api_server.ts";
+
+export class Gateway implements AsyncDisposable {
+  readonly #target: ApiServer;
+  readonly #http: Deno.HttpClient;
+  readonly #server: Deno.HttpServer<Deno.NetAddr>;
+  readonly #streams = new Set<TransformStreamDefaultController<Uint8Array<ArrayBuffer>>>();
+  /** Every request that came: `GET /api/v1/nodes?limit=1`. */
+  readonly requests: string[] = [];
+  /** Answers instead of the API server; undefined: it may answer. */
+  fault: (request: URL) => Response | undefined = () => undefined;
+  /** Swallows all that streams would bring. */
+  isSilent = false;
+
+  private constructor(
+    target: ApiServer,
+    { hostname, cert, key, http }: {
+      hostname: string;
+      cert: string;
+      key: string;
+      http: Deno.HttpClient;
+    },
+  ) {
+    this.#target = target;
+    this.#http = http;
+    this.#server = Deno.serve(
+      { hostname, port: 0, cert, key, onListen: () => {}, onError: () => bad() },
+      (request) => this.#pass(request),
+    );
+  }
+
+  static async open(target: ApiServer, { hostname = "127.0.0.1" } = {}): Promise<Gateway> {
+    const read = (name: string) => Deno.readTextFile(`${target.directory}/${name}`);
+    const caCerts = [await read("ca.crt")];
+    return new Gateway(target, {
+      hostname,
+      cert: await read("server.crt"),
+      key: await read("server.key"),
+      http: Deno.createHttpClient({ caCerts, http2: false }),
+    });
+  }
+
+  get url(): string {
+    const { hostname, port } = this.#server.addr;
+    return hostname.includes(":") ? `https://[${hostname}]:${port}` : `https://${hostname}:${port}`;
+  }
+
+  /** Breaks all streams that are under way. */
+  cut(): void {
+    for (const stream of this.#streams) stream.error(new Error("cut"));
+    this.#streams.clear();
+  }
+
+  /** The requests that match. */
+  count(pattern: RegExp): number {
+    return this.requests.filter((request) => pattern.test(request)).length;
+  }
+
+  async #pass(request: Request): Promise<Response> {
+    const url = new URL(request.url);
+    this.requests.push(`${request.method} ${url.pathname}${url.search}`);
+    const spoiled = this.fault(url);
+    if (spoiled) return spoiled;
+    const headers = new Headers(request.headers);
+    headers.set("accept-encoding", "identity");
+    headers.delete("host");
+    const answer = await fetch(this.#target.url + url.pathname + url.search, {
+      method: request.method,
+      headers,
+      body: request.method === "GET" ? null : await request.arrayBuffer(),
+      client: this.#http,
+      signal: request.signal,
+    });
+    return new Response(answer.body && this.#follow(answer.body), {
+      status: answer.status,
+      headers: answer.headers,
+    });
+  }
+
+  #follow(body: ReadableStream<Uint8Array<ArrayBuffer>>): ReadableStream<Uint8Array<ArrayBuffer>> {
+    let stream: TransformStreamDefaultController<Uint8Array<ArrayBuffer>>;
+    return body.pipeThrough(
+      new TransformStream({
+        start: (controller) => void this.#streams.add(stream = controller),
+        transform: (chunk, controller) => {
+          if (!this.isSilent) controller.enqueue(chunk);
+        },
+        flush: () => void this.#streams.delete(stream),
+      }),
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.cut();
+    this.#http.close();
+    await this.#server.shutdown();
+  }
+}
+
+function bad(): Response {
+  return new Response("the API server is away", { status: 502 });
+}
