@@ -65,7 +65,7 @@ export class Device {
     if (settled && settled.state === state && settled.wish === wish) {
       return { changed: 0, added: [] };
     }
-    const { wish: cautious, renew, ...again } = this.#young.care(wish, { state, now });
+    const { wish: cautious, renew, ...again } = this.#young.care(wish, { state, ...options });
     const rest = renew.size === 0 ? state : withoutPeers(state, renew);
     const change = diffDevice(cautious, rest, options);
     if (isRemembered && movesRoaming(wish, change)) {

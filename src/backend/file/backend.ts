@@ -20,6 +20,8 @@ const GATHER = 2;
 const LEISURE = 20;
 /** Milliseconds that this may make anybody wait for a file they wrote. */
 const LONGEST_REST = 250;
+/** The same, where all files must be looked at. */
+const LONGEST_WAIT = 2000;
 /** Milliseconds after which a file that is open for writing is read all the same. */
 const SILENCE = 200;
 /** Milliseconds until a directory that cannot be listed is tried again. */
@@ -133,7 +135,8 @@ export class FileBackend implements Backend {
       if (writing) this.#pending.set(path, SILENCE);
       else this.#pending.setAtLatest(path, GATHER);
     } else if (!name?.startsWith(".") || name.startsWith("..")) { // `..data` of a mounted ConfigMap
-      this.#pending.setAtLatest(EVERYTHING, Math.max(GATHER, this.#lookTook * LEISURE));
+      const wait = Math.min(LONGEST_WAIT, this.#lookTook * LEISURE);
+      this.#pending.setAtLatest(EVERYTHING, Math.max(GATHER, wait));
     }
   }
 

@@ -163,10 +163,29 @@ Deno.test("Device looks where a peer behind NAT is before it moves it", async ()
   });
   await device.apply(wish("192.168.7.41"), { now: 0 });
   const [peer] = client.state!.peers;
-  const roamed = { ...peer!, endpoint: at("192.0.2.10"), lastHandshake: 500 };
+  const roamed = { ...peer!, endpoint: at("192.0.2.10"), lastHandshake: 50 };
   client.state = { ...client.state!, peers: [roamed] };
-  const report = await device.apply(wish("192.168.7.99"), { now: 1000 });
+  const report = await device.apply(wish("192.168.7.99"), { now: 100 });
   assert.deepEqual(report, { changed: 0, added: [], again: 0 });
   assert.deepEqual(client.state!.peers, [roamed]);
-  assert.equal((await device.apply(wish("192.0.2.10"), { now: 1000 })).again, undefined);
+  assert.equal((await device.apply(wish("192.0.2.10"), { now: 100 })).again, undefined);
+});
+
+Deno.test("Device makes peers anew whose initiation crossed ours, one side first", async () => {
+  const [peer] = WISH.peers;
+  const wish = { ...WISH, peers: [{ ...peer!, endpoint: KEPT.endpoint }] };
+  const renewals = async (publicKey: Key) => {
+    const client = new FakeClient(EMPTY);
+    const device = new Device([client]);
+    const times: number[] = [];
+    for (let now = 0; now < 5000; now += 100) {
+      const before = client.removed.length;
+      const { added } = await device.apply(wish, { now, publicKey });
+      if (client.removed.length > before) times.push(now);
+      assert.equal(added.length, now === 0 || times.at(-1) === now ? 1 : 0, "it gets a packet");
+    }
+    return times;
+  };
+  assert.deepEqual(await renewals(keyFromBytes(new Uint8Array(32).fill(1))), [300, 1200]);
+  assert.deepEqual(await renewals(keyFromBytes(new Uint8Array(32).fill(9))), [700, 1900]);
 });
