@@ -18,6 +18,8 @@ import { DirectoryWatch, type FileEvent } from "../../files/watch.ts";
 const GATHER = 2;
 /** Between two rounds of work passes so many times what they take: 5 % of a core at most. */
 const LEISURE = 20;
+/** Milliseconds that pass at least, so that a burst is a few changes. */
+const SHORTEST_REST = 20;
 /** Milliseconds that this may make anybody wait for a file they wrote. */
 const LONGEST_REST = 250;
 /** The same, where all files must be looked at. */
@@ -204,7 +206,8 @@ export class FileBackend implements Backend {
       problems: [...this.#problems, ...directories.flatMap((directory) => directory.problems())],
     }, { hostname, topologyLabel, last: before });
     const change = changeOf(before, this.#cluster, hostname);
-    this.#pending.rest(Math.min(LONGEST_REST, (performance.now() - start) * LEISURE));
+    const rest = (performance.now() - start) * LEISURE;
+    this.#pending.rest(Math.max(SHORTEST_REST, Math.min(LONGEST_REST, rest)));
     if (change) this.#changed(change);
   }
 
