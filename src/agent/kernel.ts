@@ -5,6 +5,7 @@ import { Device } from "../dataplane/device.ts";
 import { FirewallApplier } from "../dataplane/firewall/applier.ts";
 import type { Encapsulator } from "../mesh/encapsulation.ts";
 import { Connection } from "../netlink/connection.ts";
+import { NetlinkError } from "../netlink/error.ts";
 import { EventMonitor } from "../netlink/events.ts";
 import { NETLINK_GENERIC, NETLINK_NETFILTER, NETLINK_ROUTE, Socket } from "../netlink/socket.ts";
 import { kernelClient } from "../wireguard/kernel.ts";
@@ -36,10 +37,7 @@ export class Kernel implements Disposable {
       device: new Device([kernelClient(name, generic), userspaceClient(name)]),
       firewall: new FirewallApplier(netfilter),
     }, dataplaneSettings(options));
-    this.#events = resources.use(EventMonitor.open(
-      ["link", "address", "route", "rule", "nftables"],
-      { own: new Set([route.portId, netfilter.portId]) },
-    ));
+    this.#events = resources.use(openEvents(new Set([route.portId, netfilter.portId])));
     this.#resources = resources.move();
   }
 
@@ -63,6 +61,16 @@ export class Kernel implements Disposable {
 
   [Symbol.dispose](): void {
     this.#resources.dispose();
+  }
+}
+
+/** Some of them only those may see who may change the network. */
+function openEvents(own: ReadonlySet<number>): EventMonitor {
+  try {
+    return EventMonitor.open(["link", "address", "route", "rule", "nftables"], { own });
+  } catch (cause) {
+    if (!(cause instanceof NetlinkError && cause.isPermission())) throw cause;
+    throw new Error("no right to change the network (CAP_NET_ADMIN)", { cause });
   }
 }
 

@@ -7,6 +7,7 @@ import type { Backend } from "../backend/backend.ts";
 import type { Strings } from "../mesh/object.ts";
 import { CLEAN_UP_PATCH, type Own, publish, type Published } from "../mesh/publish.ts";
 import { STALE_AFTER } from "../mesh/staleness.ts";
+import { describeError } from "../net/text.ts";
 import type { Log } from "./log.ts";
 import { Trigger } from "./trigger.ts";
 
@@ -31,6 +32,8 @@ export class Publisher {
   readonly #trigger = new Trigger<"change" | "check-in">();
   #own: OwnFacts | undefined;
   #lastSuccess = -Infinity;
+  /** Why the last attempt failed, if it did. */
+  #failure: string | undefined;
 
   constructor(
     backend: Backend,
@@ -102,11 +105,21 @@ export class Publisher {
     try {
       await this.#backend.patchOwn(publication.patch);
       this.#lastSuccess = performance.now();
+      if (this.#failure !== undefined) this.#log.info("the own Node is annotated again");
+      this.#failure = undefined;
       return true;
     } catch (error) {
-      this.#log.error("the own Node could not be annotated; trying again", { error });
+      this.#failed(error);
       return false;
     }
+  }
+
+  /** However often it fails for one reason, that is said once. */
+  #failed(error: unknown): void {
+    const failure = describeError(error);
+    if (failure === this.#failure) return;
+    this.#failure = failure;
+    this.#log.error("the own Node could not be annotated; trying again", { error });
   }
 
   #endPause: (() => void) | undefined;

@@ -1,9 +1,12 @@
 /** Writing files so that nobody ever sees half of one. Knows nothing of what is in them. */
 
+/** In names of temporary files: others that write the same file are other processes. */
+const OURS = crypto.randomUUID();
+
 /**
  * Replaces a file's content, or makes it, atomically: a dot file beside it is written, brought to
- * disk and renamed. An existing file keeps its mode, a symbolic link stays one. Errors are the
- * system's, with the path.
+ * disk and renamed. An existing file keeps its mode, a symbolic link stays one. One call at a time
+ * for a path. Errors are the system's, with the path; of a failure that lasts it is the same text.
  */
 export async function replaceFile(
   path: string,
@@ -13,7 +16,7 @@ export async function replaceFile(
   const existing = await ifThere(() => Deno.stat(path));
   const target = existing ? await Deno.realPath(path) : path;
   const slash = target.lastIndexOf("/") + 1;
-  const temporary = `${target.slice(0, slash)}.${target.slice(slash)}.${crypto.randomUUID()}`;
+  const temporary = `${target.slice(0, slash)}.${target.slice(slash)}.${OURS}`;
   try {
     await Deno.writeTextFile(temporary, content, { createNew: true, mode: 0o600 });
     await Deno.chmod(temporary, (existing?.mode ?? mode) & 0o7777); // whatever the umask
