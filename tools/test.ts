@@ -51,6 +51,12 @@ export const PARTS: readonly Part[] = [
     run: async () => (await build(), await denoTest("drift")),
   },
   {
+    name: "faults",
+    about: "what else goes wrong: disks, names, clocks, rights, other programs",
+    namespaces: NET_PARTS,
+    run: async () => (await build(), await denoTest("faults", { parallel: 2 })),
+  },
+  {
     name: "lossless",
     about: "packets under way while agents, Peers and Nodes come, change and go",
     namespaces: ["libmnl", "gcc", "headers"],

@@ -1,0 +1,147 @@
+import assert from "node:assert/strict";
+import { generatePrivateKey, publicKeyOf } from "../../src/wireguard/key.ts";
+import { ourRoutes } from "../lab/kernel.ts";
+import type { Lab } from "../lab/lab.ts";
+import { nodeObject, peerObject } from "../lab/manifests.ts";
+import { mesh } from "../lab/mesh.ts";
+import type { LabNode } from "../lab/node.ts";
+import { assertDiscreet, assertUnharmed, complaints, count } from "./fault.ts";
+
+const TWO = ["berlin-1", "tokyo-1"];
+const STATE = "/var/lib/kilo";
+const CNI = "/etc/cni/net.d";
+
+/** Adds a Peer, and waits for its route on all nodes. */
+async function addPeer(lab: Lab, allowedIP: string): Promise<void> {
+  const name = `peer-${allowedIP.replace("/", "-")}`;
+  const spec = { name, site: "", addresses: [], allowedIPs: [allowedIP], persistentKeepalive: 0 };
+  await lab.manifests.put(peerObject(spec, await publicKeyOf(generatePrivateKey())));
+  await lab.waitFor(`a route to ${allowedIP}`, async () => {
+    const routes = await Promise.all(lab.nodes.map(({ namespace }) => ourRoutes(namespace)));
+    return routes.every((lines) => lines.some((line) => line.startsWith(`${allowedIP} `)));
+  });
+}
+
+/** Puts a small file system with the same files over a directory of a node, and fills it. */
+async function fill(node: LabNode, directory: string): Promise<void> {
+  await node.namespace.script(`
+    cp -a ${directory} /run/copy
+    mount -t tmpfs -o size=64k small ${directory}
+    cp -a /run/copy/. ${directory}
+    rm -rf /run/copy
+    dd if=/dev/zero of=${directory}/.ballast bs=4k 2>/dev/null || true`);
+}
+
+async function makeReadOnly(node: LabNode, directory: string): Promise<void> {
+  await node.namespace.script(
+    `mount --bind ${directory} ${directory}; mount -o remount,bind,ro ${directory}`,
+  );
+}
+
+for (
+  const { how, harm, said } of [
+    { how: "full", harm: fill, said: "No space left on device" },
+    { how: "read-only", harm: makeReadOnly, said: "Read-only file system" },
+  ]
+) {
+  Deno.test(`directories that become ${how} are named once each, and the mesh goes on`, async () => {
+    await using lab = await mesh(TWO, { flags: ["--resync-period=1s"] });
+    const [node] = lab.nodes as [LabNode, LabNode];
+    const status = `${lab.manifests.directory}/status`;
+    const directories = [status, STATE, CNI];
+    for (const directory of directories) await harm(node, directory);
+    // Something is to be written to each of them.
+    const endpoint = { "force-endpoint": "198.51.100.11:51821" };
+    const podCIDR = "10.42.9.0/24";
+    await lab.manifests.put({ ...nodeObject(node.spec, endpoint), spec: { podCIDR } });
+    await addPeer(lab, "10.10.77.0/24");
+    for (const directory of directories) {
+      const pattern = new RegExp(`${directory}/.*${said}`);
+      await lab.waitFor(`a complaint of ${directory}`, () => count(node, pattern) > 0);
+    }
+    await addPeer(lab, "10.10.78.0/24");
+    for (const directory of directories) {
+      assert.equal(
+        count(node, new RegExp(`${directory}/.*${said}`)),
+        1,
+        complaints(node).join("\n"),
+      );
+    }
+    for (const { agent } of lab.nodes) assert.equal(agent!.ended, undefined);
+    assertDiscreet(lab);
+  });
+}
+
+Deno.test("an agent starts where its directory is read-only, with its key in it", async () => {
+  await using lab = await mesh(TWO);
+  const [node] = lab.nodes as [LabNode, LabNode];
+  await node.agent!.stop("SIGKILL");
+  await makeReadOnly(node, STATE);
+  await node.startAgent();
+  await addPeer(lab, "10.10.77.0/24");
+  await assertUnharmed(lab);
+});
+
+Deno.test("5,000 broken files do not hold up the others", async () => {
+  await using lab = await mesh(TWO);
+  const { directory } = lab.manifests;
+  const manifest = await Deno.readTextFile(lab.manifests.path("Node", "tokyo-1"));
+  const secret = generatePrivateKey();
+  const broken = [
+    "kind: Peer\nspec: [",
+    "\0\xff",
+    "{",
+    manifest.slice(0, 60),
+    "- - -\n\t:",
+    `kind: Peer\nmetadata: { name: p }\nspec: { allowedIPs: [x], presharedKey: "${secret}" }`,
+  ];
+  for (let n = 0; n < 5000; n++) {
+    await Deno.writeTextFile(`${directory}/zz-${n}.yaml`, broken[n % broken.length]!);
+  }
+  const start = performance.now();
+  await addPeer(lab, "10.10.77.0/24");
+  const time = performance.now() - start;
+  console.log(`measured: a Peer among 5,000 broken files is in force after ${time.toFixed(0)} ms`);
+  for (const node of lab.nodes) {
+    await lab.waitFor("it is told of", () => count(node, /zz-18\.yaml/) === 1);
+  }
+  await assertUnharmed(lab);
+  assertDiscreet(lab, [secret]);
+});
+
+Deno.test("a file that grows while it is read, a directory that goes and comes, cut nobody off", async () => {
+  await using lab = await mesh(TWO);
+  const [node] = lab.nodes as [LabNode, LabNode];
+  const losses = watchForLosses(node);
+  await writeSlowly(lab.manifests.path("Node", "tokyo-1"));
+  await addPeer(lab, "10.10.77.0/24");
+  await Deno.rename(lab.manifests.directory, `${lab.directory}/away`);
+  await lab.waitFor("a complaint", () => count(node, /cluster/) > 0);
+  await Deno.rename(`${lab.directory}/away`, lab.manifests.directory);
+  await addPeer(lab, "10.10.78.0/24");
+  assert.deepEqual(await losses.end(), []);
+  await assertUnharmed(lab);
+});
+
+/** Writes what is in the file once more, from its beginning, for more than a second. */
+async function writeSlowly(path: string): Promise<void> {
+  const bytes = await Deno.readFile(path);
+  using file = await Deno.open(path, { write: true, truncate: true });
+  for (let at = 0; at < bytes.length; at += 15) {
+    await file.write(bytes.subarray(at, at + 15));
+    await new Promise((resolve) => setTimeout(resolve, 70));
+  }
+}
+
+/** Collects our routes that are deleted. */
+function watchForLosses({ namespace }: LabNode) {
+  const child = namespace.spawn(["ip", "monitor", "route"], { stdout: "piped", stderr: "null" });
+  const text = new Response(child.stdout).text();
+  return {
+    async end(): Promise<string[]> {
+      child.kill("SIGTERM");
+      const lines = (await text).split("\n");
+      return lines.filter((line) => line.startsWith("Deleted") && line.includes("proto 107"));
+    },
+  };
+}
