@@ -4,6 +4,7 @@
  */
 
 import { ok } from "node:assert/strict";
+import { concernsMesh } from "../../src/dataplane/concerns.ts";
 import { parseAddress } from "../../src/netlink/address.ts";
 import { Connection } from "../../src/netlink/connection.ts";
 import { readEvents } from "../../src/netlink/events.ts";
@@ -77,6 +78,8 @@ Deno.test("whatever the kernel answers, reading it ends, in a value or a typed e
   fuzzer(fuzz);
 });
 
+const STAKE = { names: new Set(["kilo0"]), devices: new Set([7]), addresses: [] };
+
 function readRefusal(message: Message): unknown {
   return readAnswer(message, () => "fuzz");
 }
@@ -115,8 +118,11 @@ function fuzzConnection(bytes: Uint8Array<ArrayBuffer>, whole: Uint8Array<ArrayB
   expectTyped("getLink()", bytes, () => getLink(connect(), "br0"));
   expectTyped("resolveFamily()", bytes, () => resolveFamily(connect(), "wireguard"));
   const events = transport();
-  events.send(whole);
   expectTyped("readEvents()", bytes, () => {
-    readEvents(events, { subsystem: "route", own: new Set() });
+    for (const subsystem of ["link", "address", "route", "rule"] as const) {
+      events.send(whole);
+      const happened = readEvents(events, { subsystem, own: new Set() });
+      if (happened) concernsMesh(happened, STAKE);
+    }
   });
 }
