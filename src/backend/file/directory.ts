@@ -97,6 +97,7 @@ export class Directory {
       }
       const version = `${info.mtime?.getTime()} ${info.ctime?.getTime()} ${info.size} ${info.ino}`;
       if (version === last?.version) return;
+      this.#identity ??= await this.#identify(); // it was made after the last look
       this.#files.set(path, { version, ...this.#read(path, await Deno.readTextFile(path)) });
       this.#contents = undefined;
     } catch (error) {
