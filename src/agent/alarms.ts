@@ -1,3 +1,6 @@
+/** What a JavaScript timer can wait, about 25 days, in milliseconds; a longer one fires at once. */
+const LONGEST_TIMER = 2 ** 31 - 1;
+
 /** Reasons to be marked later: each has one alarm, and setting it again replaces what was set. */
 export class Alarms<Reason> implements Disposable {
   readonly #mark: (reason: Reason) => void;
@@ -7,12 +10,13 @@ export class Alarms<Reason> implements Disposable {
     this.#mark = mark;
   }
 
-  /** Marks in so many milliseconds; undefined: not at all. */
+  /** Marks in so many milliseconds, or in 25 days if that is sooner; undefined: not at all. */
   set(reason: Reason, milliseconds: number | undefined): void {
     clearTimeout(this.#timers.get(reason));
     this.#timers.delete(reason);
     if (milliseconds === undefined) return;
-    this.#timers.set(reason, setTimeout(() => this.#mark(reason), milliseconds));
+    const delay = Math.min(milliseconds, LONGEST_TIMER);
+    this.#timers.set(reason, setTimeout(() => this.#mark(reason), delay));
   }
 
   [Symbol.dispose](): void {
