@@ -181,6 +181,7 @@ export class Reconciler {
     if (typeof prepared === "string") return this.#tell([prepared]);
     const isTending = reasons.has("resync") || doubts.has("CNI");
     const written = isTending ? await this.#files.tend(prepared.local) : 0;
+    if (written > 0) this.#parts.log.info("the CNI configuration is put right");
     const applied = await this.#mesh.apply(prepared);
     if (typeof applied === "string") return this.#tell([applied]);
     if (isOnly(reasons, ["kernel", "files", "truce"]) && kernel.writes + written > before) {

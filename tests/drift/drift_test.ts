@@ -56,6 +56,7 @@ const DAMAGE: readonly (readonly [what: string, command: string])[] = [
   ["the interface set down", "ip link set kilo0 down"],
   ["the tunnel's address deleted", "ip addr del 10.42.1.1/32 dev tunl0"],
   ["the tunnel set down", "ip link set tunl0 down"],
+  ["all routes flushed again and again until none is left", "ip route flush table all proto 107"],
 ];
 
 function deleteFirstRule(chain: string): string {
