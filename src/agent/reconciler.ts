@@ -27,7 +27,7 @@ type Reason =
   | "files"
   /** Look at the WireGuard device, whose changes nobody tells. */
   | "look"
-  /** A node may have gone stale, or there is something else to warn of. */
+  /** A node may have gone stale. */
   | "members"
   /** Repair again what somebody else kept undoing. */
   | "truce"
@@ -94,7 +94,7 @@ export class Reconciler {
     const cluster = this.#parts.backend.cluster();
     if (this.#members.update(cluster, change, now())) this.meshChanged();
     else if (change.nodes.includes(this.#parts.options.hostname)) this.#trigger.mark("mesh");
-    else if (cluster.problems !== this.#problems) this.#trigger.mark("members");
+    else if (cluster.problems !== this.#problems) this.#tell(); // also before the first round
     this.#problems = cluster.problems;
   }
 

@@ -99,6 +99,22 @@ Deno.test("without a pod subnet kg waits for one and touches nothing", async () 
   await lab.waitFor("the mesh stands", () => stands(lab.nodes));
 });
 
+Deno.test("a directory that is missing is told and waited for", async () => {
+  await using lab = await alone();
+  const [node] = lab.nodes as [LabNode];
+  const { directory } = lab.manifests;
+  await Deno.rename(directory, `${directory}-elsewhere`);
+  await node.startAgent();
+  const told = () =>
+    node.agent!.log.filter(({ level, msg }) =>
+      level === "warn" && msg.startsWith(`${directory} cannot be listed`)
+    );
+  await lab.waitFor("it says what it waits for", () => told().length > 0);
+  await Deno.rename(`${directory}-elsewhere`, directory);
+  await lab.waitFor("the mesh stands", () => stands(lab.nodes));
+  assert.equal(told().length, 1);
+});
+
 Deno.test("an interface that is missing is waited for, and used when it appears", async () => {
   await using lab = await alone();
   const [node] = lab.nodes as [LabNode];
