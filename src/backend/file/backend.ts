@@ -119,8 +119,8 @@ export class FileBackend implements Backend {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#pending[Symbol.dispose]();
+    await this.#turn; // it may still begin to watch
     for (const watch of this.#watches) watch[Symbol.dispose]();
-    await this.#turn;
     this.#complete();
   }
 

