@@ -50,7 +50,7 @@ export function text<T extends string | undefined>(
     initial,
     ...(initial === undefined ? {} : { shown: initial }),
     read(text) {
-      if (text === "") return initial;
+      if (text === "" && initial === undefined) return initial;
       check?.(text);
       return text;
     },

@@ -26,6 +26,7 @@ export const KG_FLAGS = {
   "cni-path": text("/etc/cni/net.d/10-kilo.conflist", {
     placeholder: "file",
     help: "the CNI configuration list",
+    check: checkFilePath,
   }),
   "compatibility": choice(undefined, {
     words: ["flannel", "cilium"],
@@ -81,7 +82,7 @@ export const KG_FLAGS = {
   "subnet": cidr("10.4.0.0/16", { help: "where WireGuard addresses come from" }),
   "topology-label": text("topology.kubernetes.io/region", {
     placeholder: "label",
-    help: "node label that names the location",
+    help: "node label that names the location; none if empty",
   }),
   "version": boolean(false, { letter: "v", help: "print the version" }),
 };
@@ -104,8 +105,13 @@ export function kgOptions(
   };
 }
 
+function checkFilePath(path: string): void {
+  if (path === "" || path.endsWith("/")) throw new ValueError("the path of a file is expected");
+}
+
 /** As the kernel's `dev_valid_name` has it. */
 function checkInterfaceName(name: string): void {
+  if (name === "") throw new ValueError("a name is expected");
   if (new TextEncoder().encode(name).length > 15) {
     throw new ValueError("an interface name has at most 15 bytes");
   }

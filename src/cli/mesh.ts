@@ -23,7 +23,7 @@ export const MESH_FLAGS = {
   "port": integer(51820, { min: 1, max: 65535, help: "UDP port of WireGuard" }),
   "topology-label": text("topology.kubernetes.io/region", {
     placeholder: "label",
-    help: "node label that names the location",
+    help: "node label that names the location; none if empty",
   }),
 };
 

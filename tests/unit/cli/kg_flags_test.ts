@@ -71,17 +71,22 @@ Deno.test("KG_FLAGS accept what they should", () => {
   assert.equal(options("--port=0xca6c").port, 51820);
   assert.equal(formatPrefix(options("--subnet=10.5.6.7/16").subnet), "10.5.0.0/16");
   assert.equal(options("--listen=[::1]:80").listen, "[::1]:80");
+  assert.equal(options("--topology-label=").topologyLabel, "");
 });
 
 Deno.test("KG_FLAGS refuse bad values", () => {
   const bad = [
     "--backend=etcd",
+    "--cni-path=",
+    "--cni-path=/etc/cni/net.d/",
     "--compatibility=weave",
     "--encapsulate=sometimes",
     "--firewall=pf",
+    "--interface=",
     "--interface=a-name-that-is-too-long",
     "--interface=a/b",
     "--internal-cidr=10.0.0.0",
+    "--listen=",
     "--listen=1107",
     "--listen=:70000",
     "--log-level=loud",
