@@ -10,7 +10,7 @@ import { ANNOTATIONS, type NodeObject, type Strings } from "./object.ts";
 
 export interface ParsedNode {
   readonly node: Node;
-  /** What was passed over, a line each: the annotation, its value and what it should be. */
+  /** What was passed over, a line each: the field, its value and what it should be. */
   readonly warnings: readonly string[];
 }
 
@@ -30,7 +30,7 @@ export function parseNode(object: NodeObject, options: { topologyLabel: string }
     ...present({
       endpoint: read(from, "forceEndpoint", HOST_PORT) ?? read(from, "endpoint", HOST_PORT),
       key: key === ZERO_KEY ? undefined : key,
-      subnet: parseSubnet(object.spec?.podCIDR),
+      subnet: readSubnet(from, object.spec?.podCIDR),
       internalIP: readInternalIP(from),
       wireGuardIP: read(from, "wireGuardIP", CIDR),
       cniCompatibilityIP: read(from, "cniCompatibilityIP", CIDR),
@@ -69,20 +69,24 @@ const GRANULARITY = { parse: parseGranularity, wanted: '"location" or "full"' };
 /** Empty text is nothing at all, without a warning. */
 function read<T>(from: Reader, name: keyof typeof ANNOTATIONS, kind: Kind<T>): T | undefined {
   const text = from.annotations[ANNOTATIONS[name]];
-  return text ? parse(from, name, { text, kind }) : undefined;
+  return text ? parse(from, annotation(name), { text, kind }) : undefined;
 }
 
 function parse<T>(
   from: Reader,
-  name: keyof typeof ANNOTATIONS,
+  field: string,
   { text, kind }: { text: string; kind: Kind<T> },
 ): T | undefined {
   const value = kind.parse(text);
   if (value === undefined) {
     const shown = kind.secret ? "its value" : quote(text);
-    from.warnings.push(`annotation ${ANNOTATIONS[name]}: ${shown} is not ${kind.wanted}`);
+    from.warnings.push(`${field}: ${shown} is not ${kind.wanted}`);
   }
   return value;
+}
+
+function annotation(name: keyof typeof ANNOTATIONS): string {
+  return `annotation ${ANNOTATIONS[name]}`;
 }
 
 function readInternalIP(from: Reader): Prefix | undefined {
@@ -93,7 +97,7 @@ function readInternalIP(from: Reader): Prefix | undefined {
 function readPrefixes(from: Reader, name: "allowedLocationIPs"): readonly Prefix[] {
   const texts = from.annotations[ANNOTATIONS[name]]?.split(",") ?? [];
   return texts.filter((text) => text !== "")
-    .map((text) => parse(from, name, { text, kind: CIDR }))
+    .map((text) => parse(from, annotation(name), { text, kind: CIDR }))
     .filter((prefix) => prefix !== undefined);
 }
 
@@ -103,15 +107,13 @@ function readDiscoveredEndpoints(from: Reader): DiscoveredEndpoints {
     wanted: "a JSON object",
   });
   for (const key of parsed?.skipped ?? []) {
-    from.warnings.push(
-      `annotation ${ANNOTATIONS.discoveredEndpoints}: ${quote(key)} has no IP and port`,
-    );
+    from.warnings.push(`${annotation("discoveredEndpoints")}: ${quote(key)} has no IP and port`);
   }
   return parsed?.endpoints ?? NO_ENDPOINTS;
 }
 
-function parseSubnet(text: string | null | undefined): Prefix | undefined {
-  const prefix = text ? parsePrefix(text) : undefined;
+function readSubnet(from: Reader, text: string | null | undefined): Prefix | undefined {
+  const prefix = text ? parse(from, "spec.podCIDR", { text, kind: CIDR }) : undefined;
   return prefix && network(prefix);
 }
 

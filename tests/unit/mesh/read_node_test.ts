@@ -87,6 +87,12 @@ Deno.test("parseNode() reads a node that says nothing", () => {
   }
 });
 
+Deno.test("parseNode() warns of a pod subnet that is none", () => {
+  const { node, warnings } = parse({ annotations: {}, podCIDR: "10.42.0.0" });
+  assert.equal(node.subnet, undefined);
+  assert.deepEqual(warnings, ['spec.podCIDR: "10.42.0.0" is not an address with prefix length']);
+});
+
 Deno.test("parseNode() lets the location annotation win, even empty", () => {
   const labels = { [LABEL]: "aws", other: "b" };
   assert.equal(parse({ labels }).node.location, "aws");
