@@ -10,7 +10,6 @@ import {
   type Message,
   NLM_F_CREATE,
   NLM_F_EXCL,
-  NLM_F_REPLACE,
   readBody,
   type Request,
   writeBody,
@@ -51,17 +50,8 @@ export interface Address {
 
 /** A request to add an address; `EEXIST` if the device has it. */
 export function addAddress(address: Address): Request {
-  return writeAddress(address, {
-    verb: "add",
-    type: RTM_NEWADDR,
-    flags: NLM_F_CREATE | NLM_F_EXCL,
-  });
-}
-
-/** A request to add an address or to change what belongs to it. */
-export function replaceAddress(address: Address): Request {
-  const flags = NLM_F_CREATE | NLM_F_REPLACE;
-  return writeAddress(address, { verb: "replace", type: RTM_NEWADDR, flags });
+  const flags = NLM_F_CREATE | NLM_F_EXCL;
+  return writeAddress(address, { verb: "add", type: RTM_NEWADDR, flags });
 }
 
 /** A request to remove an address; `EADDRNOTAVAIL` if the device does not have it. */

@@ -3,7 +3,7 @@
 import { nested, table } from "./attribute.ts";
 import { bytes, s32, string, struct, u16, u32, u8 } from "./codec.ts";
 import type { Connection } from "./connection.ts";
-import { MalformedError, NetlinkError } from "./error.ts";
+import { MalformedError } from "./error.ts";
 import {
   type Message,
   NLM_F_CREATE,
@@ -134,27 +134,13 @@ export function parseLink(message: Message): Link | undefined {
 
 /** All devices, by index. */
 export function listLinks(connection: Connection): Link[] {
-  const messages = connection.dump(readLink("read links", {}));
-  return messages.flatMap((message) => parseLink(message) ?? []).sort((a, b) => a.index - b.index);
-}
-
-/** The device of this name, if there is one. */
-export function getLink(connection: Connection, name: string): Link | undefined {
-  try {
-    return parseLink(connection.get(readLink(`read link ${name}`, { IFLA_IFNAME: name })));
-  } catch (error) {
-    if (error instanceof NetlinkError && error.isNotFound()) return undefined;
-    throw error;
-  }
-}
-
-function readLink(operation: string, which: { readonly IFLA_IFNAME?: string }): Request {
-  return {
+  const messages = connection.dump({
     kind: "link",
-    describe: () => operation,
+    describe: () => "read links",
     type: RTM_GETLINK,
     flags: 0,
     write: (out) =>
-      writeBody(out, [IFINFOMSG, {}], [IFLA, { ...which, IFLA_EXT_MASK: RTEXT_FILTER_SKIP_STATS }]),
-  };
+      writeBody(out, [IFINFOMSG, {}], [IFLA, { IFLA_EXT_MASK: RTEXT_FILTER_SKIP_STATS }]),
+  });
+  return messages.flatMap((message) => parseLink(message) ?? []).sort((a, b) => a.index - b.index);
 }

@@ -9,7 +9,7 @@ import { parseAddress } from "../../src/netlink/address.ts";
 import { Connection } from "../../src/netlink/connection.ts";
 import { readEvents } from "../../src/netlink/events.ts";
 import { resolveFamily } from "../../src/netlink/genetlink.ts";
-import { getLink, listLinks, parseLink } from "../../src/netlink/link.ts";
+import { listLinks, parseLink } from "../../src/netlink/link.ts";
 import { type Message, readAnswer, readMessages } from "../../src/netlink/message.ts";
 import { parseRoute } from "../../src/netlink/route.ts";
 import { parseRule } from "../../src/netlink/rule.ts";
@@ -115,7 +115,6 @@ function fuzzConnection(bytes: Uint8Array<ArrayBuffer>, whole: Uint8Array<ArrayB
   expectTyped("execute()", bytes, () => connect().execute([request]));
   expectTyped("batch()", bytes, () => connect().batch([request, request]));
   expectTyped("listLinks()", bytes, () => listLinks(connect()));
-  expectTyped("getLink()", bytes, () => getLink(connect(), "br0"));
   expectTyped("resolveFamily()", bytes, () => resolveFamily(connect(), "wireguard"));
   const events = transport();
   expectTyped("readEvents()", bytes, () => {

@@ -4,7 +4,7 @@ import { parsePrefix } from "../../src/net/prefix.ts";
 import type { DeviceRole, Route } from "../../src/net/route.ts";
 import { Connection } from "../../src/netlink/connection.ts";
 import { openLibraries } from "../../src/netlink/libmnl.ts";
-import { getLink } from "../../src/netlink/link.ts";
+import { listLinks } from "../../src/netlink/link.ts";
 import { NETLINK_ROUTE, Socket } from "../../src/netlink/socket.ts";
 import type { Transport } from "../../src/netlink/transport.ts";
 import { NetworkNamespace } from "./namespace.ts";
@@ -42,7 +42,7 @@ export class Node implements Disposable {
   }
 
   index(name: string): number {
-    return getLink(this.connection, name)!.index;
+    return listLinks(this.connection).find((link) => link.name === name)!.index;
   }
 
   /** What `ip -d route` prints of all tables' routes for a selector (`proto 107`), a line each. */

@@ -6,12 +6,7 @@
 import { deepEqual, equal, throws } from "node:assert/strict";
 import { parseIP } from "../../../src/net/ip.ts";
 import { parsePrefix, type Prefix } from "../../../src/net/prefix.ts";
-import {
-  addAddress,
-  deleteAddress,
-  parseAddress,
-  replaceAddress,
-} from "../../../src/netlink/address.ts";
+import { addAddress, deleteAddress, parseAddress } from "../../../src/netlink/address.ts";
 import { MalformedError } from "../../../src/netlink/error.ts";
 import { createLink, deleteLink, parseLink, setLink } from "../../../src/netlink/link.ts";
 import { type Request, writeMessage } from "../../../src/netlink/message.ts";
@@ -73,9 +68,9 @@ const REQUESTS: readonly [command: string, Request, string][] = [
     "14000200fd00000000000000000000000000000114000100fd000000000000000000000000000001",
   ],
   [
-    "ip address replace 10.9.0.1 peer 10.9.0.2/32 dev br0",
-    replaceAddress({ index: 2, prefix: prefix("10.9.0.1/32"), peer: ip("10.9.0.2") }),
-    "2800000014000105000000000000000002200000020000000" + "80002000a090001080001000a090002",
+    "ip address add 10.9.0.1 peer 10.9.0.2/32 dev br0",
+    addAddress({ index: 2, prefix: prefix("10.9.0.1/32"), peer: ip("10.9.0.2") }),
+    "2800000014000106000000000000000002200000020000000" + "80002000a090001080001000a090002",
   ],
   [
     "ip route add 10.5.0.0/16 via 10.77.0.1 dev br0 table 1107 onlink proto 107 src 10.4.0.1",
