@@ -3,11 +3,12 @@
 import { equalIP, type IP } from "../net/ip.ts";
 import { describeError } from "../net/text.ts";
 
+/** All addresses of a name, never none, the preferred one first; rejects if it does not resolve. */
 export type Lookup = (name: string, signal: AbortSignal) => Promise<readonly IP[]>;
 
 interface Entry {
-  /** The last good answer, never empty. */
-  answer?: readonly IP[];
+  /** The preferred address of the last good answer. */
+  address?: IP;
   /** Why the last lookup failed. */
   error?: string;
   /** A lookup is under way. */
@@ -22,7 +23,7 @@ export class Resolver implements Disposable {
   readonly #closing = new AbortController();
   #wanted: ReadonlySet<string> = new Set();
 
-  /** `changed` is called when a name has another answer, or failed for the first time. */
+  /** `changed` is called when a name has another address, or failed for the first time. */
   constructor(options: { readonly lookup: Lookup; readonly changed: () => void }) {
     this.#lookup = options.lookup;
     this.#changed = options.changed;
@@ -43,15 +44,10 @@ export class Resolver implements Disposable {
 
   /** The preferred address of a name; undefined: it never resolved in this process, or not yet. */
   address(name: string): IP | undefined {
-    return this.addresses(name)[0];
+    return this.#entries.get(name)?.address;
   }
 
-  /** All its addresses, the preferred one first. */
-  addresses(name: string): readonly IP[] {
-    return this.#entries.get(name)?.answer ?? [];
-  }
-
-  /** The names whose last lookup failed, and why; earlier answers stay. */
+  /** The names whose last lookup failed, and why; earlier addresses stay. */
   failures(): ReadonlyMap<string, string> {
     const failures = new Map<string, string>();
     for (const name of this.#wanted) {
@@ -78,10 +74,10 @@ export class Resolver implements Disposable {
   /** True if the answer, or that there is none, is something new. */
   async #update(name: string, entry: Entry): Promise<boolean> {
     try {
-      const answer = await this.#lookup(name, this.#closing.signal);
-      const isSame = entry.answer !== undefined && equalAnswers(entry.answer, answer);
+      const [address] = await this.#lookup(name, this.#closing.signal);
+      const isSame = equalIP(entry.address, address);
       delete entry.error;
-      entry.answer = answer;
+      entry.address = address!;
       return !isSame;
     } catch (error) {
       const isFirst = entry.error === undefined;
@@ -89,8 +85,4 @@ export class Resolver implements Disposable {
       return isFirst;
     }
   }
-}
-
-function equalAnswers(a: readonly IP[], b: readonly IP[]): boolean {
-  return a.length === b.length && a.every((ip, at) => equalIP(ip, b[at]));
 }
