@@ -14,7 +14,7 @@ import {
   text,
   ValueError,
 } from "./flag.ts";
-import type { FlagValues } from "./flags.ts";
+import { type FlagValues, UsageError } from "./flags.ts";
 
 export const KG_FLAGS = {
   ...BACKEND_FLAGS,
@@ -98,6 +98,7 @@ export function kgOptions(
   },
 ): AgentOptions {
   const { backend, backendPath, kubeconfig, master, version: _, ...rest } = values;
+  if (rest.firewall === "iptables") throw new UsageError("--firewall iptables is not there yet");
   return {
     ...rest,
     backend: backendChoice({ backend, backendPath }, { kubeconfig, master }),

@@ -74,6 +74,10 @@ Deno.test("KG_FLAGS accept what they should", () => {
   assert.equal(options("--topology-label=").topologyLabel, "");
 });
 
+Deno.test("kgOptions() refuses a firewall that nobody would make", () => {
+  assert.throws(() => options("--firewall=iptables"), UsageError);
+});
+
 Deno.test("KG_FLAGS refuse bad values", () => {
   const bad = [
     "--backend=etcd",
