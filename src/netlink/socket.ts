@@ -1,7 +1,8 @@
 /** Netlink sockets of the kernel, through libmnl. */
 
-import { EAGAIN, EMSGSIZE } from "./errno.ts";
+import { EBADF, EMSGSIZE, ENOBUFS } from "./errno.ts";
 import { NetlinkError } from "./error.ts";
+import { LITTLE_ENDIAN } from "./codec.ts";
 import { lastErrno, type Libraries, openLibraries } from "./libmnl.ts";
 import type { Transport } from "./transport.ts";
 
@@ -33,6 +34,11 @@ const incoming = new Uint8Array(LARGEST_DATAGRAM);
 /** struct sockaddr_nl: u16 family, u16 padding, u32 port id, u32 groups. */
 const sender = new Uint32Array(3);
 const senderLength = new Uint32Array(1);
+/** struct pollfd: s32 fd, s16 events, s16 revents. */
+const pollfd = new DataView(new ArrayBuffer(8));
+const POLLIN = 1;
+const POLLERR = 8;
+const POLLNVAL = 32;
 
 /** A bound netlink socket in the network namespace of the thread that opens it. */
 export class Socket implements Transport {
@@ -90,6 +96,8 @@ export class Socket implements Transport {
   receive(): Uint8Array<ArrayBuffer> | undefined {
     const { libc } = this.#libraries;
     for (;;) {
+      const ready = this.#poll();
+      if (ready === 0) return undefined;
       senderLength[0] = sender.byteLength;
       const length = Number(libc.recvfrom(
         this.fd,
@@ -100,8 +108,11 @@ export class Socket implements Transport {
         senderLength,
       ));
       if (length < 0) {
-        if (lastErrno(libc) === EAGAIN) return undefined;
-        throw this.#failure("receive from");
+        const operation = `receive from ${this.#name}`;
+        if (ready & POLLNVAL) throw new NetlinkError({ operation, errno: EBADF });
+        // Whatever the error is, messages were lost.
+        if (ready & POLLERR) throw new NetlinkError({ operation, errno: ENOBUFS });
+        return undefined;
       }
       const fromKernel = sender[1] === 0;
       if (!fromKernel) continue;
@@ -118,6 +129,19 @@ export class Socket implements Transport {
     if (this.#handle === null) return;
     this.#libraries.mnl.mnl_socket_close(this.#handle);
     this.#handle = null;
+  }
+
+  /**
+   * What can be received, in `revents`; 0: nothing. Asked first, because the engine sometimes does
+   * system calls of its own between a call and our reading of errno, and "nothing" must never be
+   * taken for an error.
+   */
+  #poll(): number {
+    pollfd.setInt32(0, this.fd, LITTLE_ENDIAN);
+    pollfd.setInt16(4, POLLIN, LITTLE_ENDIAN);
+    pollfd.setInt16(6, 0, LITTLE_ENDIAN);
+    this.#libraries.libc.pollNow(pollfd, 1n, 0);
+    return pollfd.getInt16(6, LITTLE_ENDIAN);
   }
 
   #setOption(option: number, value: number): boolean {

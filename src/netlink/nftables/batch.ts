@@ -3,7 +3,7 @@
 import { table as layout } from "../attribute.ts";
 import { be32 } from "../codec.ts";
 import { type Request, writeBody } from "../message.ts";
-import { nfgenmsg, NFNL_SUBSYS_NFTABLES } from "./message.ts";
+import { nfgenmsg, NFNL_SUBSYS_NFTABLES } from "../nfnetlink.ts";
 
 const NFNL_MSG_BATCH_BEGIN = 0x10;
 const NFNL_MSG_BATCH_END = 0x11;

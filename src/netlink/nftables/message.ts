@@ -1,14 +1,9 @@
-/** What all nf_tables messages begin with: linux/netfilter/nfnetlink.h and nf_tables.h. */
+/** What all nf_tables messages have in common: linux/netfilter/nf_tables.h. */
 
 import type { Attributes, Table as Layout } from "../attribute.ts";
-import { be16, struct, u8 } from "../codec.ts";
 import { type Message, readBody, type Request, writeBody } from "../message.ts";
+import { nfgenmsg, NFNL_SUBSYS_NFTABLES } from "../nfnetlink.ts";
 import { FAMILIES, type TableFamily } from "./family.ts";
-
-/** struct nfgenmsg; the resource id is the subsystem around a batch, else 0. */
-export const nfgenmsg = struct({ nfgen_family: u8, version: u8, res_id: be16 });
-
-export const NFNL_SUBSYS_NFTABLES = 10;
 
 /** enum nf_tables_msg_types */
 export const NFT_MSG = {
