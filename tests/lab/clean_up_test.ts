@@ -114,8 +114,16 @@ Deno.test("a clean-up that cannot be finished says so, in time, and does the res
   await using lab = await newLab();
   const before = await startAll(lab, ["--clean-up-interface"]);
   const [node] = lab.nodes as [LabNode];
-  await Deno.remove(`${lab.manifests.directory}/status`, { recursive: true });
-  await Deno.writeTextFile(`${lab.manifests.directory}/status`, "in the way");
+  const status = `${lab.manifests.directory}/status`;
+  await lab.waitFor("no agent makes the directory again at just that moment", async () => {
+    try {
+      await Deno.remove(status, { recursive: true }).catch(() => {});
+      await Deno.writeTextFile(status, "in the way");
+      return true;
+    } catch {
+      return false;
+    }
+  });
   const { code } = await node.agent!.stop();
   assert.equal(code, 0);
   assert.ok(node.agent!.log.some(({ level, msg }) => level === "error" && /^clean-up: /.test(msg)));
@@ -124,6 +132,16 @@ Deno.test("a clean-up that cannot be finished says so, in time, and does the res
     async () => !/kilo0/.test(await node.exec(["ip", "link"])),
   );
   assert.equal(changes(withoutInterface(before), await node.snapshot()), "");
+});
+
+Deno.test("kg clean-up says what kept it from taking the annotations away", async () => {
+  await using lab = await Lab.create({ world: only(THREE_LOCATIONS, ["berlin-1"]) });
+  const [node] = lab.nodes as [LabNode];
+  const missing = `${lab.manifests.directory}/missing`;
+  const { code, stdout, stderr } = await node.runKg(["clean-up", `--backend-path=${missing}`]);
+  assert.deepEqual([code, stderr.split("\n").length], [1, 2]);
+  assert.match(stdout, new RegExp(`"warn".*"${missing} cannot be listed`));
+  assert.match(stdout, /"error".*"clean-up: reading Nodes and Peers took over 10 s"/);
 });
 
 Deno.test("told to stop before it has seen both lists, kg ends at once and cleans nothing", async () => {
