@@ -6,7 +6,7 @@ import { AddressFinder } from "./address_finder.ts";
 import { Kernel } from "./kernel.ts";
 import { loadKey } from "./key.ts";
 import { lockInterface } from "./lock.ts";
-import { configureLog, type Log, openLog } from "./log.ts";
+import { configureLog, type Log, openLog, standingWarnings } from "./log.ts";
 import { lookupHost } from "./lookup.ts";
 import type { AgentOptions } from "./options.ts";
 import { Publisher } from "./publisher.ts";
@@ -76,8 +76,13 @@ export async function cleanUpNode(options: AgentOptions): Promise<void> {
   using kernel = new Kernel(options);
   await using backend = openBackend(options.backend, options);
   const publisher = new Publisher(backend, { memory: await State.open(log), log });
+  const warn = standingWarnings(log);
+  const tellWhatIsInTheWay = () => {
+    if (backend.live) return;
+    warn(backend.cluster().problems.map(({ text }) => text), performance.now());
+  };
   const retract = async () => {
-    await inTime(backend.start(() => {}), "reading Nodes and Peers");
+    await inTime(backend.start(tellWhatIsInTheWay), "reading Nodes and Peers");
     await publisher.retract();
   };
   const isClean = await cleanUp(kernel, { deleteInterface: true, retract, log });
