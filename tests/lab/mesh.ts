@@ -1,7 +1,6 @@
 /** Labs in which kg runs, and what tests and people ask of a mesh. */
 
 import { peerConfig } from "../../src/mesh/config.ts";
-import type { Segment } from "../../src/mesh/topology.ts";
 import { Lab } from "./lab.ts";
 import { ourRoutes } from "./kernel.ts";
 import type { LabNode } from "./node.ts";
@@ -41,6 +40,30 @@ export async function mesh(
 
 /** Has each node told who it is, and does its kernel have a route to the pods of each other? */
 export async function stands(nodes: readonly LabNode[]): Promise<boolean> {
+  const answers = await Promise.all(nodes.map(async (node) => {
+    if (!(await node.status()).key) return false;
+    const routes = await ourRoutes(node.namespace);
+    return nodes.every(({ spec }) =>
+      spec === node.spec || routes.some((route) => route.startsWith(`${spec.podCIDR} `))
+    );
+  }));
+  return answers.every(Boolean);
+}
+
+/** Does the pod of each node get an answer from the pod of each other? */
+export async function podsReach(nodes: readonly LabNode[]): Promise<boolean> {
+  const pairs = nodes.flatMap((from) =>
+    nodes.filter((to) => to !== from).map((to) => from.pings(to))
+  );
+  return (await Promise.all(pairs)).every(Boolean);
+}
+
+/**
+ * Does each outside peer get an answer from each pod? They are set up to what the mesh publishes
+ * now, as people do with `kgctl showconf peer`.
+ */
+export async function peersReach(lab: Lab): Promise<boolean> {
+  const topology = await lab.topology();
   const answers = await Promise.all(nodes.map(async (node) => {
     if (!(await node.status()).key) return false;
     const routes = await ourRoutes(node.namespace);
