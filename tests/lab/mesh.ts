@@ -64,34 +64,6 @@ export async function podsReach(nodes: readonly LabNode[]): Promise<boolean> {
  */
 export async function peersReach(lab: Lab): Promise<boolean> {
   const topology = await lab.topology();
-  const answers = await Promise.all(nodes.map(async (node) => {
-    if (!(await node.status()).key) return false;
-    const routes = await ourRoutes(node.namespace);
-    return nodes.every(({ spec }) =>
-      spec === node.spec || routes.some((route) => route.startsWith(`${spec.podCIDR} `))
-    );
-  }));
-  return answers.every(Boolean);
-}
-
-/** Does the pod of each node get an answer from the pod of each other? */
-export async function podsReach(nodes: readonly LabNode[]): Promise<boolean> {
-  const pairs = nodes.flatMap((from) =>
-    nodes.filter((to) => to !== from).map((to) => from.pings(to))
-  );
-  return (await Promise.all(pairs)).every(Boolean);
-}
-
-/**
- * Does each outside peer get an answer from each pod? They are set up to what the mesh publishes
- * now, as people do with `kgctl showconf peer`.
- */
-export async function peersReach(lab: Lab): Promise<boolean> {
-  const topology = await lab.topology();
-  // An endpoint behind NAT is worth nothing, and costs WireGuard 5 s until it tries another one.
-  const isHidden = ({ leader }: Segment) =>
-    leader.persistentKeepalive > 0 && !topology.discoveredEndpoints.has(leader.key);
-  if (topology.segments.some(isHidden)) return false;
   const answers = await Promise.all(lab.peers.map(async (peer) => {
     const own = topology.peers.find(({ name }) => name === peer.name);
     await peer.configure(peerConfig(topology, own));
