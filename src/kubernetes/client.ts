@@ -3,6 +3,7 @@
 import type { ClientConfig } from "./config.ts";
 import { ConfigError, ConnectionError, StatusError } from "./error.ts";
 import type { Representation, Status } from "./object.ts";
+import { link } from "./link.ts";
 import { Transport } from "./transport.ts";
 
 /** Milliseconds for a whole answer, or the beginning of a stream. */
@@ -30,7 +31,6 @@ export interface RequestOptions {
 export class Client implements Disposable {
   readonly #server: URL;
   readonly #transport: Transport;
-  readonly #closed = new AbortController();
 
   private constructor(server: URL, transport: Transport) {
     this.#server = server;
@@ -61,12 +61,12 @@ export class Client implements Disposable {
   }
 
   /**
-   * The body as it comes, for as long as it comes; ending `signal` or closing this client ends it.
-   * Errors on the way are for who reads it; {@link describe} says what was asked.
+   * The body as it comes, for as long as it comes; `ending` ends it. Errors on the way are for who
+   * reads it; {@link describe} says what was asked.
    */
   stream(
     path: string,
-    options: RequestOptions,
+    options: Omit<RequestOptions, "signal"> & { readonly ending: AbortController },
   ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
     return this.#send(
       { ...options, method: "GET", path },
@@ -79,33 +79,25 @@ export class Client implements Disposable {
     return `${method} ${this.#server.origin}${path}`;
   }
 
-  /** Never use a connection again that was made before. */
-  async renew(): Promise<void> {
-    if (!this.#closed.signal.aborted) await this.#transport.renew();
-  }
-
   [Symbol.dispose](): void {
-    if (this.#closed.signal.aborted) return;
-    this.#closed.abort();
     this.#transport[Symbol.dispose]();
   }
 
   async #send<T>(request: Request, read: (response: Response) => Promise<T>): Promise<T> {
-    const { method, path, signal } = request;
+    const { method, path, signal, ending = new AbortController() } = request;
     const what = this.describe(method, path);
-    const patience = new AbortController();
-    const timer = setTimeout(() => patience.abort(), PATIENCE);
-    const signals = [patience.signal, this.#closed.signal, ...signal ? [signal] : []];
+    let isLate = false;
+    const timer = setTimeout(() => (isLate = true, ending.abort()), PATIENCE);
+    using _link = link(signal, ending);
     try {
-      const response = await this.#fetch(request, AbortSignal.any(signals));
-      if (!response.ok) throw await statusError(response, what);
-      return await read(response);
+      const response = await this.#fetch(request, ending.signal);
+      const answer = response.ok ? read(response) : rejected(statusError(response, what));
+      return await Promise.race([answer, aborted(ending.signal)]);
     } catch (error) {
       if (error instanceof StatusError || error instanceof ConfigError) throw error;
-      await this.renew();
-      const late = patience.signal.aborted;
-      const message = late ? `${what}: no answer within ${PATIENCE / 1000} s` : what;
-      throw new ConnectionError(message, late ? {} : { cause: withoutURL(error) });
+      await this.#transport.renew();
+      const message = isLate ? `${what}: no answer within ${PATIENCE / 1000} s` : what;
+      throw new ConnectionError(message, isLate ? {} : { cause: withoutURL(error) });
     } finally {
       clearTimeout(timer);
     }
@@ -142,6 +134,20 @@ interface Request extends RequestOptions {
   readonly path: string;
   readonly contentType?: string;
   readonly body?: string;
+  readonly ending?: AbortController;
+}
+
+/** Rejects when the signal is aborted, whether the body that is being read hears of it or not. */
+function aborted(signal: AbortSignal): Promise<never> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  promise.catch(() => {});
+  if (signal.aborted) reject(signal.reason);
+  signal.addEventListener("abort", () => reject(signal.reason));
+  return promise;
+}
+
+async function rejected(error: Promise<Error>): Promise<never> {
+  throw await error;
 }
 
 async function statusError(response: Response, what: string): Promise<StatusError> {

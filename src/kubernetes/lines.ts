@@ -14,6 +14,8 @@ const NEWLINE = 0x0a;
 export interface LinesOptions {
   /** Milliseconds between two looks, unless nothing came for that long: then at once. */
   readonly pace: number;
+  /** Ends the stream, as if there were no more. */
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -22,9 +24,13 @@ export interface LinesOptions {
  */
 export async function* readLines(
   stream: ReadableStream<Uint8Array<ArrayBuffer>>,
-  { pace }: LinesOptions,
+  { pace, signal }: LinesOptions,
 ): AsyncGenerator<readonly string[]> {
   const reader = stream.getReader();
+  // The signal of a `fetch` does not reach its body any more once the Response is garbage.
+  const cancel = () => void reader.cancel().catch(() => {});
+  if (signal?.aborted) cancel();
+  signal?.addEventListener("abort", cancel);
   const splitter = new LineSplitter();
   let looked = -Infinity;
   try {
@@ -33,7 +39,7 @@ export async function* readLines(
       const { done, value } = await reader.read();
       const now = performance.now();
       if (pace > 0 && now - asked > WAITED) { // not of the batch before
-        if (looked + pace > now) await sleep(looked + pace - now);
+        if (looked + pace > now) await sleep(looked + pace - now, signal);
         looked = performance.now();
       }
       const lines = done ? splitter.end() : splitter.push(value);
@@ -41,6 +47,7 @@ export async function* readLines(
       if (done) return;
     }
   } finally {
+    signal?.removeEventListener("abort", cancel);
     await reader.cancel().catch(() => {});
   }
 }

@@ -2,6 +2,7 @@
 
 import type { Client, Query } from "./client.ts";
 import { ConnectionError, StatusError } from "./error.ts";
+import { link } from "./link.ts";
 import { readLines } from "./lines.ts";
 import type { KubernetesObject, Representation, Status } from "./object.ts";
 
@@ -30,30 +31,39 @@ export async function openWatch<T extends KubernetesObject>(
   { client, path }: { readonly client: Client; readonly path: string },
   options: WatchOptions,
 ): Promise<AsyncGenerator<readonly WatchEvent<T>[]>> {
-  const ended = new AbortController();
+  const ending = new AbortController();
+  using opening = new DisposableStack();
+  opening.use(link(options.signal, ending));
   const stream = await client.stream(path, {
     query: { ...options.query, watch: 1 },
     accept: options.representation,
-    signal: AbortSignal.any([options.signal, ended.signal]),
+    ending,
   });
   const what = `${client.describe("GET", path)} (watch)`;
-  return readEvents<T>(stream, { ...options, what, ended });
+  return readEvents<T>(stream, { ...options, what, ending, linked: opening.move() });
 }
 
 async function* readEvents<T extends KubernetesObject>(
   stream: ReadableStream<Uint8Array<ArrayBuffer>>,
-  { what, ended, pace, silence }: WatchOptions & { what: string; ended: AbortController },
+  { what, ending, linked, pace, silence, signal }: WatchOptions & {
+    what: string;
+    ending: AbortController;
+    linked: Disposable;
+  },
 ): AsyncGenerator<readonly WatchEvent<T>[]> {
-  using watchdog = new Watchdog(silence, () => ended.abort());
+  using _linked = linked;
+  using watchdog = new Watchdog(silence, () => ending.abort());
   try {
-    for await (const lines of readLines(stream, { pace })) {
+    for await (const lines of readLines(stream, { pace, signal: ending.signal })) {
       watchdog.feed();
       yield lines.map((line) => parseEvent<T>(line, what));
       watchdog.feed(); // whoever took the events may have been slow
     }
   } catch (cause) {
     if (cause instanceof StatusError || cause instanceof ConnectionError) throw cause;
-    if (!ended.signal.aborted) throw new ConnectionError(`${what} was cut`, { cause });
+    if (!ending.signal.aborted) throw new ConnectionError(`${what} was cut`, { cause });
+  }
+  if (ending.signal.aborted && !signal.aborted) {
     throw new ConnectionError(`${what}: silent for ${silence / 1000} s`);
   }
 }
