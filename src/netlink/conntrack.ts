@@ -86,7 +86,7 @@ export function listConnections(
   { family, status }: { readonly family: Family; readonly status: number },
 ): TrackedConnection[] {
   const messages = connection.dump(listRequest(family, status));
-  // Kernels before 5.18 do not filter by status.
+  // Older kernels do not filter by status.
   return messages.flatMap((message) => {
     const found = parseConnection(message);
     return found && found.family === family && (found.status & status) === status ? found : [];

@@ -7,6 +7,7 @@ import { ok } from "node:assert/strict";
 import { concernsMesh } from "../../src/dataplane/concerns.ts";
 import { parseAddress } from "../../src/netlink/address.ts";
 import { Connection } from "../../src/netlink/connection.ts";
+import { IPS_SRC_NAT, listConnections, parseConnection } from "../../src/netlink/conntrack.ts";
 import { readEvents } from "../../src/netlink/events.ts";
 import { resolveFamily } from "../../src/netlink/genetlink.ts";
 import { listLinks, parseLink } from "../../src/netlink/link.ts";
@@ -18,7 +19,7 @@ import { damage, expectTyped, fuzzer } from "./damage.ts";
 
 const CASES = 200_000;
 
-/** Payloads by message type, of Linux 6.18 (see tests/unit/netlink/rtnetlink_test.ts). */
+/** Payloads by message type, of Linux 6.18 (see tests/unit/netlink/rtnetlink_test.ts and conntrack_test.ts). */
 const ANSWERS = ([
   [
     2,
@@ -59,6 +60,13 @@ const ANSWERS = ([
     "02201000fc0000010000000008000f005304000008000e00ffffffff050015006b000000080003006272300008000600" +
     "007d0000080001000a050001080002000a040000",
   ],
+  [
+    0x100,
+    "020000003400018014000180080001000a2a0002080002000a2b00011c0002800500010011000000060002001267" +
+    "000006000300003500003400028014000180080001000a2b000108000200c00002011c0002800500010011000000" +
+    "0600020000350000060003001267000008000300000001980800080000000000" +
+    "08000c0025e96cb708000b000000000108000700000000" + "1d",
+  ],
   // nlctrl: CTRL_ATTR_FAMILY_NAME, _FAMILY_ID, _VERSION, and operations in nests.
   [
     16,
@@ -72,6 +80,7 @@ const PARSERS = new Map<number, (message: Message) => unknown>([
   [20, parseAddress],
   [24, parseRoute],
   [32, parseRule],
+  [0x100, parseConnection],
 ]);
 
 Deno.test("whatever the kernel answers, reading it ends, in a value or a typed error", () => {

@@ -8,6 +8,7 @@ import {
   writeAttributes,
 } from "../../../src/netlink/attribute.ts";
 import * as codec from "../../../src/netlink/codec.ts";
+import * as conntrack from "../../../src/netlink/conntrack.ts";
 import * as genetlink from "../../../src/netlink/genetlink.ts";
 import * as link from "../../../src/netlink/link.ts";
 import * as message from "../../../src/netlink/message.ts";
@@ -30,12 +31,18 @@ const VALUES = new Map<unknown, fc.Arbitrary<unknown>>([
   [codec.u8, u8],
   [codec.u16, u16],
   [codec.u32, u32],
+  [codec.be16, u16],
+  [codec.be32, u32],
   [codec.string, text],
   [codec.bytes, fc.uint8Array({ maxLength: 100 })],
   [codec.ip, ip],
   ["RTA_VIA", ip],
 ]);
 VALUES.set("IFLA_LINKINFO", attributes(link.IFLA_INFO));
+VALUES.set("CTA_TUPLE_IP", attributes(conntrack.CTA_IP));
+VALUES.set("CTA_TUPLE_PROTO", attributes(conntrack.CTA_PROTO));
+VALUES.set("CTA_TUPLE_ORIG", attributes(conntrack.CTA_TUPLE));
+VALUES.set("CTA_TUPLE_REPLY", attributes(conntrack.CTA_TUPLE));
 
 function attributes(table: Table): fc.Arbitrary<Attributes<Table>> {
   const rows = Object.entries(table.rows).map(([name, [, ofRow]]) => {
@@ -50,7 +57,7 @@ function isTable(value: unknown): value is Table {
   return typeof value === "object" && value !== null && "rows" in value && "byNumber" in value;
 }
 
-for (const module of [address, genetlink, link, message, route, rule]) {
+for (const module of [address, conntrack, genetlink, link, message, route, rule]) {
   for (const [name, table] of Object.entries(module)) {
     if (!isTable(table)) continue;
     Deno.test(`every attribute of ${name} reads back as it was written`, () => {
