@@ -1,7 +1,8 @@
 /** Which backends there are: a new one is a folder, a kind and a case here. */
 
-import { type Backend, BackendError } from "./backend.ts";
+import type { Backend } from "./backend.ts";
 import { FileBackend } from "./file/backend.ts";
+import { KubernetesBackend } from "./kubernetes/backend.ts";
 
 export type BackendChoice =
   | { readonly kind: "file"; readonly path: string }
@@ -27,6 +28,6 @@ export function openBackend(
     case "file":
       return new FileBackend(choice.path, options);
     case "kubernetes":
-      throw new BackendError("this build cannot talk to Kubernetes: use --backend file");
+      return new KubernetesBackend(choice, options);
   }
 }

@@ -14,8 +14,10 @@ export class Gateway implements AsyncDisposable {
   readonly requests: string[] = [];
   /** Answers instead of the API server; undefined: it may answer. */
   fault: (request: URL) => Response | undefined = () => undefined;
-  /** Swallows all that streams would bring. */
+  /** Swallows all that watches would bring. */
   isSilent = false;
+  /** How often there was something to swallow. */
+  swallowed = 0;
 
   private constructor(
     target: ApiServer,
@@ -50,7 +52,7 @@ export class Gateway implements AsyncDisposable {
     return hostname.includes(":") ? `https://[${hostname}]:${port}` : `https://${hostname}:${port}`;
   }
 
-  /** Breaks all streams that are under way. */
+  /** Breaks all watches that are under way. */
   cut(): void {
     for (const stream of this.#streams) stream.error(new Error("cut"));
     this.#streams.clear();
@@ -76,7 +78,8 @@ export class Gateway implements AsyncDisposable {
       client: this.#http,
       signal: request.signal,
     });
-    return new Response(answer.body && this.#follow(answer.body), {
+    const isWatch = url.searchParams.has("watch");
+    return new Response(isWatch ? answer.body && this.#follow(answer.body) : answer.body, {
       status: answer.status,
       headers: answer.headers,
     });
@@ -88,7 +91,8 @@ export class Gateway implements AsyncDisposable {
       new TransformStream({
         start: (controller) => void this.#streams.add(stream = controller),
         transform: (chunk, controller) => {
-          if (!this.isSilent) controller.enqueue(chunk);
+          if (this.isSilent) this.swallowed++;
+          else controller.enqueue(chunk);
         },
         flush: () => void this.#streams.delete(stream),
       }),

@@ -1,0 +1,240 @@
+/** A Kubernetes cluster: Nodes and Peers are followed, the own Node is annotated. */
+
+import { sleep } from "../../kubernetes/backoff.ts";
+import { Client } from "../../kubernetes/client.ts";
+import { StatusError } from "../../kubernetes/error.ts";
+import { listInChunks } from "../../kubernetes/list.ts";
+import { type ConfigSource, loadConfig } from "../../kubernetes/load_config.ts";
+import { compareResourceVersions, type KubernetesObject } from "../../kubernetes/object.ts";
+import { RateLimit } from "../../kubernetes/rate_limit.ts";
+import type { Node } from "../../mesh/node.ts";
+import type { Peer } from "../../mesh/peer.ts";
+import { describeError, quote } from "../../net/text.ts";
+import { type Backend, BackendError, type Change, type Cluster, type Problem } from "../backend.ts";
+import { Followed } from "./followed.ts";
+import { waitForPeerKind } from "./peer_kind.ts";
+import { type NodeEntry, type RawNode, readNode, readPeer } from "./read.ts";
+import { Unheard } from "./unheard.ts";
+
+const NODES = "/api/v1/nodes";
+const PEERS = "/apis/kilo.squat.ai/v1alpha1/peers";
+
+/** Milliseconds between looks at Nodes that came: a thousand of them check in 33 times a second. */
+const NODE_PACE = 250;
+
+/** Milliseconds until a Node that could not be read is asked for again. */
+const RETRY = 3000;
+
+/** As the original agent's. */
+const REQUESTS = { perSecond: 5, burst: 10 };
+
+export interface KubernetesBackendOptions {
+  /** The Node this agent stands for. */
+  readonly hostname: string;
+  /** Node label that names the location. */
+  readonly topologyLabel: string;
+}
+
+export class KubernetesBackend implements Backend {
+  readonly #source: ConfigSource;
+  readonly #options: KubernetesBackendOptions;
+  readonly #stop = new AbortController();
+  readonly #limit = new RateLimit(REQUESTS);
+  readonly #nodes: Followed<RawNode, Node, NodeEntry>;
+  readonly #peers: Followed<KubernetesObject, Peer>;
+  readonly #unheard = new Unheard(() => this.#nodes.restart());
+  /** Names of Nodes whose pod CIDR is to be asked for. */
+  readonly #wanted = new Set<string>();
+  #client: Client | undefined;
+  #running: Promise<unknown> = Promise.resolve();
+  #asking: Promise<void> | undefined;
+  #peerKindProblem: Problem | undefined;
+  #objectProblems: readonly Problem[] = [];
+  #changed: (change: Change) => void = () => {};
+  #cluster: Cluster = { nodes: new Map(), peers: new Map(), problems: [] };
+
+  constructor(source: ConfigSource, options: KubernetesBackendOptions) {
+    this.#source = source;
+    this.#options = options;
+    this.#nodes = new Followed({
+      what: "Nodes",
+      representation: "metadata",
+      pace: NODE_PACE,
+      read: (raw, last) => readNode(raw, { ...options, last }),
+      changed: () => this.#update(),
+      heard: (raw) => this.#heard(raw),
+    });
+    this.#peers = new Followed({
+      what: "Peers",
+      representation: "full",
+      pace: 0,
+      read: readPeer,
+      changed: () => this.#update(),
+    });
+  }
+
+  /** Rejects with a BackendError when it is not clear which API server is meant, or who we are there. */
+  async start(changed: (change: Change) => void): Promise<void> {
+    this.#changed = changed;
+    const { signal } = this.#stop;
+    let client: Client;
+    try {
+      client = await Client.open(await loadConfig(this.#source));
+    } catch (error) {
+      throw new BackendError(`no way to the API server: ${describeError(error)}`);
+    }
+    this.#client = client;
+    this.#running = Promise.all([
+      this.#nodes.run({ client, path: NODES }, signal),
+      this.#waitForPeerKind(client).then(() => this.#peers.run({ client, path: PEERS }, signal)),
+    ]);
+    await Promise.all([this.#nodes.complete, this.#peers.complete]);
+  }
+
+  cluster(): Cluster {
+    return this.#cluster;
+  }
+
+  get live(): boolean {
+    return this.#nodes.live && this.#peers.live;
+  }
+
+  get relists(): number {
+    return this.#nodes.relists;
+  }
+
+  async patchOwn(annotations: Readonly<Record<string, string | null>>): Promise<void> {
+    const { hostname } = this.#options;
+    try {
+      if (!this.#client) throw new Error("there is no connection yet");
+      await this.#limit.wait(this.#stop.signal);
+      const isRemoval = Object.values(annotations).includes(null);
+      const answer = await this.#client.patch<RawNode>(`${NODES}/${encodeURIComponent(hostname)}`, {
+        type: isRemoval ? "merge" : "strategic-merge",
+        body: { metadata: { annotations } },
+      }, { accept: "metadata", signal: this.#stop.signal });
+      this.#written(answer);
+    } catch (error) {
+      this.#throttle(error);
+      throw new BackendError(`annotating Node ${quote(hostname)}`, { cause: error });
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    this.#unheard[Symbol.dispose]();
+    await this.#running;
+    await this.#asking;
+    this.#client?.[Symbol.dispose]();
+  }
+
+  /** The own Node as a write left it: known at once, and soon to be heard of. */
+  #written(node: RawNode): void {
+    const { name, resourceVersion } = node.metadata;
+    const known = this.#nodes.store.get(name);
+    if (!known || resourceVersion === undefined) return; // listed soon
+    if (compareResourceVersions(resourceVersion, known.version) <= 0) return;
+    if (this.#nodes.live) this.#unheard.wrote(resourceVersion);
+    this.#nodes.put(node);
+    this.#update();
+  }
+
+  #heard(node: RawNode): void {
+    const { name, resourceVersion } = node.metadata;
+    if (resourceVersion !== undefined) this.#unheard.heard(resourceVersion);
+    const entry = this.#nodes.store.get(name);
+    if (!entry || entry.podCIDR !== undefined) return;
+    // Others that no agent speaks for are in no mesh, whatever their pod CIDR.
+    if (name !== this.#options.hostname && !(entry.value.key && entry.value.endpoint)) return;
+    this.#wanted.add(name);
+    this.#asking ??= this.#ask().finally(() => this.#asking = undefined);
+  }
+
+  /** Reads whole Nodes, since events hold none; there is no right to get a single one, but to list. */
+  async #ask(): Promise<void> {
+    const { signal } = this.#stop;
+    for (const name of this.#wanted) {
+      await this.#limit.wait(signal);
+      if (signal.aborted) return;
+      this.#wanted.delete(name);
+      const query = { fieldSelector: `metadata.name=${name}` };
+      try {
+        const listing = listInChunks<RawNode>({ client: this.#client!, path: NODES }, {
+          query,
+          signal,
+        });
+        for await (const nodes of listing) nodes.forEach((node) => this.#nodes.put(node));
+        this.#update();
+      } catch (error) {
+        this.#throttle(error);
+        this.#wanted.add(name);
+        await sleep(RETRY, signal);
+      }
+    }
+  }
+
+  #throttle(error: unknown): void {
+    if (error instanceof StatusError && error.retryAfter !== undefined) {
+      this.#limit.pause(error.retryAfter);
+    }
+  }
+
+  async #waitForPeerKind(client: Client): Promise<void> {
+    await waitForPeerKind(client, {
+      signal: this.#stop.signal,
+      tell: (problem) => {
+        this.#peerKindProblem = problem;
+        this.#update();
+      },
+    });
+  }
+
+  /** Makes the cluster of what is known, and tells if it differs. */
+  #update(): void {
+    if (!this.#nodes.live) this.#unheard.clear();
+    const before = this.#cluster;
+    const isComplete = this.#nodes.isComplete && this.#peers.isComplete;
+    const nodes = isComplete ? this.#nodes.store.takeChanged() : [];
+    const peers = isComplete ? this.#peers.store.takeChanged() : [];
+    const problems = this.#problems(nodes.length + peers.length > 0);
+    if (nodes.length + peers.length === 0 && problems === before.problems) return;
+    const own = this.#nodes.store.get(this.#options.hostname)?.annotations;
+    this.#cluster = {
+      nodes: changedMap(before.nodes, nodes, (name) => this.#nodes.store.get(name)?.value),
+      peers: changedMap(before.peers, peers, (name) => this.#peers.store.get(name)?.value),
+      ...isComplete && own && { own },
+      problems,
+    };
+    this.#changed({ nodes, peers });
+  }
+
+  /** The same list as before if it says the same; those of objects are gathered only if some changed. */
+  #problems(objectsChanged: boolean): readonly Problem[] {
+    if (objectsChanged) {
+      this.#objectProblems = [...this.#nodes.store.problems(), ...this.#peers.store.problems()];
+    }
+    const standing = [this.#nodes.problem, this.#peerKindProblem, this.#peers.problem];
+    const problems = [...standing.filter((problem) => problem !== undefined)]
+      .concat(this.#objectProblems);
+    const before = this.#cluster.problems;
+    const isSame = problems.length === before.length &&
+      problems.every(({ text }, at) => text === before[at]!.text);
+    return isSame ? before : problems;
+  }
+}
+
+/** A copy with these names as they are now; the map itself where there are none. */
+function changedMap<V>(
+  map: ReadonlyMap<string, V>,
+  names: readonly string[],
+  valueOf: (name: string) => V | undefined,
+): ReadonlyMap<string, V> {
+  if (names.length === 0) return map;
+  const copy = new Map(map);
+  for (const name of names) {
+    const value = valueOf(name);
+    if (value === undefined) copy.delete(name);
+    else copy.set(name, value);
+  }
+  return copy;
+}

@@ -1,0 +1,137 @@
+/** One collection as it is followed: what is known of it, and whether that is up to date. */
+
+import { follow, type FollowOptions, type Update } from "../../kubernetes/follow.ts";
+import { link } from "../../kubernetes/link.ts";
+import type { Collection } from "../../kubernetes/list.ts";
+import type { KubernetesObject } from "../../kubernetes/object.ts";
+import { describeError } from "../../net/text.ts";
+import type { Problem } from "../backend.ts";
+import { type Entry, Store } from "./store.ts";
+
+/** Milliseconds without a word after which a watch counts as dead: a bookmark comes each minute. */
+const SILENCE = 75_000;
+
+export interface FollowedOptions<R extends KubernetesObject, E>
+  extends Pick<FollowOptions, "representation" | "pace"> {
+  /** For messages: `Nodes`. */
+  readonly what: string;
+  /** `last`: what was known of the object of this name. */
+  readonly read: (raw: R, last: E | undefined) => E;
+  /** Something is new, here or in the store. */
+  readonly changed: () => void;
+  /** An event came and was taken over; bookmarks too. */
+  readonly heard?: (object: R) => void;
+}
+
+export class Followed<R extends KubernetesObject, V, E extends Entry<V> = Entry<V>> {
+  readonly store = new Store<V, E>();
+  readonly #options: FollowedOptions<R, E>;
+  readonly #complete = Promise.withResolvers<void>();
+  #attempt = new AbortController();
+  #isComplete = false;
+  #live = false;
+  /** It was live once and is not any more. */
+  #lost = false;
+  #relists = 0;
+  #problem: Problem | undefined;
+
+  constructor(options: FollowedOptions<R, E>) {
+    this.#options = options;
+  }
+
+  /** When all there is has been listed once, or following has ended. */
+  get complete(): Promise<void> {
+    return this.#complete.promise;
+  }
+
+  get isComplete(): boolean {
+    return this.#isComplete;
+  }
+
+  get live(): boolean {
+    return this.#live;
+  }
+
+  /** How often it became live again. */
+  get relists(): number {
+    return this.#relists;
+  }
+
+  /** Why it is not live. */
+  get problem(): Problem | undefined {
+    return this.#problem;
+  }
+
+  /** Follows until the signal is aborted. */
+  async run(collection: Collection, signal: AbortSignal): Promise<void> {
+    const { representation, pace } = this.#options;
+    while (!signal.aborted) {
+      this.#attempt = new AbortController();
+      using _link = link(signal, this.#attempt);
+      const updates = follow<R>(collection, {
+        ...{ representation, pace, silence: SILENCE },
+        signal: this.#attempt.signal,
+      });
+      for await (const update of updates) this.#take(update);
+    }
+    this.#complete.resolve();
+  }
+
+  /** Lists and watches anew, since the watch of now has gone deaf. */
+  restart(): void {
+    this.#notLive({ text: `the watch of ${this.#options.what} went deaf and is begun anew` });
+    this.#attempt.abort();
+    this.#options.changed();
+  }
+
+  #take(update: Update<R>): void {
+    const { what, read, changed, heard } = this.#options;
+    switch (update.type) {
+      case "list":
+        return this.store.begin();
+      case "listed":
+        for (const object of update.objects) {
+          const { name } = object.metadata;
+          this.store.list(name, read(object, this.store.get(name)));
+        }
+        return;
+      case "complete":
+        this.store.complete();
+        this.#isComplete = true;
+        this.#complete.resolve();
+        break;
+      case "live":
+        if (this.#lost) this.#relists++;
+        this.#live = true;
+        this.#lost = false;
+        this.#problem = undefined;
+        break;
+      case "events":
+        for (const { type, object } of update.events) {
+          if (type === "DELETED") this.store.remove(object.metadata.name);
+          else if (type !== "BOOKMARK") this.put(object);
+          heard?.(object);
+        }
+        break;
+      case "lost": {
+        const outcome = this.#isComplete ? "what was seen stays in force" : "waiting for them";
+        this.#notLive({
+          text: `${what} cannot be followed, ${outcome}: ${describeError(update.error)}`,
+        });
+      }
+    }
+    changed();
+  }
+
+  /** An object as it is now, from an answer perhaps. */
+  put(object: R): void {
+    const { name } = object.metadata;
+    this.store.put(name, this.#options.read(object, this.store.get(name)));
+  }
+
+  #notLive(problem: Problem): void {
+    this.#lost ||= this.#live;
+    this.#live = false;
+    this.#problem = problem;
+  }
+}

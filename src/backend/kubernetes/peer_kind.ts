@@ -1,0 +1,49 @@
+/** Does the cluster know Peers at all? Their CustomResourceDefinition may be installed after us. */
+
+import { Backoff, sleep } from "../../kubernetes/backoff.ts";
+import type { Client } from "../../kubernetes/client.ts";
+import { StatusError } from "../../kubernetes/error.ts";
+import { describeError } from "../../net/text.ts";
+import type { Problem } from "../backend.ts";
+
+const NAME = "peers.kilo.squat.ai";
+const PATH = `/apis/apiextensions.k8s.io/v1/customresourcedefinitions/${NAME}`;
+
+/** Milliseconds between looks while there is none. */
+const PERIOD = 5000;
+
+/** Resolves when Peers can be asked for; `tell` hears what stands in the way, at last that nothing does. */
+export async function waitForPeerKind(
+  client: Client,
+  { signal, tell }: {
+    readonly signal: AbortSignal;
+    readonly tell: (problem: Problem | undefined) => void;
+  },
+): Promise<void> {
+  const backoff = new Backoff();
+  const start = performance.now();
+  while (!signal.aborted) {
+    try {
+      await client.get(PATH, { accept: "metadata", signal });
+      return tell(undefined);
+    } catch (error) {
+      if (signal.aborted) return;
+      const isMissing = error instanceof StatusError && error.isNotFound;
+      tell(
+        isMissing ? missing(performance.now() - start) : {
+          text: `whether there can be Peers is not known yet: ${describeError(error)}`,
+        },
+      );
+      await sleep(isMissing ? PERIOD : backoff.pause(error), signal);
+    }
+  }
+}
+
+/** Another text each minute, so that each minute it is told. */
+function missing(milliseconds: number): Problem {
+  const minutes = Math.floor(milliseconds / 60_000);
+  const since = minutes === 0 ? "" : ` (${minutes} min by now)`;
+  return {
+    text: `the CustomResourceDefinition ${NAME} is not installed: waiting for it${since}`,
+  };
+}

@@ -1,0 +1,71 @@
+/** What the backend keeps of an object; of a raw Node that is little. */
+
+import type { KubernetesObject } from "../../kubernetes/object.ts";
+import type { Node } from "../../mesh/node.ts";
+import {
+  ANNOTATIONS,
+  asPeerObject,
+  type NodeObject,
+  ObjectShapeError,
+  type Strings,
+} from "../../mesh/object.ts";
+import type { Peer } from "../../mesh/peer.ts";
+import { equalNodes, equalPeers } from "../../mesh/readiness.ts";
+import { parseNode } from "../../mesh/read_node.ts";
+import { InvalidPeerError, parsePeer } from "../../mesh/read_peer.ts";
+import { quote } from "../../net/text.ts";
+import type { Entry } from "./store.ts";
+
+/** A Node, or of an event its metadata alone. */
+export type RawNode = KubernetesObject & NodeObject;
+
+export interface NodeEntry extends Entry<Node> {
+  readonly value: Node;
+  readonly uid: string;
+  /** Undefined: not set yet, as far as is known. Once set it never changes. */
+  readonly podCIDR: string | undefined;
+  /** Only of the own Node. */
+  readonly annotations: Strings | undefined;
+}
+
+/** What a Node says now; what only whole objects say is taken from `last`, if that is the same Node. */
+export function readNode(
+  raw: RawNode,
+  { topologyLabel, hostname, last }: {
+    readonly topologyLabel: string;
+    readonly hostname: string;
+    readonly last: NodeEntry | undefined;
+  },
+): NodeEntry {
+  const { name, uid = "", resourceVersion: version = "" } = raw.metadata;
+  const podCIDR = raw.spec?.podCIDR || (last?.uid === uid ? last.podCIDR : undefined);
+  const object = { metadata: raw.metadata, ...podCIDR && { spec: { podCIDR } } };
+  const { node, warnings } = parseNode(object, { topologyLabel });
+  const annotations = name === hostname ? ourAnnotations(raw.metadata.annotations) : undefined;
+  const isSame = last && equalNodes(last.value, node) && last.value.lastSeen === node.lastSeen &&
+    JSON.stringify(last.annotations) === JSON.stringify(annotations);
+  const problems = warnings.map((text) => ({ text: `Node ${quote(name)}: ${text}` }));
+  return { value: isSame ? last.value : node, uid, version, podCIDR, annotations, problems };
+}
+
+const OURS: ReadonlySet<string> = new Set(Object.values(ANNOTATIONS));
+
+function ourAnnotations(annotations: Strings | null | undefined): Strings {
+  const ours = Object.entries(annotations ?? {}).filter(([name]) => OURS.has(name));
+  return Object.fromEntries(ours.sort(([a], [b]) => a < b ? -1 : 1));
+}
+
+/** What a Peer says now; an invalid one has no value. */
+export function readPeer(raw: KubernetesObject, last: Entry<Peer> | undefined): Entry<Peer> {
+  const { name, resourceVersion: version = "" } = raw.metadata;
+  const about = `Peer ${quote(name)}`;
+  try {
+    const { peer, warnings } = parsePeer(asPeerObject(raw));
+    const value = last?.value && equalPeers(last.value, peer) ? last.value : peer;
+    return { version, value, problems: warnings.map((text) => ({ text: `${about}: ${text}` })) };
+  } catch (error) {
+    if (!(error instanceof ObjectShapeError || error instanceof InvalidPeerError)) throw error;
+    const problem = { text: `${about} is ignored: ${error.message}`, event: "peer" } as const;
+    return { version, value: undefined, problems: [problem] };
+  }
+}

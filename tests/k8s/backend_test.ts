@@ -1,0 +1,173 @@
+import assert from "node:assert/strict";
+import type { Change, Cluster } from "../../src/backend/backend.ts";
+import { BackendError } from "../../src/backend/backend.ts";
+import { KubernetesBackend } from "../../src/backend/kubernetes/backend.ts";
+import { ANNOTATIONS } from "../../src/mesh/object.ts";
+import { CLEAN_UP_PATCH } from "../../src/mesh/publish.ts";
+import { formatPrefix } from "../../src/net/prefix.ts";
+import { waitFor } from "../lab/wait.ts";
+import { ApiServer } from "./api_server.ts";
+import { Gateway } from "./gateway.ts";
+import { node, peer } from "./objects.ts";
+
+let server: ApiServer;
+/** Of a service account with just the rights of the manifest. */
+let kubeconfig: string;
+
+const MANIFESTS = new URL("../../manifests", import.meta.url).pathname;
+const KEY = "GY5aT1N9dTR/nJnT1N2f4ClZWVj0jOAld0r8ysWLyjg=";
+const PEER = { allowedIPs: ["10.5.0.1/32"], publicKey: KEY };
+
+Deno.test.beforeAll(async () => {
+  server = await ApiServer.start();
+  await server.kubectl(["apply", "-f", `${MANIFESTS}/rbac.yaml`]);
+  const token = (await server.kubectl(["create", "token", "kilo", "-n", "kube-system"])).trim();
+  kubeconfig = await server.writeKubeconfig("kilo", { token });
+});
+
+Deno.test.afterAll(() => server[Symbol.asyncDispose]());
+
+class Backend implements AsyncDisposable {
+  readonly changes: Change[] = [];
+  readonly backend: KubernetesBackend;
+  readonly complete: Promise<void>;
+
+  constructor({ master, hostname = "a" }: { master?: string; hostname?: string } = {}) {
+    const options = { hostname, topologyLabel: "topology.kubernetes.io/region" };
+    this.backend = new KubernetesBackend({ kubeconfig, master }, options);
+    this.complete = this.backend.start((change) => this.changes.push(change));
+  }
+
+  static async open(options: { master?: string; hostname?: string } = {}): Promise<Backend> {
+    const backend = new Backend(options);
+    await backend.complete;
+    await waitFor("the backend to be live", () => backend.backend.live);
+    return backend;
+  }
+
+  get cluster(): Cluster {
+    return this.backend.cluster();
+  }
+
+  get problems(): string {
+    return this.cluster.problems.map(({ text }) => text).join("\n");
+  }
+
+  subnet(name: string): string | undefined {
+    const subnet = this.cluster.nodes.get(name)?.subnet;
+    return subnet && formatPrefix(subnet);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.backend[Symbol.asyncDispose]();
+  }
+}
+
+async function apply(...objects: unknown[]): Promise<void> {
+  await server.kubectl(["apply", "-f", "-"], objects);
+}
+
+Deno.test("start() waits for the kind of Peers, and tells nothing before both lists are complete", async () => {
+  await apply(node("a", { podCIDR: "10.42.0.0/24" }), node("b", { podCIDR: "10.42.1.0/24" }));
+  await using backend = new Backend();
+  await waitFor("the problem", () => /peers.kilo.squat.ai is not installed/.test(backend.problems));
+  assert.equal(backend.cluster.nodes.size, 0);
+  assert.ok(!backend.backend.live);
+  await server.kubectl(["apply", "-f", `${MANIFESTS}/crds.yaml`]);
+  await server.kubectl(["wait", "--for=condition=Established", "crd/peers.kilo.squat.ai"]);
+  await apply(peer("laptop", PEER));
+  await backend.complete;
+  assert.deepEqual([...backend.cluster.nodes.keys()].sort(), ["a", "b"]);
+  assert.equal(backend.subnet("b"), "10.42.1.0/24");
+  await waitFor("the Peer", () => backend.cluster.peers.has("laptop"));
+  await waitFor("to be live", () => backend.backend.live);
+  assert.equal(backend.problems, "");
+  assert.equal(backend.backend.relists, 0);
+});
+
+Deno.test("changes of Peers and Nodes come as they are, the pod CIDR with them", async () => {
+  await using backend = await Backend.open();
+  await apply(peer("phone", { ...PEER, allowedIPs: ["10.5.0.2/32"] }));
+  await waitFor("the Peer", () => backend.cluster.peers.has("phone"));
+  await apply(peer("phone", { ...PEER, allowedIPs: ["nonsense"] }));
+  await waitFor("the Peer to be invalid", () => !backend.cluster.peers.has("phone"));
+  assert.match(backend.problems, /Peer "phone" is ignored: spec.allowedIPs\[0\]: "nonsense"/);
+  await server.kubectl(["delete", "peer", "phone"]);
+  await waitFor("the problem to go", () => backend.problems === "");
+  await server.kubectl(["annotate", "node", "b", `${ANNOTATIONS.location}=tokyo`]);
+  await waitFor("the location", () => backend.cluster.nodes.get("b")?.location === "tokyo");
+  assert.equal(backend.subnet("b"), "10.42.1.0/24", "events bring metadata only");
+  const count = backend.changes.length;
+  await server.kubectl(["annotate", "node", "b", "somebody/else=1"]);
+  await server.kubectl(["annotate", "node", "b", `${ANNOTATIONS.location}-`]);
+  await waitFor("the location to go", () => backend.cluster.nodes.get("b")?.location === "");
+  assert.deepEqual(backend.changes.slice(count), [{ nodes: ["b"], peers: [] }]);
+});
+
+Deno.test("a Node that is new, or made anew under its name, is read whole", async () => {
+  await using backend = await Backend.open();
+  const annotations = { [ANNOTATIONS.key]: KEY, [ANNOTATIONS.endpoint]: "192.0.2.1:51820" };
+  await apply(node("c", { podCIDR: "10.42.2.0/24", annotations }));
+  await waitFor("the pod CIDR", () => backend.subnet("c") === "10.42.2.0/24");
+  await server.kubectl(["delete", "node", "c"]);
+  await apply(node("c", { podCIDR: "10.42.3.0/24", annotations }));
+  await waitFor("the new pod CIDR", () => backend.subnet("c") === "10.42.3.0/24");
+  await server.kubectl(["delete", "node", "c"]);
+  await waitFor("it to go", () => !backend.cluster.nodes.has("c"));
+});
+
+Deno.test("the own Node's pod CIDR is learnt when it is set", async () => {
+  await apply(node("late"));
+  await using backend = await Backend.open({ hostname: "late" });
+  assert.equal(backend.subnet("late"), undefined);
+  await server.kubectl(["patch", "node", "late", "-p", '{"spec":{"podCIDR":"10.42.9.0/24"}}']);
+  await waitFor("the pod CIDR", () => backend.subnet("late") === "10.42.9.0/24");
+});
+
+Deno.test("patchOwn() is known at once, and can be taken back whatever is missing", async () => {
+  await using backend = await Backend.open();
+  await backend.backend.patchOwn({ [ANNOTATIONS.key]: KEY, [ANNOTATIONS.lastSeen]: "1" });
+  assert.equal(backend.cluster.own?.[ANNOTATIONS.key], KEY);
+  assert.equal(backend.cluster.nodes.get("a")?.key, KEY);
+  await backend.backend.patchOwn(CLEAN_UP_PATCH);
+  assert.deepEqual(backend.cluster.own, {});
+  await using stranger = await Backend.open({ hostname: "stranger" });
+  assert.equal(stranger.cluster.own, undefined);
+  await assert.rejects(
+    stranger.backend.patchOwn({ x: "1" }),
+    (error) =>
+      error instanceof BackendError && /annotating Node "stranger"/.test(error.message) &&
+      /404/.test((error.cause as Error).message),
+  );
+});
+
+Deno.test("an outage leaves the view as it was, and a deaf watch is found by our own writes", async () => {
+  await using gateway = await Gateway.open(server);
+  await using backend = await Backend.open({ master: gateway.url });
+  gateway.fault = () => new Response(null, { status: 503 });
+  gateway.cut();
+  await waitFor("the outage", () => !backend.backend.live);
+  assert.match(backend.problems, /cannot be followed, what was seen stays in force: .*503|was cut/);
+  assert.ok(backend.cluster.nodes.has("b"));
+  gateway.fault = () => undefined;
+  await waitFor("the view", () => backend.backend.live && backend.problems === "");
+  assert.equal(backend.backend.relists, 1);
+  gateway.isSilent = true;
+  await backend.backend.patchOwn({ [ANNOTATIONS.lastSeen]: "2" });
+  await waitFor("the event to be lost", () => gateway.swallowed > 0);
+  gateway.isSilent = false;
+  await waitFor("the deafness", () => !backend.backend.live);
+  await waitFor("the view", () => backend.backend.live);
+  assert.equal(backend.backend.relists, 2);
+});
+
+Deno.test("start() says what is wrong with the kubeconfig", async () => {
+  const options = { hostname: "a", topologyLabel: "" };
+  await using backend = new KubernetesBackend({ kubeconfig: "/no/such" }, options);
+  await assert.rejects(
+    backend.start(() => {}),
+    (error) =>
+      error instanceof BackendError &&
+      /the kubeconfig \/no\/such cannot be read/.test(error.message),
+  );
+});
