@@ -3,6 +3,7 @@
 import { Dataplane, type DataplaneSettings, type Doubt } from "../dataplane/dataplane.ts";
 import { Device } from "../dataplane/device.ts";
 import { FirewallApplier } from "../dataplane/firewall/applier.ts";
+import { FlowApplier } from "../dataplane/flow_applier.ts";
 import type { Encapsulator } from "../mesh/encapsulation.ts";
 import { Connection } from "../netlink/connection.ts";
 import { NetlinkError } from "../netlink/error.ts";
@@ -36,6 +37,7 @@ export class Kernel implements Disposable {
       connection: route,
       device: new Device([kernelClient(name, generic), userspaceClient(name)]),
       firewall: new FirewallApplier(netfilter),
+      flows: new FlowApplier(netfilter),
     }, dataplaneSettings(options));
     this.#events = resources.use(openEvents(new Set([route.portId, netfilter.portId])));
     this.#resources = resources.move();

@@ -265,8 +265,8 @@ function isOnly(reasons: ReadonlySet<Reason>, these: readonly Reason[]): boolean
 }
 
 /** How many things of each kind were changed. */
-function changesOf({ firewall, device, routes, rules }: Report) {
-  return { firewall, device: device.changed, routes, rules };
+function changesOf({ firewall, device, routes, rules, flows }: Report) {
+  return { firewall, device: device.changed, routes, rules, flows };
 }
 
 /**

@@ -12,7 +12,8 @@ import type { RuleEntry } from "../netlink/rule.ts";
 import type { DiffOptions } from "../wireguard/diff.ts";
 import { concernsMesh, type Stake } from "./concerns.ts";
 import type { Device, DeviceReport } from "./device.ts";
-import type { FirewallApplier } from "./firewall/applier.ts";
+import type { ApplyOptions, FirewallApplier } from "./firewall/applier.ts";
+import type { FlowApplier } from "./flow_applier.ts";
 import { Host } from "./host.ts";
 import {
   ensureInterface,
@@ -36,6 +37,7 @@ export interface Parts {
   readonly connection: Connection;
   readonly device: Device;
   readonly firewall: FirewallApplier;
+  readonly flows: FlowApplier;
 }
 
 export interface DataplaneSettings {
@@ -61,6 +63,7 @@ export interface Report {
   readonly device: DeviceReport;
   readonly routes: number;
   readonly rules: number;
+  readonly flows: number;
   readonly warnings: readonly string[];
 }
 
@@ -82,6 +85,7 @@ export class Dataplane {
   readonly device: Device;
   readonly #settings: DataplaneSettings;
   readonly #firewall: FirewallApplier;
+  readonly #flows: FlowApplier;
   readonly #routes: RouteApplier;
   readonly #rules: RuleApplier;
   readonly #tunnel: Tunnel | undefined;
@@ -92,12 +96,13 @@ export class Dataplane {
   #hasTakenOver = false;
   #resolution: Resolution | undefined;
 
-  constructor({ connection, device, firewall }: Parts, settings: DataplaneSettings) {
+  constructor({ connection, device, firewall, flows }: Parts, settings: DataplaneSettings) {
     const { encapsulator } = settings;
     this.host = new Host(connection);
     this.device = device;
     this.#settings = settings;
     this.#firewall = firewall;
+    this.#flows = flows;
     this.#routes = new RouteApplier(connection);
     this.#rules = new RuleApplier(connection);
     this.#tunnel = encapsulator && new Tunnel(this.host, encapsulator);
@@ -166,7 +171,8 @@ export class Dataplane {
   /**
    * Makes the kernel what is wished. Whoever may send comes before what leads there: first whom to
    * accept and whom to leave alone, then the device, then the routes through it. Masquerading comes
-   * last, because connections remember it. An interface goes down when no route needs it any more.
+   * last, because connections remember it; those that remember it wrongly forget it when all the rest
+   * is in force. An interface goes down when no route needs it any more.
    */
   async apply(
     wish: Desired,
@@ -174,17 +180,19 @@ export class Dataplane {
   ): Promise<Report> {
     const { kilo } = ground;
     this.#addressTunnel(wish, ground);
-    const accepted = this.#firewall.apply(wish.firewall, { masquerade: "withheld" });
+    const accepted = this.#changeFirewall(wish, { masquerade: "withheld" });
     const device = wish.isLeader && kilo ? await this.#lead(kilo, wish, options) : UNCHANGED;
     const { routes, rules, warnings } = this.#route(wish, ground);
     if (!wish.isLeader && kilo) this.#follow(kilo);
-    const masqueraded = this.#firewall.apply(wish.firewall);
+    const masqueraded = this.#changeFirewall(wish, { masquerade: "active" });
     const leftovers = this.#takeOver();
+    const flows = this.#flows.apply(this.#firewall.sets);
     return {
-      firewall: accepted.length + masqueraded.length,
+      firewall: accepted + masqueraded,
       device,
       routes: routes.changed,
       rules: rules.changed,
+      flows,
       warnings: [
         ...warnings,
         ...routes.warnings,
@@ -223,16 +231,28 @@ export class Dataplane {
     return { kilo: kilo?.index, tunnel: this.#tunnel?.find()?.index };
   }
 
+  #changeFirewall({ firewall }: Desired, options: ApplyOptions): number {
+    const changes = this.#firewall.apply(firewall, options);
+    this.#flows.note(changes);
+    return changes.length;
+  }
+
   /** Once our firewall is in force; returns what could not be done. */
   #takeOver(): readonly string[] {
     if (this.#hasTakenOver) return [];
     this.#hasTakenOver = true;
-    return failuresOf([() => void this.#firewall.takeOver()]);
+    return failuresOf([() => {
+      if (this.#firewall.takeOver().length > 0) this.#flows.noteOthers();
+    }]);
   }
 
   #firewallWarnings(): readonly string[] {
     const { ipv6Problem } = this.#firewall;
-    return ipv6Problem ? [`there is no firewall for IPv6: ${ipv6Problem.message}`] : [];
+    const { problem } = this.#flows;
+    return [
+      ...ipv6Problem ? [`there is no firewall for IPv6: ${ipv6Problem.message}`] : [],
+      ...problem ? [`flows older than their destination may stay dead: ${problem.message}`] : [],
+    ];
   }
 
   #addressTunnel({ tunnelAddress }: Desired, { tunnel }: Ground): void {

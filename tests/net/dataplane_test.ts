@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { Dataplane, type DataplaneSettings } from "../../src/dataplane/dataplane.ts";
 import { Device } from "../../src/dataplane/device.ts";
 import { FirewallApplier } from "../../src/dataplane/firewall/applier.ts";
+import { FlowApplier } from "../../src/dataplane/flow_applier.ts";
 import type { Desired } from "../../src/mesh/desired.ts";
 import type { DeviceState } from "../../src/net/device.ts";
 import { parseIP } from "../../src/net/ip.ts";
@@ -55,9 +56,11 @@ class Machine implements Disposable {
     this.#stack.use(this.node);
     this.node.ip("link set kilo0 down");
     this.node.ip("addr del 10.4.0.1/16 dev kilo0");
+    const netfilter = this.#connect(NETLINK_NETFILTER);
     this.dataplane = new Dataplane({
       connection: this.#connect(NETLINK_ROUTE),
-      firewall: new FirewallApplier(this.#connect(NETLINK_NETFILTER)),
+      firewall: new FirewallApplier(netfilter),
+      flows: new FlowApplier(netfilter),
       device: new Device([this.#client()]),
     }, SETTINGS);
   }

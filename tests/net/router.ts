@@ -88,17 +88,32 @@ export class Router implements Disposable {
     return runIn(this.host.name, script);
   }
 
-  /** Who the outside sees when the pod pings one of its addresses; undefined: nobody, no answer. */
-  seenAs(destination: string): string | undefined {
+  /**
+   * Who the outside sees when the pod pings one of its addresses; undefined: nobody, no answer. For
+   * the kernel, pings to one address of the same number are one flow.
+   */
+  seenAs(destination: string, { flow }: { readonly flow?: number } = {}): string | undefined {
     const set = destination.includes(":") ? "seen6" : "seen4";
     runIn(this.#outside, `nft flush set inet watch ${set}`);
-    runIn(this.#pod, `ping -n -q -c 1 -W 0.3 ${destination} || true`);
+    const id = flow === undefined ? "" : `-e ${flow}`;
+    runIn(this.#pod, `ping -n -q -c 1 -W 0.3 ${id} ${destination} || true`);
     const list = runIn(this.#outside, `nft -j list set inet watch ${set}`);
     const { nftables } = JSON.parse(list) as {
       nftables: { set?: { elem?: (string | { elem: { val: string } })[] } }[];
     };
     const [seen] = nftables.find(({ set }) => set)?.set?.elem ?? [];
     return typeof seen === "object" ? seen.elem.val : seen;
+  }
+
+  /** Lets the outside answer nobody who connects to it. */
+  dropTCP(): void {
+    runIn(this.#outside, "nft add rule inet watch input meta l4proto tcp drop");
+  }
+
+  /** Sends a first packet from the pod to the outside, from a port of the kernel's choice. */
+  connect(protocol: "tcp" | "udp", destination: string): void {
+    const command = `timeout 0.2 bash -c 'echo >/dev/${protocol}/${destination}/4711' || true`;
+    runIn(this.#pod, command);
   }
 
   /** Sends the host one packet of IP protocol 4 from the outside. */

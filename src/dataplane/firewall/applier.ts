@@ -14,6 +14,7 @@ import {
   newCovers,
   renderChains,
   renderSets,
+  type Sets,
   withholdMasquerade,
 } from "./rendering.ts";
 import { takeOver } from "./takeover.ts";
@@ -54,6 +55,11 @@ export class FirewallApplier {
   /** Why the last look found that this kernel has no IPv6 firewall; undefined if it has one. */
   get ipv6Problem(): NetlinkError | undefined {
     return this.#ipv6Problem;
+  }
+
+  /** What is in force in each family; nothing until it is known. */
+  get sets(): ReadonlyMap<Family, Sets> {
+    return new Map([...this.#reached ?? []].map(([family, { table }]) => [family, table.sets]));
   }
 
   /** The kernel may have changed: look before the next change. */

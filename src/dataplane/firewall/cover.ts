@@ -4,7 +4,7 @@ import type { Family } from "../../net/ip.ts";
 import { equalPrefix, type Prefix } from "../../net/prefix.ts";
 import type { Interval } from "../../netlink/nftables/interval.ts";
 import { changedPart } from "../changed_part.ts";
-import { mergePrefixes } from "./intervals.ts";
+import { countUntil, mergePrefixes } from "./intervals.ts";
 
 /**
  * Remembers the last list, and computes again only around what changed: one peer more among 15,000
@@ -47,19 +47,4 @@ export class Cover {
     );
     return [...old.slice(0, first), ...mergePrefixes(inside, this.#family), ...old.slice(behind)];
   }
-}
-
-/** By binary search: how many come before the first for which the test holds, as it does for all after that. */
-function countUntil(
-  intervals: readonly Interval[],
-  test: (interval: Interval) => boolean,
-): number {
-  let low = 0;
-  let high = intervals.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (test(intervals[middle]!)) high = middle;
-    else low = middle + 1;
-  }
-  return low;
 }

@@ -76,3 +76,24 @@ export function diffIntervals(
   for (; t < to.length; t++) added.push(to[t]!);
   return { removed, added };
 }
+
+/** By binary search: how many come before the first for which the test holds, as it does for all after that. */
+export function countUntil(
+  intervals: readonly Interval[],
+  test: (interval: Interval) => boolean,
+): number {
+  let low = 0;
+  let high = intervals.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (test(intervals[middle]!)) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
+/** Is the address in one of these sorted, disjoint intervals? */
+export function covers(intervals: readonly Interval[], address: bigint): boolean {
+  const found = intervals[countUntil(intervals, ({ end }) => end > address)];
+  return found !== undefined && found.start <= address;
+}
