@@ -11,6 +11,7 @@ import { checkCertificates, checkPrivateKey } from "./pem.ts";
 export class Transport implements Disposable {
   readonly #config: ClientConfig;
   #http: Deno.HttpClient;
+  #closed = false;
 
   private constructor(config: ClientConfig, http: Deno.HttpClient) {
     this.#config = config;
@@ -36,6 +37,7 @@ export class Transport implements Disposable {
       if (error instanceof ConfigError) return; // half-replaced files, perhaps
       throw error;
     }
+    if (this.#closed) return next.close();
     this.#http.close();
     this.#http = next;
   }
@@ -46,6 +48,7 @@ export class Transport implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#closed = true;
     this.#http.close();
   }
 }

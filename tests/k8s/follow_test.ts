@@ -131,7 +131,7 @@ Deno.test("follow() resumes a cut watch without a list, and misses nothing", asy
   assert.deepEqual(follower.events, ["ADDED d", "DELETED b"]);
 });
 
-Deno.test("follow() goes on at once when a watch's time is over", async () => {
+Deno.test("follow() has the server end each watch after five to ten minutes", async () => {
   await using gateway = await Gateway.open(server);
   await using follower = await Follower.open(gateway.url);
   await follower.live();
