@@ -171,8 +171,8 @@ export class Dataplane {
   /**
    * Makes the kernel what is wished. Whoever may send comes before what leads there: first whom to
    * accept and whom to leave alone, then the device, then the routes through it. Masquerading comes
-   * last, because connections remember it; those that remember it wrongly forget it when all the rest
-   * is in force. An interface goes down when no route needs it any more.
+   * last, because connections remember it; whoever is to be left alone from now on is forgotten before
+   * packets go there. An interface goes down when no route needs it any more.
    */
   async apply(
     wish: Desired,
@@ -186,13 +186,12 @@ export class Dataplane {
     if (!wish.isLeader && kilo) this.#follow(kilo);
     const masqueraded = this.#changeFirewall(wish, { masquerade: "active" });
     const leftovers = this.#takeOver();
-    const flows = this.#flows.apply(this.#firewall.sets);
     return {
-      firewall: accepted + masqueraded,
+      firewall: accepted.firewall + masqueraded.firewall,
       device,
       routes: routes.changed,
       rules: rules.changed,
-      flows,
+      flows: accepted.flows + masqueraded.flows,
       warnings: [
         ...warnings,
         ...routes.warnings,
@@ -231,10 +230,13 @@ export class Dataplane {
     return { kilo: kilo?.index, tunnel: this.#tunnel?.find()?.index };
   }
 
-  #changeFirewall({ firewall }: Desired, options: ApplyOptions): number {
+  #changeFirewall(
+    { firewall }: Desired,
+    options: ApplyOptions,
+  ): Pick<Report, "firewall" | "flows"> {
     const changes = this.#firewall.apply(firewall, options);
-    this.#flows.note(changes);
-    return changes.length;
+    const flows = this.#flows.follow(changes, this.#firewall.sets);
+    return { firewall: changes.length, flows };
   }
 
   /** Once our firewall is in force; returns what could not be done. */
@@ -242,7 +244,8 @@ export class Dataplane {
     if (this.#hasTakenOver) return [];
     this.#hasTakenOver = true;
     return failuresOf([() => {
-      if (this.#firewall.takeOver().length > 0) this.#flows.noteOthers();
+      const wasThere = this.#firewall.takeOver().length > 0;
+      if (wasThere) this.#flows.followOthers(this.#firewall.sets);
     }]);
   }
 

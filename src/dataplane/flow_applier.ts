@@ -16,14 +16,15 @@ import {
 
 const FAMILIES = [4, 6] as const;
 
+/** Undefined for a family without firewall. */
+type InForce = ReadonlyMap<Family, Masquerading>;
+
 /**
- * Reads the table of connections only when destinations have become known since the last time. A
- * kernel that does not let us is no reason to stop: then such flows end when nobody sends.
+ * Reads the table of connections only when destinations have become known. A kernel that does not let
+ * us is no reason to stop: then such flows end when nobody sends.
  */
 export class FlowApplier {
   readonly #connection: Connection;
-  /** What has become known since the last time, in each family where something has. */
-  readonly #pending = new Map<Family, IntervalDifference[]>();
   #isFirst = true;
   #problem: Error | undefined;
 
@@ -38,33 +39,35 @@ export class FlowApplier {
   }
 
   /**
-   * To be told every change of the firewall, in order. Of a table that is there at first nobody
-   * knows whether whoever made it came to forget flows.
+   * To be told every change of the firewall once it is in force, in order; returns how many flows it
+   * left behind, which are forgotten. Of a table that is there at first nobody knows whether whoever
+   * made it came to that.
    */
-  note(changes: readonly Change[]): void {
-    for (const family of FAMILIES) {
-      if (isMadeFromNothing(changes, family)) continue;
-      const difference = this.#isFirst ? EVERYTHING : newlyKnown(changes, family);
-      if (difference) this.#pend(family, difference);
-    }
+  follow(changes: readonly Change[], inForce: InForce): number {
+    const differences = FAMILIES.map((family) => this.#differenceIn(changes, family));
     this.#isFirst = false;
+    return this.#tryForget(differences, inForce);
   }
 
-  /** Others masqueraded until now, by rules that were not ours. */
-  noteOthers(): void {
-    for (const family of FAMILIES) this.#pend(family, EVERYTHING);
+  /** As {@link follow}, where others masqueraded until now by rules that were not ours. */
+  followOthers(inForce: InForce): number {
+    return this.#tryForget(FAMILIES.map(() => EVERYTHING), inForce);
   }
 
-  /** Forgets the flows that should no longer be masqueraded; returns how many there were. */
-  apply(inForce: ReadonlyMap<Family, Masquerading>): number {
-    if (this.#pending.size === 0) return 0;
-    const pending = [...this.#pending];
-    this.#pending.clear();
+  #differenceIn(changes: readonly Change[], family: Family): IntervalDifference | undefined {
+    if (isMadeFromNothing(changes, family)) return undefined;
+    return this.#isFirst ? EVERYTHING : newlyKnown(changes, family);
+  }
+
+  /** Takes a difference for each family. */
+  #tryForget(differences: readonly (IntervalDifference | undefined)[], inForce: InForce): number {
+    if (differences.every((difference) => difference === undefined)) return 0;
     try {
       this.#problem = undefined;
-      return pending.reduce((count, [family, differences]) => {
-        const masquerading = inForce.get(family);
-        return masquerading ? count + this.#forget(family, masquerading, differences) : count;
+      return FAMILIES.reduce((count, family, index) => {
+        const [masquerading, difference] = [inForce.get(family), differences[index]];
+        if (!masquerading || !difference) return count;
+        return count + this.#forget(family, masquerading, difference);
       }, 0);
     } catch (error) {
       if (!(error instanceof NetlinkError || error instanceof MalformedError)) throw error;
@@ -73,17 +76,9 @@ export class FlowApplier {
     }
   }
 
-  #pend(family: Family, difference: IntervalDifference): void {
-    this.#pending.set(family, [...this.#pending.get(family) ?? [], difference]);
-  }
-
-  #forget(
-    family: Family,
-    masquerading: Masquerading,
-    differences: readonly IntervalDifference[],
-  ): number {
+  #forget(family: Family, masquerading: Masquerading, difference: IntervalDifference): number {
     const flows = listConnections(this.#connection, { family, status: IPS_SRC_NAT });
-    const stale = staleFlows(flows, masquerading, differences);
+    const stale = staleFlows(flows, masquerading, difference);
     const errors = this.#connection.execute(stale.map(deleteConnection));
     const failure = errors.find((error) => error && !error.isNotFound());
     if (failure) throw failure;

@@ -53,7 +53,7 @@ function knownIntervals(
 
 /**
  * The flows of one family that are masqueraded although their destination is known, and was not
- * before one of these differences. What the rules see is the destination after its own translation,
+ * before this difference. What the rules see is the destination after its own translation,
  * which is where answers come from.
  *
  * A flow is left alone if it has been answered and bears an address of the mesh itself: it lives, as
@@ -62,16 +62,14 @@ function knownIntervals(
 export function staleFlows(
   flows: readonly TrackedConnection[],
   { sources, destinations, known }: Masquerading,
-  differences: readonly IntervalDifference[],
+  { added, removed }: IntervalDifference,
 ): TrackedConnection[] {
   return flows.filter(({ original, reply, status }) => {
     const [from, to, as] = [original.source.value, reply.source.value, reply.destination.value];
     const isMasqueraded = (status & IPS_SRC_NAT) !== 0 && as !== from;
     if (!isMasqueraded || !covers(known, to)) return false;
     const isOurs = covers(sources, from) || covers(destinations, to);
-    const isNew = differences.some(({ added, removed }) =>
-      covers(added, to) && !covers(removed, to)
-    );
+    const isNew = covers(added, to) && !covers(removed, to);
     const lives = (status & IPS_SEEN_REPLY) !== 0 && covers(known, as);
     return isOurs && isNew && !lives;
   });

@@ -1,9 +1,14 @@
 /** Flows that are older than the mesh live in it as others do: no connection is remembered wrongly. */
 
 import assert from "node:assert/strict";
-import { describe, Mesh } from "./mesh.ts";
+import { nodeObject } from "../lab/manifests.ts";
+import { describe, type Fates, LATECOMERS, Mesh, pause, WORLD } from "./mesh.ts";
+import type { Fate } from "./prober.ts";
 
 const NODES = ["berlin-1", "berlin-2", "tokyo-1", "office-1"];
+
+/** Milliseconds after which everything lives, once first packets have reached all. */
+const ALIVE_WITHIN = 1000;
 
 Deno.test("flows begun before and during the start of a mesh live once it stands", async () => {
   await using mesh = await Mesh.create();
@@ -16,10 +21,55 @@ Deno.test("flows begun before and during the start of a mesh live once it stands
       stoodAt = prober.elapsed;
     },
   );
-  // Outside is left out: what was begun before anybody masqueraded goes on unmasqueraded.
-  const inside = fates.where(({ to }) => to.name !== "outside").all;
-  const dead = inside.filter(({ foreign, gaps }) =>
-    foreign > 0 || gaps.some(({ at, length }) => at + length > stoodAt)
-  );
-  assert.equal(dead.length, 0, `stood at ${stoodAt} ms\n${dead.map(describe).join("\n")}`);
+  assertAlive(fates, { since: stoodAt });
 });
+
+for (const name of LATECOMERS) {
+  Deno.test(`flows begun before ${name} joins live once it has`, async () => {
+    await using mesh = await Mesh.create(WORLD, LATECOMERS);
+    const { lab } = mesh;
+    await mesh.start(...NODES);
+    let stoodAt = Infinity;
+    const fates = await mesh.during(
+      `flows older than ${name}'s joining, lost until it has joined`,
+      { ends: mesh.pods(...NODES, name), concerned: [name], cut: [name] },
+      async (prober) => {
+        await lab.manifests.put(nodeObject(lab.node(name).spec));
+        await mesh.start(name);
+        stoodAt = prober.elapsed;
+        await pause(ALIVE_WITHIN);
+      },
+    );
+    fates.without(name).assertLossless();
+    assertAlive(fates.with(name), { since: stoodAt + ALIVE_WITHIN });
+  });
+}
+
+Deno.test("flows begun before a Peer is added live once it is", async () => {
+  await using mesh = await Mesh.create();
+  await mesh.start(...NODES);
+  // For the prober to send from; its interface comes when it is configured.
+  const { namespace, address } = mesh.laptop;
+  await namespace.exec(["ip", "address", "add", address, "dev", "lo"]);
+  let stoodAt = Infinity;
+  const fates = await mesh.during(
+    "flows older than the laptop, lost until it is added",
+    { ends: [...mesh.pods(), mesh.laptop], concerned: ["laptop"], cut: ["laptop"] },
+    async (prober) => {
+      await mesh.addLaptop();
+      stoodAt = prober.elapsed;
+      await pause(ALIVE_WITHIN);
+    },
+  );
+  fates.without("laptop").assertLossless();
+  assertAlive(fates.with("laptop"), { since: stoodAt + ALIVE_WITHIN });
+});
+
+/** Loses nothing from that time on, in milliseconds of the prober, and bears its own address. */
+function assertAlive(fates: Fates, { since }: { readonly since: number }): void {
+  // Outside is left out: what was begun before anybody masqueraded goes on unmasqueraded.
+  const isDead = ({ foreign, gaps }: Fate) =>
+    foreign > 0 || gaps.some(({ at, length }) => at + length > since);
+  const dead = fates.where((fate) => fate.to.name !== "outside" && isDead(fate)).all;
+  assert.equal(dead.length, 0, `alive from ${since} ms on?\n${dead.map(describe).join("\n")}`);
+}

@@ -22,8 +22,7 @@ class Machine implements Disposable {
 
   /** Returns how many flows were forgotten. */
   apply(wish: Firewall): number {
-    this.flows.note(this.applier.apply(wish));
-    return this.flows.apply(this.applier.sets);
+    return this.flows.follow(this.applier.apply(wish), this.applier.sets);
   }
 
   /** All connections that the host tracks, as conntrack prints them, by their ids. */

@@ -67,7 +67,7 @@ Deno.test("staleFlows() after a change of members are those that now are begun o
         const [old, now] = [sets(before), sets(after)];
         const difference = newlyKnown(diffSets(family, old, now), family);
         const tracked = ends.map((flow) => track(old, flow, family));
-        const stale = difference ? staleFlows(tracked, now, [difference]) : [];
+        const stale = difference ? staleFlows(tracked, now, difference) : [];
         const expected = tracked.filter((_, index) => {
           const flow = ends[index]!;
           const changes = shallMasquerade(old, flow) && !shallMasquerade(now, flow);

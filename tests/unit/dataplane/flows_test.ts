@@ -1,4 +1,4 @@
-import { deepEqual, equal, match } from "node:assert/strict";
+import { deepEqual, equal } from "node:assert/strict";
 import { FlowApplier } from "../../../src/dataplane/flow_applier.ts";
 import { newlyKnown, staleFlows } from "../../../src/dataplane/flows.ts";
 import { mergePrefixes } from "../../../src/dataplane/firewall/intervals.ts";
@@ -43,7 +43,7 @@ function flow(text: string, status = IPS_SRC_NAT): TrackedConnection {
 }
 
 function isStale(text: string, status = IPS_SRC_NAT): boolean {
-  return staleFlows([flow(text, status)], MASQUERADING, [NEW]).length > 0;
+  return staleFlows([flow(text, status)], MASQUERADING, NEW).length > 0;
 }
 
 Deno.test("staleFlows() names masqueraded flows to what has become known", () => {
@@ -74,7 +74,7 @@ Deno.test("staleFlows() leaves alone flows to where nothing has changed", () => 
   );
   const gone = { added: intervals("10.99.0.0/24"), removed: [] };
   const flows = [flow("10.42.0.2>10.99.0.1 as 192.0.2.1")];
-  deepEqual(staleFlows(flows, MASQUERADING, [gone]), [], "known for a moment");
+  deepEqual(staleFlows(flows, MASQUERADING, gone), [], "known for a moment");
 });
 
 Deno.test("staleFlows() leaves alone what lives under an address of the mesh", () => {
@@ -109,15 +109,15 @@ Deno.test("newlyKnown() finds a family's additions to the known destinations", (
 });
 
 /** A kernel that tracks one flow, and what is asked of it; it may answer with errors. */
-function kernel({ list = 0, deletion = 0 }: { list?: number; deletion?: number } = {}) {
+function kernel(errors = { list: 0, deletion: 0 }) {
   const asked: string[] = [];
   const transport = fakeTransport((requests) =>
     requests.flatMap((request) => {
       const isDeletion = request.type === 0x102;
       const family = request.payload.getUint8(0) === 2 ? "ip" : "ip6";
       asked.push(`${isDeletion ? "delete" : "list"} ${family}`);
-      if (isDeletion) return [answer(request, deletion)];
-      return list ? [answer(request, list)] : [entry(request), done(request)];
+      if (isDeletion) return [answer(request, errors.deletion)];
+      return errors.list ? [answer(request, errors.list)] : [entry(request), done(request)];
     })
   );
   return { asked, flows: new FlowApplier(new Connection(transport)) };
@@ -144,48 +144,37 @@ const IN_FORCE = new Map(
 
 Deno.test("FlowApplier looks at what it finds at first, and then only when something is added", () => {
   const { asked, flows } = kernel();
-  equal(flows.apply(IN_FORCE), 0);
-  flows.note([]);
-  equal(flows.apply(IN_FORCE), 1);
+  equal(flows.follow([], IN_FORCE), 1);
   deepEqual(asked.splice(0), ["list ip", "delete ip"]);
-  for (
-    const changes of [[], [known("delete", "10.43.0.0/16")], [known("add", "fd42::/64", "ip6")]]
-  ) {
-    flows.note(changes);
-    equal(flows.apply(IN_FORCE), 0);
-    deepEqual(asked, []);
-  }
-  flows.note([known("add", "10.43.0.0/16")]);
-  flows.note([]); // a reconcile failed before its flows' turn
-  equal(flows.apply(IN_FORCE), 1);
-  equal(flows.apply(IN_FORCE), 0);
+  const [gone, others] = [known("delete", "10.43.0.0/16"), known("add", "fd42::/64", "ip6")];
+  for (const changes of [[], [gone], [others]]) equal(flows.follow(changes, IN_FORCE), 0);
+  deepEqual(asked, []);
+  equal(flows.follow([known("add", "10.43.0.0/16")], IN_FORCE), 1);
   deepEqual(asked, ["list ip", "delete ip"]);
 });
 
 Deno.test("FlowApplier asks nothing where nobody was masqueraded before", () => {
   const { asked, flows } = kernel();
-  flows.note([{ ...IP_TABLE, verb: "add" }, known("add", "10.43.0.0/16")]);
-  equal(flows.apply(IN_FORCE), 0);
+  const made = [{ ...IP_TABLE, verb: "add" }, known("add", "10.43.0.0/16")] as const;
+  equal(flows.follow(made, IN_FORCE), 0);
   deepEqual(asked, []);
-  flows.note([
-    { ...IP_TABLE, verb: "delete" },
-    { ...IP_TABLE, verb: "add" },
-    known("add", "10.43.0.0/16"),
-  ]);
-  equal(flows.apply(IN_FORCE), 1, "a table made anew");
-  flows.noteOthers();
-  equal(flows.apply(IN_FORCE), 1, "rules of the original agent");
+  equal(flows.follow([{ ...IP_TABLE, verb: "delete" }, ...made], IN_FORCE), 1, "made anew");
+  equal(flows.followOthers(IN_FORCE), 1, "rules of the original agent");
 });
 
 Deno.test("FlowApplier tells what is wrong until it no longer is, and never throws", () => {
-  const problem = (errors: { list?: number; deletion?: number }) => {
-    const { flows } = kernel(errors);
-    flows.noteOthers();
-    flows.apply(IN_FORCE);
-    return flows.problem;
+  const errors = { list: 0, deletion: 0 };
+  const { flows } = kernel(errors);
+  const problemWith = (now: typeof errors) => {
+    Object.assign(errors, now);
+    flows.followOthers(IN_FORCE);
+    equal(flows.follow([], IN_FORCE), 0);
+    return flows.problem?.message;
   };
-  match(`${problem({ list: EINVAL })}`, /list IPv4 connections: EINVAL/);
-  match(`${problem({ deletion: EPERM })}`, /forget connection 10.42.0.2 → 10.43.0.1: EPERM/);
-  equal(problem({ deletion: ENOENT }), undefined, "it has gone by itself");
-  equal(problem({}), undefined);
+  equal(problemWith({ list: EINVAL, deletion: 0 }), "list IPv4 connections: EINVAL");
+  equal(
+    problemWith({ list: 0, deletion: EPERM }),
+    "forget connection 10.42.0.2 → 10.43.0.1: EPERM",
+  );
+  equal(problemWith({ list: 0, deletion: ENOENT }), undefined, "it has gone by itself");
 });
