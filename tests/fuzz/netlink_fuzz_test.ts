@@ -7,7 +7,7 @@ import { ok } from "node:assert/strict";
 import { concernsMesh } from "../../src/dataplane/concerns.ts";
 import { parseAddress } from "../../src/netlink/address.ts";
 import { Connection } from "../../src/netlink/connection.ts";
-import { IPS_SRC_NAT, listConnections, parseConnection } from "../../src/netlink/conntrack.ts";
+import { parseConnection } from "../../src/netlink/conntrack.ts";
 import { readEvents } from "../../src/netlink/events.ts";
 import { resolveFamily } from "../../src/netlink/genetlink.ts";
 import { listLinks, parseLink } from "../../src/netlink/link.ts";
