@@ -16,6 +16,7 @@ const PARTS = {
     present: () => exists("/usr/aarch64-linux-gnu/include/link.h"),
   },
   apt: program("apt-get", "apt"),
+  conntrack: program("conntrack", "conntrack"),
   depmod: program("depmod", "kmod"),
   dpkg: program("dpkg-deb", "dpkg"),
   gcc: program("gcc", "gcc"),

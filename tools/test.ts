@@ -35,7 +35,7 @@ export const PARTS: readonly Part[] = [
   {
     name: "net",
     about: "what the kernel makes of what we send",
-    namespaces: NET_PARTS,
+    namespaces: [...NET_PARTS, "conntrack"],
     run: () => denoTest("net"),
   },
   {
