@@ -66,7 +66,7 @@ export class FlowApplier {
       this.#problem = undefined;
       return FAMILIES.reduce((count, family, index) => {
         const [masquerading, difference] = [inForce.get(family), differences[index]];
-        if (!masquerading || !difference) return count;
+        if (!masquerading?.known.length || !difference) return count;
         return count + this.#forget(family, masquerading, difference);
       }, 0);
     } catch (error) {
