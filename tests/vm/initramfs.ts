@@ -9,7 +9,7 @@ import { fetchBusybox, type Kernel } from "./debian.ts";
 const MODULES = [
   ...["virtio_pci", "virtio_console"],
   ...["wireguard", "ipip", "veth", "bridge"],
-  ...["nf_tables", "nft_chain_nat", "nft_ct", "nft_masq", "nft_objref"],
+  ...["nf_tables", "nft_chain_nat", "nft_ct", "nft_masq", "nft_objref", "nf_conntrack_netlink"],
 ];
 
 /** Of this machine, with their libraries. Busybox runs its own `ip` and `ping` where it can. */
