@@ -143,6 +143,7 @@ export class Reconciler {
   }
 
   #setAlarms(reasons: ReadonlySet<Reason>): void {
+    if (reasons.size > 1 && reasons.has("idle")) this.#alarms.set("idle", IDLE);
     const isResync = reasons.has("resync");
     if (isResync) this.#alarms.set("resync", this.#parts.options.resyncPeriod);
     if (!isResync && !reasons.has("look")) return;
