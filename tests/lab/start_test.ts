@@ -37,11 +37,15 @@ Deno.test("a command line that makes no sense ends with code 1 and one line that
   assert.equal(changes(before, await node.snapshot()), "");
 });
 
+async function deviceKey(node: LabNode): Promise<string> {
+  return (await node.exec(["wg", "show", "kilo0", "public-key"])).trim();
+}
+
 Deno.test("the private key is made once, for root alone, and stays", async () => {
   await using lab = await mesh(["berlin-1"]);
   const [node] = lab.nodes as [LabNode];
   const { key } = await node.status();
-  assert.equal((await node.exec(["wg", "show", "kilo0", "public-key"])).trim(), key);
+  await lab.waitFor("the device has it", async () => await deviceKey(node) === key);
   const modes = await node.exec(["stat", "-c", "%a", "/var/lib/kilo", "/var/lib/kilo/key"]);
   assert.equal(modes, "700\n600\n");
   const text = await node.exec(["cat", "/var/lib/kilo/key"]);
@@ -59,7 +63,7 @@ Deno.test("a key file that nobody can read is kept aside", async () => {
   await node.exec(["tee", "/var/lib/kilo/key"], "this was a key\n");
   await node.startAgent();
   const key = await lab.waitFor("a new key", async () => (await node.status()).key);
-  assert.equal((await node.exec(["wg", "show", "kilo0", "public-key"])).trim(), key);
+  await lab.waitFor("the device has it", async () => await deviceKey(node) === key);
   const aside = await node.exec(["cat", "/var/lib/kilo/key.unusable-1"]);
   assert.equal(aside, "this was a key\n");
   const told = node.agent!.log.filter(({ level, msg }) =>
