@@ -55,7 +55,8 @@ export function podAddress(node: NodeSpec): string {
 
 /**
  * What crosses the internet is counted: WireGuard's own messages (UDP port 51820, starting with one
- * of its four message types and three zero bytes) as `sealed`, and everything else as `clear`.
+ * of its four message types and three zero bytes, also where an ICMP error quotes one) as `sealed`,
+ * and everything else as `clear`.
  */
 const WATCH = `
 table inet watch {
@@ -65,6 +66,8 @@ table inet watch {
     type filter hook forward priority 0
     meta l4proto udp th sport 51820 @th,64,32 { 0x1000000, 0x2000000, 0x3000000, 0x4000000 } counter name sealed return
     meta l4proto udp th dport 51820 @th,64,32 { 0x1000000, 0x2000000, 0x3000000, 0x4000000 } counter name sealed return
+    icmp type destination-unreachable @th,288,32 { 0x1000000, 0x2000000, 0x3000000, 0x4000000 } counter name sealed return
+    icmpv6 type destination-unreachable @th,448,32 { 0x1000000, 0x2000000, 0x3000000, 0x4000000 } counter name sealed return
     counter name clear
   }
 }`;
