@@ -22,6 +22,13 @@ export const ANNOTATIONS = {
 
 export type Strings = Readonly<Record<string, string>>;
 
+const OURS: ReadonlySet<string> = new Set(Object.values(ANNOTATIONS));
+
+/** Those of an object's annotations that are read or written here, in their order. */
+export function ourAnnotations(annotations: Strings | null | undefined): Strings {
+  return Object.fromEntries(Object.entries(annotations ?? {}).filter(([name]) => OURS.has(name)));
+}
+
 export interface NodeObject {
   readonly metadata: {
     readonly name: string;

@@ -1,13 +1,12 @@
 /** The objects of one manifest file as values. What is not read is not kept. */
 
 import {
-  ANNOTATIONS,
   asNodeObject,
   asPeerObject,
   type NodeObject,
   ObjectShapeError,
+  ourAnnotations,
   PEER_API_VERSION,
-  type Strings,
 } from "../../mesh/object.ts";
 import type { Peer } from "../../mesh/peer.ts";
 import { InvalidPeerError, parsePeer } from "../../mesh/read_peer.ts";
@@ -126,14 +125,8 @@ function slim(object: NodeObject, topologyLabel: string): NodeObject {
     metadata: {
       name,
       ...(location !== undefined && { labels: { [topologyLabel]: location } }),
-      annotations: ourAnnotations(annotations ?? {}),
+      annotations: ourAnnotations(annotations),
     },
     ...(object.spec?.podCIDR && { spec: { podCIDR: object.spec.podCIDR } }),
   };
-}
-
-const OURS: ReadonlySet<string> = new Set(Object.values(ANNOTATIONS));
-
-function ourAnnotations(annotations: Strings): Strings {
-  return Object.fromEntries(Object.entries(annotations).filter(([name]) => OURS.has(name)));
 }

@@ -3,10 +3,10 @@
 import type { KubernetesObject } from "../../kubernetes/object.ts";
 import type { Node } from "../../mesh/node.ts";
 import {
-  ANNOTATIONS,
   asPeerObject,
   type NodeObject,
   ObjectShapeError,
+  ourAnnotations,
   type Strings,
 } from "../../mesh/object.ts";
 import type { Peer } from "../../mesh/peer.ts";
@@ -41,18 +41,17 @@ export function readNode(
   const podCIDR = raw.spec?.podCIDR || (last?.uid === uid ? last.podCIDR : undefined);
   const object = { metadata: raw.metadata, ...podCIDR && { spec: { podCIDR } } };
   const { node, warnings } = parseNode(object, { topologyLabel });
-  const annotations = name === hostname ? ourAnnotations(raw.metadata.annotations) : undefined;
+  const annotations = name === hostname
+    ? sorted(ourAnnotations(raw.metadata.annotations))
+    : undefined;
   const isSame = last && equalNodes(last.value, node) && last.value.lastSeen === node.lastSeen &&
     JSON.stringify(last.annotations) === JSON.stringify(annotations);
   const problems = warnings.map((text) => ({ text: `Node ${quote(name)}: ${text}` }));
   return { value: isSame ? last.value : node, uid, version, podCIDR, annotations, problems };
 }
 
-const OURS: ReadonlySet<string> = new Set(Object.values(ANNOTATIONS));
-
-function ourAnnotations(annotations: Strings | null | undefined): Strings {
-  const ours = Object.entries(annotations ?? {}).filter(([name]) => OURS.has(name));
-  return Object.fromEntries(ours.sort(([a], [b]) => a < b ? -1 : 1));
+function sorted(annotations: Strings): Strings {
+  return Object.fromEntries(Object.entries(annotations).sort(([a], [b]) => a < b ? -1 : 1));
 }
 
 /** What a Peer says now; an invalid one has no value. */
