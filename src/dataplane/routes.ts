@@ -4,12 +4,12 @@ import { equalIP, type IP } from "../net/ip.ts";
 import { equalPrefix, formatPrefix, hostPrefix } from "../net/prefix.ts";
 import { KILO_TABLE, ROUTE_PROTOCOL } from "../net/route.ts";
 import type { Connection } from "../netlink/connection.ts";
-import { type Message, NLM_F_CREATE, NLM_F_REPLACE, type Request } from "../netlink/message.ts";
+import { type Message, NLM_F_REPLACE, type Request } from "../netlink/message.ts";
 import {
-  addRoute,
   deleteRoute,
   listRoutes,
   parseRoute,
+  prependRoute,
   replaceRoute,
   type RouteEntry,
   RTM_NEWROUTE,
@@ -116,7 +116,7 @@ function request(change: Change<RouteEntry>): Request {
   const { verb, entry } = change;
   if (verb === "remove") return deleteRoute(entry);
   if (verb === "replace" || entry.dst.ip.family === 6) return replaceRoute(entry);
-  return { ...addRoute(entry), flags: NLM_F_CREATE };
+  return prependRoute(entry);
 }
 
 /**

@@ -1,5 +1,5 @@
 /**
- * The only foreign code in this program: libmnl for netlink sockets, and libc for what it lacks.
+ * libmnl for netlink sockets, and libc for what it lacks.
  *
  * Run from source, libmnl is the system's. A compiled program carries its own in the file
  * `libmnl.so.0` beside this module, and loads it from memory: dlopen of an embedded file would

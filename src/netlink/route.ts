@@ -138,6 +138,11 @@ export function addRoute(route: RouteEntry): Request {
   return writeRoute(route, { verb: "add", type: RTM_NEWROUTE, flags: NLM_F_CREATE | NLM_F_EXCL });
 }
 
+/** A request to add a route before those of the same identity, which stay (IPv4). */
+export function prependRoute(route: RouteEntry): Request {
+  return writeRoute(route, { verb: "add", type: RTM_NEWROUTE, flags: NLM_F_CREATE });
+}
+
 /** A request to add a route or to replace the one of the same identity, without a gap. */
 export function replaceRoute(route: RouteEntry): Request {
   const flags = NLM_F_CREATE | NLM_F_REPLACE;
