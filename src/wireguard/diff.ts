@@ -137,10 +137,17 @@ function changedEndpoint(
 ): PeerAddress | undefined {
   const address = wishedAddress(peer);
   if (!address) return undefined;
-  const { endpoint, lastHandshake } = before;
+  const { endpoint } = before;
   if (endpoint && endpoint.port === address.port && equalIP(endpoint.ip, address.ip)) {
     return undefined;
   }
-  const alive = lastHandshake > 0 && now - lastHandshake < SESSION_LIFETIME;
-  return peer.roams && endpoint && alive ? undefined : address;
+  return peer.roams && endpoint && isHeardFrom(before, now) ? undefined : address;
+}
+
+/**
+ * Does the device have the endpoint from the peer itself? It counts bytes before the first
+ * handshake only when the peer has begun one, which may be completed while we still think.
+ */
+function isHeardFrom({ lastHandshake, receivedBytes }: PeerState, now: number): boolean {
+  return lastHandshake > 0 ? now - lastHandshake < SESSION_LIFETIME : receivedBytes > 0;
 }

@@ -189,6 +189,12 @@ Deno.test("diffDevice() leaves the endpoint of a target that roams while its ses
   assert.equal(diffDevice({ peers: wish }, never, { now: 1000 }).peers.length, 1);
 });
 
+Deno.test("diffDevice() leaves the endpoint of a target that roams and has begun a handshake", () => {
+  const wish = [wished(A, { endpoint: DECLARED, roams: true })];
+  const begun = state(present(A, { endpoint: ROAMED, receivedBytes: 148 }));
+  assert.deepEqual(changes(wish, begun), []);
+});
+
 Deno.test("diffDevice() leaves the endpoint alone where none is known", () => {
   const observed = state(present(A, { endpoint: ROAMED }));
   assert.deepEqual(changes([wished(A)], observed), []);
