@@ -8,13 +8,17 @@ import { listAddresses } from "../../src/netlink/address.ts";
 import { Connection } from "../../src/netlink/connection.ts";
 import { NetlinkError } from "../../src/netlink/error.ts";
 import { EventMonitor } from "../../src/netlink/events.ts";
+import { openLibraries } from "../../src/netlink/libmnl.ts";
 import { listLinks } from "../../src/netlink/link.ts";
 import { listRoutes } from "../../src/netlink/route.ts";
 import { listRules } from "../../src/netlink/rule.ts";
 import { NETLINK_NETFILTER, NETLINK_ROUTE, Socket } from "../../src/netlink/socket.ts";
 import type { Namespace } from "../lab/namespace.ts";
+import { inNetworkOf } from "../lab/network.ts";
 import { TimeoutError } from "../lab/wait.ts";
-import { inNetworkOf } from "./network.ts";
+
+// Opened once for the process: no leak of the first test that needs them.
+openLibraries();
 
 /** Milliseconds after which nothing is expected to be repaired any more. */
 const PATIENCE = 10_000;

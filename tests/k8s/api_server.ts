@@ -1,8 +1,12 @@
-/** A real API server on 127.0.0.1 with everything it keeps in a directory that ends with it. */
+/**
+ * A real API server on 127.0.0.1, and on addresses of network namespaces to which it was given a
+ * door, with everything it keeps in a directory that ends with it.
+ */
 
 import { run } from "../../tools/command.ts";
 import { exists } from "../../tools/provision.ts";
 import { waitFor } from "../lab/wait.ts";
+import { Door } from "./door.ts";
 import { Authority } from "./pki.ts";
 import { apiServerProgram } from "./program.ts";
 
@@ -14,6 +18,7 @@ const TIED = ["setsid", "setpriv", "--pdeathsig", "KILL", "--"] as const;
 
 export class ApiServer implements AsyncDisposable {
   readonly #program: string;
+  readonly #doors = new Set<Door>();
   #process: Deno.ChildProcess | undefined;
 
   private constructor(
@@ -26,12 +31,18 @@ export class ApiServer implements AsyncDisposable {
     this.#program = program;
   }
 
-  /** Starts one with an empty etcd, and waits until it is ready: some seconds. */
-  static async start(): Promise<ApiServer> {
+  /**
+   * Starts one with an empty etcd, and waits until it is ready: some seconds. `addresses` are those
+   * of its doors.
+   */
+  static async start(
+    { addresses = [] }: { readonly addresses?: readonly string[] } = {},
+  ): Promise<ApiServer> {
     const program = await apiServerProgram();
     const directory = await Deno.makeTempDir({ prefix: "kg-k8s-" });
     const authority = await Authority.create(directory);
-    const names = ["IP:127.0.0.1", "IP:::1", "DNS:localhost"];
+    const ips = ["127.0.0.1", "::1", ...addresses].map((address) => `IP:${address}`);
+    const names = [...ips, "DNS:localhost"];
     await authority.issue("server", { subject: "/CN=kube-apiserver", names });
     await authority.issue("accounts", { subject: "/CN=service-accounts" });
     await Deno.writeTextFile(
@@ -46,6 +57,16 @@ export class ApiServer implements AsyncDisposable {
 
   get url(): string {
     return `https://127.0.0.1:${this.port}`;
+  }
+
+  /**
+   * Makes it reachable, until the door is disposed of, at an address of the network namespace that
+   * this process lives in: one of those it was started with.
+   */
+  openDoor(pid: number, address: string): Door {
+    const door = new Door({ pid, address, port: this.port }, () => this.#doors.delete(door));
+    this.#doors.add(door);
+    return door;
   }
 
   /** Starts it again after {@link halt}, with what its etcd holds now; waits until it is ready. */
@@ -77,6 +98,7 @@ export class ApiServer implements AsyncDisposable {
       stderr: "null",
     }).spawn();
     this.#process = process;
+    for (const door of this.#doors) door.open();
     const ended = process.status.then(() => {
       if (this.#process === process) this.#process = undefined;
       return "ended" as const;
@@ -104,6 +126,7 @@ export class ApiServer implements AsyncDisposable {
     this.#process = undefined;
     if (!process) return;
     process.kill(signal);
+    await Promise.all([...this.#doors].map((door) => door.close()));
     await process.status;
   }
 
@@ -146,10 +169,16 @@ export class ApiServer implements AsyncDisposable {
     return `${this.directory}/admin.kubeconfig`;
   }
 
+  /** What a person types before the arguments of kubectl. */
+  kubectlCommand(kubeconfig: string = this.adminKubeconfig): [string, ...string[]] {
+    return [this.#program, "kubectl", `--kubeconfig=${kubeconfig}`];
+  }
+
   /** Runs kubectl as the administrator; objects (`apply -f -`) go to its input. Answers its output. */
   async kubectl(args: readonly string[], objects: readonly unknown[] = []): Promise<string> {
-    const child = new Deno.Command(this.#program, {
-      args: ["kubectl", `--kubeconfig=${this.adminKubeconfig}`, ...args],
+    const [program, ...first] = this.kubectlCommand();
+    const child = new Deno.Command(program, {
+      args: [...first, ...args],
       env: { HOME: this.directory },
       stdin: "piped",
       stdout: "piped",
@@ -165,6 +194,7 @@ export class ApiServer implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    for (const door of this.#doors) await door[Symbol.asyncDispose]();
     await this.halt();
     await Deno.remove(this.directory, { recursive: true });
   }

@@ -3,6 +3,7 @@
  * cut streams, silence, refusals. What is not spoiled passes unchanged.
  */
 
+import { inNetworkOf } from "../lab/network.ts";
 import type { ApiServer } from "./api_server.ts";
 
 export class Gateway implements AsyncDisposable {
@@ -21,7 +22,8 @@ export class Gateway implements AsyncDisposable {
 
   private constructor(
     target: ApiServer,
-    { hostname, cert, key, http }: {
+    { pid, hostname, cert, key, http }: {
+      pid: number | undefined;
       hostname: string;
       cert: string;
       key: string;
@@ -30,16 +32,20 @@ export class Gateway implements AsyncDisposable {
   ) {
     this.#target = target;
     this.#http = http;
-    this.#server = Deno.serve(
-      { hostname, port: 0, cert, key, onListen: () => {}, onError: () => bad() },
-      (request) => this.#pass(request),
-    );
+    const options = { hostname, port: 0, cert, key, onListen: () => {}, onError: () => bad() };
+    const serve = () => Deno.serve(options, (request) => this.#pass(request));
+    this.#server = pid === undefined ? serve() : inNetworkOf(pid, serve);
   }
 
-  static async open(target: ApiServer, { hostname = "127.0.0.1" } = {}): Promise<Gateway> {
+  /** Listens at an address; with `pid` in the network namespace that this process lives in. */
+  static async open(
+    target: ApiServer,
+    { pid, hostname = "127.0.0.1" }: { readonly pid?: number; readonly hostname?: string } = {},
+  ): Promise<Gateway> {
     const read = (name: string) => Deno.readTextFile(`${target.directory}/${name}`);
     const caCerts = [await read("ca.crt")];
     return new Gateway(target, {
+      pid,
       hostname,
       cert: await read("server.crt"),
       key: await read("server.key"),

@@ -1,10 +1,5 @@
 /** Sockets in another machine's network namespace: they belong to where they were opened. */
 
-import { openLibraries } from "../../src/netlink/libmnl.ts";
-
-// Opened once for the process: no leak of the first test that needs them.
-openLibraries();
-
 const { symbols: libc } = Deno.dlopen("libc.so.6", {
   setns: { parameters: ["i32", "i32"], result: "i32" },
   open: { parameters: ["buffer", "i32"], result: "i32" },
