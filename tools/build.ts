@@ -37,7 +37,7 @@ const PERMISSIONS = [
   "--allow-write",
   "--allow-net",
   "--allow-sys=hostname",
-  "--allow-env=NODE_NAME,KUBERNETES_SERVICE_HOST,KUBERNETES_SERVICE_PORT",
+  "--allow-env=NODE_NAME,KUBERNETES_SERVICE_HOST,KUBERNETES_SERVICE_PORT,KUBECONFIG,HOME",
 ];
 
 /** What is made into the program, beside the sources. */

@@ -18,6 +18,8 @@ export interface Problem {
   readonly text: string;
   /** The event under which `kilo_errors_total` counts it, once. */
   readonly event?: "peer";
+  /** At least one of the lists cannot be seen now, or not all of it. */
+  readonly isOutage?: true;
 }
 
 /** Both lists as last seen. A new value each time something changes; never modified. */

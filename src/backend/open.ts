@@ -8,7 +8,8 @@ export type BackendChoice =
   | { readonly kind: "file"; readonly path: string }
   | {
     readonly kind: "kubernetes";
-    readonly kubeconfig: string | undefined;
+    /** One file, or several to be merged; undefined: the service account. */
+    readonly kubeconfig: string | readonly string[] | undefined;
     readonly master: string | undefined;
   };
 

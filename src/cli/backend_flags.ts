@@ -18,7 +18,7 @@ export const BACKEND_FLAGS = {
 /** What the values amount to; throws a {@link UsageError} if they don't fit together. */
 export function backendChoice(
   { backend, backendPath }: FlagValues<typeof BACKEND_FLAGS>,
-  kubernetes: Omit<Extract<BackendChoice, { kind: "kubernetes" }>, "kind">,
+  kubernetes: () => Omit<Extract<BackendChoice, { kind: "kubernetes" }>, "kind">,
 ): BackendChoice {
   if (backend === "file") {
     if (backendPath === undefined) {
@@ -27,5 +27,5 @@ export function backendChoice(
     return { kind: "file", path: backendPath };
   }
   if (backendPath !== undefined) throw new UsageError("--backend-path needs --backend file");
-  return { kind: "kubernetes", ...kubernetes };
+  return { kind: "kubernetes", ...kubernetes() };
 }

@@ -101,7 +101,7 @@ export function kgOptions(
   if (rest.firewall === "iptables") throw new UsageError("--firewall iptables is not there yet");
   return {
     ...rest,
-    backend: backendChoice({ backend, backendPath }, { kubeconfig, master }),
+    backend: backendChoice({ backend, backendPath }, () => ({ kubeconfig, master })),
     hostname: values.hostname || machine.nodeName || machine.hostname,
   };
 }

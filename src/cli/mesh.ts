@@ -13,9 +13,11 @@ import { BACKEND_FLAGS, backendChoice } from "./backend_flags.ts";
 import type { Output } from "./command.ts";
 import { choice, integer, text } from "./flag.ts";
 import type { FlagValues } from "./flags.ts";
+import { chooseKubeconfig, KUBECONFIG_FLAG } from "./kubeconfig.ts";
 
 export const MESH_FLAGS = {
   ...BACKEND_FLAGS,
+  "kubeconfig": KUBECONFIG_FLAG,
   "mesh-granularity": choice("auto", {
     words: ["location", "full", "auto"],
     help: "mesh locations, or all nodes, or as the nodes say",
@@ -45,7 +47,10 @@ export async function readMesh(
   { node, output }: { readonly node?: string; readonly output: Output },
 ): Promise<Mesh> {
   const warn = (text: string) => output.error(`Warning: ${text}`);
-  const choice = backendChoice(values, { kubeconfig: undefined, master: undefined });
+  const choice = backendChoice(values, () => ({
+    kubeconfig: chooseKubeconfig(values.kubeconfig),
+    master: undefined,
+  }));
   const cluster = await look(choice, values.topologyLabel);
   cluster.problems.forEach(({ text }) => warn(text));
   const nodes = readyNodes(cluster);
@@ -66,8 +71,8 @@ async function look(choice: BackendChoice, topologyLabel: string): Promise<Clust
   await using backend = openBackend(choice, options);
   const failure = Promise.withResolvers<never>();
   const complete = backend.start(() => {
-    const [problem] = backend.cluster().problems;
-    if (!backend.live && problem) failure.reject(new BackendError(problem.text));
+    const outage = backend.cluster().problems.find(({ isOutage }) => isOutage);
+    if (outage) failure.reject(new BackendError(outage.text));
   });
   await Promise.race([complete, failure.promise]);
   return backend.cluster();

@@ -7,37 +7,34 @@ import { inClusterConfig } from "./in_cluster.ts";
 import { configOf, type Kubeconfig, mergeKubeconfigs, parseKubeconfig } from "./kubeconfig.ts";
 
 export interface ConfigSource {
-  /** One file, which must be there. */
-  readonly kubeconfig?: string | undefined;
+  /** One file, which must be there; or several, of which those that are there are merged. */
+  readonly kubeconfig?: string | readonly string[] | undefined;
   /** URL of the API server; alone it is all there is, without the service account. */
   readonly master?: string | undefined;
 }
 
-/** From the named file, else the named server, else the pod's service account; {@link ConfigError}. */
-export async function loadConfig({ kubeconfig, master }: ConfigSource): Promise<ClientConfig> {
-  if (kubeconfig) return configOf(await readKubeconfig(kubeconfig), master || undefined);
+/** From the named files, else the named server, else the pod's service account; {@link ConfigError}. */
+export async function loadConfig(source: ConfigSource): Promise<ClientConfig> {
+  const { kubeconfig } = source;
+  const master = source.master || undefined;
+  if (typeof kubeconfig === "object") return configOf(await readMerged(kubeconfig), master);
+  if (kubeconfig) return configOf(await readKubeconfig(kubeconfig), master);
   return master ? { server: parseServer(master, "--master") } : inClusterConfig();
 }
 
-/** As kubectl reads `$KUBECONFIG`: of these files those that exist, merged. */
-export async function loadMergedConfig(
-  paths: readonly string[],
-  { master }: { readonly master?: string | undefined } = {},
-): Promise<ClientConfig> {
+/** As kubectl reads `$KUBECONFIG`. */
+async function readMerged(paths: readonly string[]): Promise<Kubeconfig> {
   const files: Kubeconfig[] = [];
-  for (const path of new Set(paths.filter((path) => path !== ""))) {
+  for (const path of new Set(paths)) {
     try {
       files.push(await readKubeconfig(path));
     } catch (error) {
-      if (!(error instanceof ConfigError && error.cause instanceof Deno.errors.NotFound)) {
-        throw error;
-      }
+      const isMissing = error instanceof ConfigError && error.cause instanceof Deno.errors.NotFound;
+      if (!isMissing) throw error;
     }
   }
-  if (files.length === 0 && !master) {
-    throw new ConfigError(`there is no kubeconfig: ${paths.join(", ")}`);
-  }
-  return configOf(mergeKubeconfigs(files), master);
+  if (files.length === 0) throw new ConfigError(`there is no kubeconfig: ${paths.join(", ")}`);
+  return mergeKubeconfigs(files);
 }
 
 async function readKubeconfig(path: string): Promise<Kubeconfig> {

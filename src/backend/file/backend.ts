@@ -165,7 +165,9 @@ export class FileBackend implements Backend {
     // Watched before they are read, so that nothing happens unseen in between.
     for (const watch of this.#watches) {
       await ifThere(() => watch.ensure()).catch((error) =>
-        this.#problem(`${watch.path} cannot be watched`, error)
+        void this.#problems.push({
+          text: `${watch.path} cannot be watched: ${describeError(error)}`,
+        })
       );
     }
     try {
@@ -180,18 +182,12 @@ export class FileBackend implements Backend {
       this.#live = true;
       this.#lost = false;
     } catch (error) {
-      this.#problem(
-        `${this.#manifests.path} cannot be listed, what was in it stays in force`,
-        error,
-      );
+      const what = `${this.#manifests.path} cannot be listed, what was in it stays in force`;
+      this.#problems.push({ text: `${what}: ${describeError(error)}`, isOutage: true });
       this.#lost ||= this.#live;
       this.#live = false;
     }
     this.#lookTook = performance.now() - start;
-  }
-
-  #problem(what: string, error: unknown): void {
-    this.#problems.push({ text: `${what}: ${describeError(error)}` });
   }
 
   /** Makes the cluster from what the files hold, and tells if it differs. */

@@ -79,7 +79,7 @@ export class Followed<R extends KubernetesObject, V, E extends Entry<V> = Entry<
 
   /** Lists and watches anew, since the watch of now has gone deaf. */
   restart(): void {
-    this.#notLive({ text: `the watch of ${this.#options.what} went deaf and is begun anew` });
+    this.#notLive(`the watch of ${this.#options.what} went deaf and is begun anew`);
     this.#attempt.abort();
     this.#options.changed();
   }
@@ -114,10 +114,8 @@ export class Followed<R extends KubernetesObject, V, E extends Entry<V> = Entry<
         }
         break;
       case "lost": {
-        const outcome = this.#isComplete ? "what was seen stays in force" : "waiting for them";
-        this.#notLive({
-          text: `${what} cannot be followed, ${outcome}: ${describeError(update.error)}`,
-        });
+        const outcome = this.#isComplete ? "followed, what was seen stays in force" : "listed yet";
+        this.#notLive(`${what} cannot be ${outcome}: ${describeError(update.error)}`);
       }
     }
     changed();
@@ -129,9 +127,9 @@ export class Followed<R extends KubernetesObject, V, E extends Entry<V> = Entry<
     this.store.put(name, this.#options.read(object, this.store.get(name)));
   }
 
-  #notLive(problem: Problem): void {
+  #notLive(text: string): void {
     this.#lost ||= this.#live;
     this.#live = false;
-    this.#problem = problem;
+    this.#problem = { text, isOutage: true };
   }
 }

@@ -29,21 +29,18 @@ export async function waitForPeerKind(
     } catch (error) {
       if (signal.aborted) return;
       const isMissing = error instanceof StatusError && error.isNotFound;
-      tell(
-        isMissing ? missing(performance.now() - start) : {
-          text: `whether there can be Peers is not known yet: ${describeError(error)}`,
-        },
-      );
+      const text = isMissing
+        ? missing(performance.now() - start)
+        : `whether there can be Peers is not known yet: ${describeError(error)}`;
+      tell({ text, isOutage: true });
       await sleep(isMissing ? PERIOD : backoff.pause(error), signal);
     }
   }
 }
 
 /** Another text each minute, so that each minute it is told. */
-function missing(milliseconds: number): Problem {
+function missing(milliseconds: number): string {
   const minutes = Math.floor(milliseconds / 60_000);
-  const since = minutes === 0 ? "" : ` (${minutes} min by now)`;
-  return {
-    text: `the CustomResourceDefinition ${NAME} is not installed: waiting for it${since}`,
-  };
+  const since = minutes === 0 ? "" : `, for ${minutes} min by now`;
+  return `the CustomResourceDefinition ${NAME} is not installed yet${since}`;
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { ClientConfig } from "../../../src/kubernetes/config.ts";
 import { ConfigError } from "../../../src/kubernetes/error.ts";
 import { configOf, mergeKubeconfigs, parseKubeconfig } from "../../../src/kubernetes/kubeconfig.ts";
-import { loadConfig, loadMergedConfig } from "../../../src/kubernetes/load_config.ts";
+import { loadConfig } from "../../../src/kubernetes/load_config.ts";
 
 /** A kubeconfig with one of everything, its cluster and user as given. */
 function file(
@@ -124,14 +124,19 @@ Deno.test("mergeKubeconfigs() lets the first file win, entry by entry", () => {
   assert.deepEqual(config.authorization, { token: "first" }, "a whole entry, not field by field");
 });
 
-Deno.test("loadMergedConfig() passes over files that are not there, loadConfig() does not", async () => {
+Deno.test("loadConfig() merges those of several files that are there; a single one must be", async () => {
   const directory = await Deno.makeTempDir();
   try {
-    await Deno.writeTextFile(`${directory}/real`, file());
-    const config = await loadMergedConfig(["", `${directory}/none`, `${directory}/real`]);
+    const [none, real] = [`${directory}/none`, `${directory}/real`];
+    await Deno.writeTextFile(real, file());
+    const config = await loadConfig({ kubeconfig: [none, real] });
     assert.equal(config.server.href, "https://api:6443/");
-    await assert.rejects(loadMergedConfig([`${directory}/none`]), /there is no kubeconfig: .*none/);
-    await assert.rejects(loadConfig({ kubeconfig: `${directory}/none` }), /none cannot be read/);
+    await assert.rejects(
+      loadConfig({ kubeconfig: [none] }),
+      new ConfigError(`there is no kubeconfig: ${none}`),
+    );
+    await assert.rejects(loadConfig({ kubeconfig: none }), /none cannot be read/);
+    await assert.rejects(loadConfig({ kubeconfig: [directory, real] }), /cannot be read/);
   } finally {
     await Deno.remove(directory, { recursive: true });
   }
