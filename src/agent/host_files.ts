@@ -3,7 +3,7 @@
 import type { Host } from "../dataplane/host.ts";
 import { mtuOf } from "../dataplane/interface.ts";
 import { DirectoryWatch } from "../files/watch.ts";
-import type { CompleteNode } from "../mesh/readiness.ts";
+import type { Prefix } from "../net/prefix.ts";
 import { writeConflist } from "./cni.ts";
 import { ensureForwarding } from "./forwarding.ts";
 import type { AgentOptions } from "./options.ts";
@@ -17,6 +17,8 @@ export class HostFiles implements Disposable {
   readonly #watch: DirectoryWatch;
   #silence: number | undefined;
   #warnings: readonly string[] = [];
+  /** Ends when nobody tends them. */
+  #turn: Promise<unknown> = Promise.resolve();
 
   /** `changed` is called when the CNI configuration, or its directory, is touched. */
   constructor(
@@ -39,8 +41,14 @@ export class HostFiles implements Disposable {
     return this.#warnings;
   }
 
-  /** Makes them as they should be; returns how many were not. */
-  async tend({ subnet }: CompleteNode): Promise<number> {
+  /** Makes them as they should be for pods of this subnet; returns how many were not. */
+  tend(subnet: Prefix): Promise<number> {
+    const tended = this.#turn.then(() => this.#tend(subnet));
+    this.#turn = tended.catch(() => {});
+    return tended;
+  }
+
+  async #tend(subnet: Prefix): Promise<number> {
     const { cni, cniPath, interface: name, mtu } = this.#options;
     if (!cni) return 0;
     await this.#ensureWatch();

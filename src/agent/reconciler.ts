@@ -3,9 +3,11 @@
 import type { Change } from "../backend/backend.ts";
 import type { Doubt, Report } from "../dataplane/dataplane.ts";
 import type { Desired } from "../mesh/desired.ts";
+import type { Node } from "../mesh/node.ts";
 import type { Moment } from "../mesh/staleness.ts";
 import type { IP } from "../net/ip.ts";
 import type { Key } from "../net/key.ts";
+import type { Prefix } from "../net/prefix.ts";
 import { describeError } from "../net/text.ts";
 import { Alarms } from "./alarms.ts";
 import { Handshakes } from "./handshakes.ts";
@@ -74,6 +76,7 @@ export class Reconciler {
   /** Changes made since memory was given back. */
   #work = MUCH;
   #retry = FIRST_RETRY;
+  #isRunning = false;
   /** Why the last round failed, if it did. */
   #failure: string | undefined;
 
@@ -92,10 +95,27 @@ export class Reconciler {
   /** The backend's cluster is another. */
   clusterChanged(change: Change): void {
     const cluster = this.#parts.backend.cluster();
+    const own = cluster.nodes.get(this.#parts.options.hostname);
+    if (!this.#isRunning && own && change.nodes.includes(own.name)) this.#tendEarly(own);
     if (this.#members.update(cluster, change, now())) this.meshChanged();
     else if (change.nodes.includes(this.#parts.options.hostname)) this.#trigger.mark("mesh");
     else if (cluster.problems !== this.#problems) this.#tell(); // also before the first round
     this.#problems = cluster.problems;
+  }
+
+  /** Pods can start while the agent still waits for the rest of what it must know. */
+  #tendEarly({ subnet }: Node): void {
+    if (!subnet) return;
+    this.#tendFiles(subnet).then(() => this.#tell(), (error) => {
+      this.#parts.log.error("the CNI configuration could not be looked after", { error });
+    });
+  }
+
+  /** How many files were not as they should be. */
+  async #tendFiles(subnet: Prefix): Promise<number> {
+    const written = await this.#files.tend(subnet);
+    if (written > 0) this.#parts.log.info("the CNI configuration is put right");
+    return written;
   }
 
   /** A name or an own address is another. */
@@ -126,6 +146,7 @@ export class Reconciler {
     using _alarms = this.#alarms;
     using _handshakes = this.#handshakes;
     using _files = this.#files;
+    this.#isRunning = true;
     this.#trigger.mark("resync");
     for (;;) {
       const reasons = await this.#trigger.next();
@@ -181,8 +202,7 @@ export class Reconciler {
     const prepared = await this.#mesh.prepare();
     if (typeof prepared === "string") return this.#tell([prepared]);
     const isTending = reasons.has("resync") || doubts.has("CNI");
-    const written = isTending ? await this.#files.tend(prepared.local) : 0;
-    if (written > 0) this.#parts.log.info("the CNI configuration is put right");
+    const written = isTending ? await this.#tendFiles(prepared.local.subnet) : 0;
     const applied = await this.#mesh.apply(prepared);
     if (typeof applied === "string") return this.#tell([applied]);
     if (isOnly(reasons, ["kernel", "files", "truce"]) && kernel.writes + written > before) {

@@ -42,7 +42,10 @@ export interface Backend extends AsyncDisposable {
    */
   start(changed: (change: Change) => void): Promise<void>;
 
-  /** Cheap: the value that the last `changed` spoke of. Empty until both lists are complete. */
+  /**
+   * Cheap: the value that the last `changed` spoke of. Before both lists are complete it may hold
+   * some objects already, the own Node among them as soon as that is known.
+   */
   cluster(): Cluster;
 
   /** Is the view up to date? When not, it stays as it was. */

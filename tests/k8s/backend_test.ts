@@ -67,11 +67,13 @@ async function apply(...objects: unknown[]): Promise<void> {
   await server.kubectl(["apply", "-f", "-"], objects);
 }
 
-Deno.test("start() waits for the kind of Peers, and tells nothing before both lists are complete", async () => {
+Deno.test("start() waits for the kind of Peers, and tells but of the own Node before both lists are complete", async () => {
   await apply(node("a", { podCIDR: "10.42.0.0/24" }), node("b", { podCIDR: "10.42.1.0/24" }));
   await using backend = new Backend();
   await waitFor("the problem", () => /peers.kilo.squat.ai is not installed/.test(backend.problems));
-  assert.equal(backend.cluster.nodes.size, 0);
+  await waitFor("the own Node", () => backend.subnet("a") === "10.42.0.0/24");
+  assert.deepEqual([...backend.cluster.nodes.keys()], ["a"]);
+  assert.equal(backend.cluster.own, undefined);
   assert.ok(!backend.backend.live);
   await server.kubectl(["apply", "-f", `${MANIFESTS}/crds.yaml`]);
   await server.kubectl(["wait", "--for=condition=Established", "crd/peers.kilo.squat.ai"]);

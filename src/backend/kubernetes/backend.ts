@@ -193,19 +193,32 @@ export class KubernetesBackend implements Backend {
   #update(): void {
     if (!this.#nodes.live) this.#unheard.clear();
     const before = this.#cluster;
-    const isComplete = this.#nodes.isComplete && this.#peers.isComplete;
-    const nodes = isComplete ? this.#nodes.store.takeChanged() : [];
-    const peers = isComplete ? this.#peers.store.takeChanged() : [];
+    const { nodes, peers } = this.#takeChanged();
     const problems = this.#problems(nodes.length + peers.length > 0);
     if (nodes.length + peers.length === 0 && problems === before.problems) return;
     const own = this.#nodes.store.get(this.#options.hostname)?.annotations;
     this.#cluster = {
       nodes: changedMap(before.nodes, nodes, (name) => this.#nodes.store.get(name)?.value),
       peers: changedMap(before.peers, peers, (name) => this.#peers.store.get(name)?.value),
-      ...isComplete && own && { own },
+      ...this.#isComplete && own && { own },
       problems,
     };
     this.#changed({ nodes, peers });
+  }
+
+  get #isComplete(): boolean {
+    return this.#nodes.isComplete && this.#peers.isComplete;
+  }
+
+  /** What is to be told; until both lists are complete that is the own Node alone. */
+  #takeChanged(): Change {
+    if (this.#isComplete) {
+      return { nodes: this.#nodes.store.takeChanged(), peers: this.#peers.store.takeChanged() };
+    }
+    const { hostname } = this.#options;
+    const own = this.#nodes.isComplete ? this.#nodes.store.get(hostname)?.value : undefined;
+    const isSame = own === this.#cluster.nodes.get(hostname);
+    return { nodes: isSame ? [] : [hostname], peers: [] };
   }
 
   /** The same list as before if it says the same; those of objects are gathered only if some changed. */
