@@ -59,15 +59,15 @@ export class Device {
     const isRemembered = this.#state !== undefined;
     const state = await this.read();
     if (!state || !this.#client) throw absent(this.#clients);
-    if (this.#isDistrusted) this.#young.renew(state.peers.map(({ publicKey }) => publicKey), now);
+    if (this.#isDistrusted) this.#young.renew(state.peers, now);
     this.#isDistrusted = false;
     const settled = this.#settled;
     if (settled && settled.state === state && settled.wish === wish) {
       return { changed: 0, added: [] };
     }
-    const { wish: cautious, renew, ...again } = this.#young.care(wish, { state, ...options });
+    const { renew, ...again } = this.#young.care(wish, { state, ...options });
     const rest = renew.size === 0 ? state : withoutPeers(state, renew);
-    const change = diffDevice(cautious, rest, options);
+    const change = diffDevice(wish, rest, options);
     if (isRemembered && movesRoaming(wish, change)) {
       this.invalidate();
       // What is read now also goes into the next wish.

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Device } from "../../../src/dataplane/device.ts";
-import type { DeviceState } from "../../../src/net/device.ts";
+import type { DeviceConfig, DeviceState } from "../../../src/net/device.ts";
 import { parseIP } from "../../../src/net/ip.ts";
 import { type Key, keyFromBytes } from "../../../src/net/key.ts";
 import { afterChange } from "../../../src/wireguard/change.ts";
@@ -100,25 +100,54 @@ const KEPT = {
 };
 const KEPT_WISH = { ...WISH, peers: [KEPT] };
 
-Deno.test("Device gives a new peer its keepalive interval a little later", async () => {
+/** When the device makes the peer of this wish anew, in milliseconds after it came. */
+async function renewals(wish: DeviceConfig, publicKey?: Key): Promise<number[]> {
   const client = new FakeClient(EMPTY);
   const device = new Device([client]);
-  const interval = () => client.state?.peers[0]?.persistentKeepalive;
-  const first = await device.apply(KEPT_WISH, { now: 1000 });
-  assert.deepEqual([first.added, first.again], [[KEPT.publicKey], 300]);
-  assert.equal(interval(), 0);
-  const early = await device.apply(KEPT_WISH, { now: 1200 });
-  assert.deepEqual([early, interval()], [{ changed: 0, added: [], again: 100 }, 0]);
-  const due = await device.apply(KEPT_WISH, { now: 1300 });
-  assert.deepEqual([due, interval()], [{ changed: 1, added: [], again: 300 }, 25]);
-});
+  const times: number[] = [];
+  for (let now = 0; now < 5000; now += 10) {
+    const before = client.removed.length;
+    const { added } = await device.apply(wish, { now, ...publicKey && { publicKey } });
+    if (client.removed.length > before) times.push(now);
+    assert.equal(added.length, now === 0 || times.at(-1) === now ? 1 : 0, "it gets a packet");
+  }
+  assert.equal(client.state?.peers.length, 1);
+  return times;
+}
+
+const SOONER = [80, 200, 450, 1000, 2200];
+const LATER = [140, 320, 700, 1500, 3000];
+const LOWER_KEY = keyFromBytes(new Uint8Array(32).fill(1));
+const HIGHER_KEY = keyFromBytes(new Uint8Array(32).fill(9));
 
 Deno.test("Device makes a peer anew that never answered, a few times", async () => {
+  assert.deepEqual(await renewals(KEPT_WISH), SOONER);
+});
+
+Deno.test("Device makes peers anew whose initiation crossed ours, one side first", async () => {
+  const wish = { ...WISH, peers: [{ ...WISH.peers[0]!, endpoint: KEPT.endpoint }] };
+  assert.deepEqual(await renewals(wish, LOWER_KEY), SOONER);
+  assert.deepEqual(await renewals(wish, HIGHER_KEY), LATER);
+});
+
+Deno.test("Device leaves it to a peer behind NAT to begin, unless it is behind one itself", async () => {
+  const nat = { ...WISH.peers[0]!, endpoint: KEPT.endpoint, roams: true };
+  assert.deepEqual(await renewals({ peers: [nat] }, LOWER_KEY), []);
+  const both = { peers: [{ ...nat, persistentKeepalive: 25 }] };
+  assert.deepEqual(await renewals(both, LOWER_KEY), SOONER);
+  assert.deepEqual(await renewals(both, HIGHER_KEY), LATER);
+});
+
+Deno.test("Device gives a peer time that is just shaking hands", async () => {
   const client = new FakeClient(EMPTY);
   const device = new Device([client]);
-  for (let now = 0; now < 10_000; now += 100) await device.apply(KEPT_WISH, { now });
-  assert.deepEqual(client.removed, [KEPT.publicKey, KEPT.publicKey, KEPT.publicKey]);
-  assert.deepEqual(client.state?.peers.map((peer) => peer.persistentKeepalive), [25]);
+  await device.apply(KEPT_WISH, { now: 0 });
+  const [peer] = client.state!.peers;
+  client.state = { ...client.state!, peers: [{ ...peer!, receivedBytes: 148 }] };
+  await device.apply(KEPT_WISH, { now: 80 });
+  assert.deepEqual(client.removed, []);
+  await device.apply(KEPT_WISH, { now: 200 });
+  assert.deepEqual(client.removed, [KEPT.publicKey], "nothing has come of it");
 });
 
 Deno.test("Device leaves a peer alone that has answered", async () => {
@@ -126,8 +155,8 @@ Deno.test("Device leaves a peer alone that has answered", async () => {
   const device = new Device([client]);
   await device.apply(KEPT_WISH, { now: 0 });
   const [peer] = client.state!.peers;
-  client.state = { ...client.state!, peers: [{ ...peer!, lastHandshake: 200 }] };
-  for (let now = 300; now < 10_000; now += 100) await device.apply(KEPT_WISH, { now });
+  client.state = { ...client.state!, peers: [{ ...peer!, lastHandshake: 60 }] };
+  for (let now = 100; now < 10_000; now += 100) await device.apply(KEPT_WISH, { now });
   assert.deepEqual(client.removed, []);
 });
 
@@ -138,10 +167,10 @@ Deno.test("Device begins anew with peers that have forgotten us", async () => {
   const peer = { ...client.state!.peers[0]!, persistentKeepalive: 25, lastHandshake: 900 };
   client.state = { ...client.state!, peers: [peer] };
   device.distrust();
-  for (let now = 1000; now < 1700; now += 100) await device.apply(KEPT_WISH, { now });
+  for (let now = 1000; now < 1200; now += 100) await device.apply(KEPT_WISH, { now });
   assert.deepEqual(client.removed, [KEPT.publicKey]);
-  client.state = { ...client.state!, peers: [{ ...peer, lastHandshake: 1650 }] };
-  for (let now = 1700; now < 9000; now += 100) await device.apply(KEPT_WISH, { now });
+  client.state = { ...client.state!, peers: [{ ...peer, lastHandshake: 1150 }] };
+  for (let now = 1200; now < 9000; now += 100) await device.apply(KEPT_WISH, { now });
   assert.deepEqual(client.removed, [KEPT.publicKey]);
 });
 
@@ -169,23 +198,4 @@ Deno.test("Device looks where a peer behind NAT is before it moves it", async ()
   assert.deepEqual(report, { changed: 0, added: [], again: 0 });
   assert.deepEqual(client.state!.peers, [roamed]);
   assert.equal((await device.apply(wish("192.0.2.10"), { now: 100 })).again, undefined);
-});
-
-Deno.test("Device makes peers anew whose initiation crossed ours, one side first", async () => {
-  const [peer] = WISH.peers;
-  const wish = { ...WISH, peers: [{ ...peer!, endpoint: KEPT.endpoint }] };
-  const renewals = async (publicKey: Key) => {
-    const client = new FakeClient(EMPTY);
-    const device = new Device([client]);
-    const times: number[] = [];
-    for (let now = 0; now < 5000; now += 100) {
-      const before = client.removed.length;
-      const { added } = await device.apply(wish, { now, publicKey });
-      if (client.removed.length > before) times.push(now);
-      assert.equal(added.length, now === 0 || times.at(-1) === now ? 1 : 0, "it gets a packet");
-    }
-    return times;
-  };
-  assert.deepEqual(await renewals(keyFromBytes(new Uint8Array(32).fill(1))), [300, 1200]);
-  assert.deepEqual(await renewals(keyFromBytes(new Uint8Array(32).fill(9))), [700, 1900]);
 });
