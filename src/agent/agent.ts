@@ -13,6 +13,7 @@ import { Publisher } from "./publisher.ts";
 import { Reconciler } from "./reconciler.ts";
 import { Resolver } from "./resolver.ts";
 import { State } from "./state.ts";
+import { stopSignal } from "./stop_signal.ts";
 
 /** Milliseconds that a clean-up waits for the backend, twice: for the own Node, and to annotate it. */
 const PATIENCE = 10_000;
@@ -116,19 +117,4 @@ async function inTime(action: Promise<void>, what: string): Promise<void> {
   const seconds = PATIENCE / 1000;
   const timer = setTimeout(() => reject(new Error(`${what} took over ${seconds} s`)), PATIENCE);
   await Promise.race([action, late]).finally(() => clearTimeout(timer));
-}
-
-/** SIGINT and SIGTERM ask the agent to stop instead of ending it. */
-function stopSignal(): Disposable & { readonly requested: Promise<"stop"> } {
-  const { promise, resolve } = Promise.withResolvers<"stop">();
-  const listener = () => resolve("stop");
-  for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, listener);
-  return {
-    requested: promise,
-    [Symbol.dispose]() {
-      for (const signal of ["SIGINT", "SIGTERM"] as const) {
-        Deno.removeSignalListener(signal, listener);
-      }
-    },
-  };
 }

@@ -1,5 +1,6 @@
 /** The kinds of flags there are, each with a reader of its text. Meanings and words are Go's. */
 
+import { parseListenAddress } from "../http/listen.ts";
 import { formatPrefix, network, parsePrefix, type Prefix } from "../net/prefix.ts";
 
 /** One flag of a command. A table of them, by name, is all the parser knows. */
@@ -55,6 +56,17 @@ export function text<T extends string | undefined>(
       return text;
     },
   };
+}
+
+/** Where a server listens: `host:port` or `:port`. */
+export function listenAddress(initial: string, common: Common): Flag<string> {
+  return text(initial, {
+    ...common,
+    placeholder: "address",
+    check(text) {
+      if (!parseListenAddress(text)) throw new ValueError("host:port or :port is expected");
+    },
+  });
 }
 
 /** One of some words; the empty word counts as not given. */

@@ -11,6 +11,7 @@ import {
   decimalOr,
   duration,
   integer,
+  listenAddress,
   text,
   ValueError,
 } from "./flag.ts";
@@ -57,11 +58,7 @@ export const KG_FLAGS = {
     help: "accept forwarded pod traffic even where FORWARD drops",
   }),
   "kubeconfig": text(undefined, { placeholder: "file", help: "how to reach the API server" }),
-  "listen": text(":1107", {
-    placeholder: "address",
-    help: "serve health and metrics here",
-    check: checkListenAddress,
-  }),
+  "listen": listenAddress(":1107", { help: "serve health and metrics here" }),
   "local": boolean(true, { help: "manage routes inside the location" }),
   "log-level": choice("info", { words: LOG_LEVELS, help: "how much to log" }),
   "master": text(undefined, {
@@ -119,9 +116,4 @@ function checkInterfaceName(name: string): void {
   if (/[/:\s]/.test(name) || name === "." || name === "..") {
     throw new ValueError("an interface name has no space, slash or colon");
   }
-}
-
-function checkListenAddress(address: string): void {
-  const match = /^(?:\[[0-9a-fA-F:.%\w]*\]|[^[\]:]*):(\d{1,5})$/.exec(address);
-  if (!match || Number(match[1]) > 65535) throw new ValueError("host:port or :port is expected");
 }
