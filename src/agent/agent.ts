@@ -6,12 +6,13 @@ import { AddressFinder } from "./address_finder.ts";
 import { Kernel } from "./kernel.ts";
 import { loadKey } from "./key.ts";
 import { lockInterface } from "./lock.ts";
-import { configureLog, type Log, openLog, standingWarnings } from "./log.ts";
+import { configureLog, type Log, openLog } from "./log.ts";
 import { lookupHost } from "./lookup.ts";
 import type { AgentOptions } from "./options.ts";
 import { Publisher } from "./publisher.ts";
 import { Reconciler } from "./reconciler.ts";
 import { Resolver } from "./resolver.ts";
+import { standingWarnings } from "./standing_warnings.ts";
 import { State } from "./state.ts";
 import { stopSignal } from "./stop_signal.ts";
 

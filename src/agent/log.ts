@@ -82,29 +82,3 @@ function writeStdout(line: string): void {
     for (let at = 0; at < bytes.length;) at += Deno.stdout.writeSync(bytes.subarray(at));
   } catch { /* nowhere to say so */ }
 }
-
-/** Milliseconds that a warning must be gone before it is news again: some come and go. */
-const QUIET = 10_000;
-
-/**
- * Logs warnings that stand: give it all that hold at present, again and again, and a monotonic time
- * in milliseconds. Each distinct text is logged when it appears, and once more only after it had
- * ceased for a while. Returns the new ones.
- */
-export function standingWarnings(
-  log: Log,
-): (present: Iterable<string>, now: number) => readonly string[] {
-  /** When each was last seen to hold no more; undefined: it holds. */
-  const ceased = new Map<string, number | undefined>();
-  return (present, now) => {
-    const texts = new Set(present);
-    for (const [text, since = now] of ceased) {
-      if (!texts.has(text)) ceased.set(text, since);
-      if (now - since >= QUIET) ceased.delete(text);
-    }
-    const fresh = [...texts].filter((text) => !ceased.has(text));
-    for (const text of fresh) log.warn(text);
-    for (const text of texts) ceased.set(text, undefined);
-    return fresh;
-  };
-}

@@ -12,10 +12,11 @@ import { describeError } from "../net/text.ts";
 import { Alarms } from "./alarms.ts";
 import { Handshakes } from "./handshakes.ts";
 import { HostFiles } from "./host_files.ts";
-import { type Log, standingWarnings } from "./log.ts";
+import type { Log } from "./log.ts";
 import { Members } from "./members.ts";
 import { giveBackMemory } from "./memory.ts";
 import { type Applied, NodeMesh, type NodeMeshParts } from "./node_mesh.ts";
+import { standingWarnings } from "./standing_warnings.ts";
 import { Trigger } from "./trigger.ts";
 import { Truce } from "./truce.ts";
 

@@ -1,11 +1,5 @@
 import assert from "node:assert/strict";
-import {
-  configureLog,
-  LOG_LEVELS,
-  type LogLevel,
-  openLog,
-  standingWarnings,
-} from "../../../src/agent/log.ts";
+import { configureLog, LOG_LEVELS, type LogLevel, openLog } from "../../../src/agent/log.ts";
 
 /** What is logged at a level: the lines, read back. */
 function logged(level: LogLevel, action: () => void): Record<string, unknown>[] {
@@ -70,22 +64,4 @@ Deno.test("openLog() writes no key, wherever it stands", () => {
   const text = JSON.stringify(lines);
   assert(!text.includes(key) && !text.includes(hex), text);
   assert.deepEqual(lines[0]!.deep, { list: ["(key)", "7"] });
-});
-
-Deno.test("standingWarnings() logs each text when it appears, and again after it ceased", () => {
-  const lines = logged("info", () => {
-    const report = standingWarnings(openLog("kilo"));
-    assert.deepEqual(report(["a", "b", "a"], 0), ["a", "b"]);
-    assert.deepEqual(report(["b", "a"], 1000), []);
-    assert.deepEqual(report(["b"], 30_000), []);
-    assert.deepEqual(report(["a", "b"], 39_999), [], "it only comes and goes");
-    assert.deepEqual(report(["b"], 50_000), []);
-    assert.deepEqual(report(["b"], 55_000), []);
-    assert.deepEqual(report(["a", "b"], 60_000), ["a"]);
-  });
-  assert.deepEqual(lines.map(({ level, msg }) => `${level} ${msg}`), [
-    "warn a",
-    "warn b",
-    "warn a",
-  ]);
 });

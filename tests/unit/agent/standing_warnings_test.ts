@@ -1,0 +1,66 @@
+import assert from "node:assert/strict";
+import type { Log } from "../../../src/agent/log.ts";
+import { standingWarnings } from "../../../src/agent/standing_warnings.ts";
+
+/** Reports to a log of which only the warnings are kept. */
+function reporter() {
+  const lines: string[] = [];
+  const other = () => assert.fail("only warnings are expected");
+  const log: Log = { debug: other, info: other, error: other, warn: (text) => lines.push(text) };
+  /** What is logged of these. */
+  const told = (present: Iterable<string>, now: number) => {
+    report(present, now);
+    return lines.splice(0);
+  };
+  const report = standingWarnings(log);
+  return { report, told };
+}
+
+/** `name 0` to `name COUNT - 1`. */
+function texts(name: string, count: number): string[] {
+  return Array.from({ length: count }, (_, n) => `${name} ${n}`);
+}
+
+Deno.test("standingWarnings() logs each text when it appears, and again after it ceased", () => {
+  const { report, told } = reporter();
+  assert.deepEqual(report(["a", "b", "a"], 0), ["a", "b"]);
+  assert.deepEqual(told(["b", "a"], 1000), ["a", "b"], "none of them twice");
+  assert.deepEqual(told(["b"], 30_000), []);
+  assert.deepEqual(told(["a", "b"], 39_999), [], "it only comes and goes");
+  assert.deepEqual(told(["b"], 50_000), []);
+  assert.deepEqual(told(["b"], 55_000), []);
+  assert.deepEqual(report(["a", "b"], 60_000), ["a"]);
+  assert.deepEqual(told(["a", "b"], 61_000), ["a"]);
+});
+
+Deno.test("standingWarnings() names some of a flood and counts the others, once", () => {
+  const { report, told } = reporter();
+  const flood = texts("broken", 5000);
+  const rest = "there are more warnings, too many to name: 4980";
+  assert.deepEqual(told(flood, 0), [...flood.slice(0, 20), rest]);
+  assert.deepEqual(told(flood, 60_000), []);
+  assert.deepEqual(told([...flood, "later"], 120_000), ["later"]);
+  assert.equal(report([...flood, ...texts("again", 50)], 121_000).length, 50, "all that are new");
+});
+
+Deno.test("standingWarnings() names a few in a row, and counts what comes faster", () => {
+  const { told } = reporter();
+  const flood = texts("broken", 60);
+  assert.deepEqual(told(flood.slice(0, 15), 0), flood.slice(0, 15));
+  assert.deepEqual(told(flood.slice(0, 25), 100), [
+    ...flood.slice(15, 20),
+    "there are more warnings, too many to name: 5",
+  ]);
+  assert.deepEqual(told(flood.slice(0, 30), 2200), [
+    ...flood.slice(25, 27),
+    "there are more warnings, too many to name: 8",
+  ]);
+});
+
+Deno.test("standingWarnings() names those it only counted when others cease", () => {
+  const { told } = reporter();
+  const flood = texts("broken", 30);
+  told(flood, 0);
+  assert.deepEqual(told(flood.slice(5), 60_000), flood.slice(20, 25));
+  assert.deepEqual(told(flood.slice(25), 120_000), flood.slice(25));
+});
