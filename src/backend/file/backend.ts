@@ -29,6 +29,9 @@ const SILENCE = 200;
 /** Milliseconds until a directory that cannot be listed is tried again. */
 const RETRY = 1000;
 
+/** The directory, in the other, of what agents publish. */
+const STATUS = "status";
+
 /** To be looked at, among the paths of single files. */
 const EVERYTHING = "";
 
@@ -65,7 +68,7 @@ export class FileBackend implements Backend {
   constructor(path: string, options: FileBackendOptions) {
     this.#options = options;
     this.#manifests = new Directory(path, options);
-    this.#statuses = new Directory(`${path}/status`, { ...options, optional: true });
+    this.#statuses = new Directory(`${path}/${STATUS}`, { ...options, optional: true });
     this.#watches = [this.#manifests, this.#statuses].map(({ path }) =>
       new DirectoryWatch(path, (event) => this.#schedule(path, event))
     );
@@ -136,6 +139,8 @@ export class FileBackend implements Backend {
       const path = `${directory}/${name}`;
       if (writing) this.#pending.set(path, SILENCE);
       else this.#pending.setAtLatest(path, GATHER);
+    } else if (name === STATUS) { // it comes into being when the first agent publishes
+      this.#pending.setAtLatest(EVERYTHING, GATHER);
     } else if (!name?.startsWith(".") || name.startsWith("..")) { // `..data` of a mounted ConfigMap
       const wait = Math.min(LONGEST_WAIT, this.#lookTook * LEISURE);
       this.#pending.setAtLatest(EVERYTHING, Math.max(GATHER, wait));

@@ -169,6 +169,25 @@ Deno.test("FileBackend.patchOwn() is seen by every agent, and away when nothing 
   assert.deepEqual(await Array.fromAsync(Deno.readDir(`${world.path}/status`)), []);
 });
 
+Deno.test("FileBackend does not wait to see the first status in a directory of many files", async () => {
+  const files = Array.from(
+    { length: 1000 },
+    (_, i) => [`p${i}.yaml`, peer(`p${i}`, "10.0.0.1/32")],
+  );
+  await using world = await World.make({ "n.json": node("n"), ...Object.fromEntries(files) });
+  const watching = world.open();
+  await watching.start(world.changed);
+  await using other = await World.make({ "n.json": node("n") });
+  const publishing = other.open();
+  await publishing.start(() => {});
+  await publishing.patchOwn({ [ANNOTATIONS.key]: KEY });
+  const start = performance.now();
+  await Deno.rename(`${other.path}/status`, `${world.path}/status`);
+  await world.until(() => watching.cluster().own?.[ANNOTATIONS.key] === KEY);
+  const took = performance.now() - start;
+  assert.ok(took < 1000, `${took} ms`);
+});
+
 Deno.test("FileBackend.patchOwn() changes nothing where a person's endpoint stands", async () => {
   const person = { [ANNOTATIONS.endpoint]: "vpn.example:1" };
   await using world = await World.make({ "n.yaml": node("n", person) });
