@@ -1,9 +1,13 @@
 /**
- * `./denow task demo [--keep]`: builds the program and runs a whole mesh of it on this machine, in
- * network namespaces that nothing leaves. Shows who reaches whom, and that what crosses the
- * internet between the locations is encrypted.
+ * `./denow task demo [--kubernetes] [--keep]`: builds the program and runs a whole mesh of it on
+ * this machine, in network namespaces that nothing leaves. Shows who reaches whom, and that what
+ * crosses the internet between the locations is encrypted. Nodes and Peers are files in a
+ * directory, or objects on a real Kubernetes API server.
  */
 
+import { apiServerProgram } from "../tests/k8s/program.ts";
+import { Cluster } from "../tests/lab/cluster.ts";
+import { FILES } from "../tests/lab/directory.ts";
 import { Lab } from "../tests/lab/lab.ts";
 import { peerObject } from "../tests/lab/manifests.ts";
 import { peersReach, podsReach } from "../tests/lab/mesh.ts";
@@ -17,25 +21,30 @@ import { bold, cyan, dim, green, main, red, Refusal, step, table } from "./termi
 /** Echo requests in each cell of the table. */
 const PINGS = 5;
 
+const OPTIONS = ["--kubernetes", "--keep"] as const;
+
+type Option = typeof OPTIONS[number];
+
 /** Where pings start: pods and laptops. */
 interface Source {
   readonly name: string;
   readonly namespace: Namespace;
 }
 
-async function demo({ keep }: { readonly keep: boolean }, resources: AsyncDisposableStack) {
+async function demo(options: ReadonlySet<Option>, resources: AsyncDisposableStack) {
   console.log(
     `\n${bold("kg")} ${dim("a WireGuard mesh in network namespaces, on this machine only")}\n`,
   );
   const program = await step("the program is built", build);
+  const cluster = options.has("--kubernetes") ? await startCluster(resources) : undefined;
   const lab = await step("a lab of four nodes in three locations, and a laptop", () => {
-    const creation = Lab.create({ program });
+    const creation = Lab.create({ program, backend: cluster ?? FILES });
     resources.defer(async () => await (await creation)[Symbol.asyncDispose]());
     return creation;
   });
   await step("kg is started on each node", async () => {
     for (const peer of lab.peers) {
-      await lab.manifests.put(peerObject(peer.spec, await peer.publicKey()));
+      await lab.objects.put(peerObject(peer.spec, await peer.publicKey()));
     }
     await Promise.all(lab.nodes.map((node) => node.startAgent()));
   });
@@ -48,13 +57,33 @@ async function demo({ keep }: { readonly keep: boolean }, resources: AsyncDispos
   await step("every pod reaches every other pod", () => pods);
   await step("the laptop reaches every pod", () => peers);
 
+  if (cluster) console.log(`\n${await kubectlGet(cluster)}`);
   console.log(`\n${bold("The mesh")}\n\n${drawMesh(await lab.topology())}\n`);
   const before = await lab.crossing();
   const { text, lost } = await pingTable(lab);
   console.log(`${bold("Pings")} ${dim(`round-trip times, average of ${PINGS}`)}\n\n${text}\n`);
   console.log(proof({ before, after: await lab.crossing() }));
   if (lost > 0) throw new Refusal(`${lost} echo requests were not answered`);
-  if (keep) await standing(lab);
+  if (options.has("--keep")) await standing(lab, cluster);
+}
+
+async function startCluster(resources: AsyncDisposableStack): Promise<Cluster> {
+  await apiServerProgram();
+  return await step("a Kubernetes API server is started", () => {
+    const start = Cluster.start();
+    resources.defer(async () => await (await start)[Symbol.asyncDispose]());
+    return start;
+  });
+}
+
+/** What a person sees of the cluster. */
+async function kubectlGet({ server }: Cluster): Promise<string> {
+  const args = ["get", "nodes,peers", "--label-columns=topology.kubernetes.io/region"];
+  const text = (await server.kubectl(args)).trimEnd().replaceAll(/^(?=.)/gm, "  ");
+  return `${bold("The cluster")} ${dim("(no kubelet runs: what nodes are is unknown)")}
+
+  ${dim(`$ kubectl ${args.join(" ")}`)}
+${text}`;
 }
 
 async function pingTable(lab: Lab): Promise<{ text: string; lost: number }> {
@@ -105,7 +134,7 @@ function proof({ before, after }: { readonly before: Crossing; readonly after: C
 }
 
 /** Leaves the lab standing and tells how to look around, until Ctrl-C. */
-async function standing(lab: Lab): Promise<never> {
+async function standing(lab: Lab, cluster: Cluster | undefined): Promise<never> {
   const shells = [
     ...lab.nodes.flatMap(({ name, namespace, pod }) => [
       [`  ${name}`, namespace.enter],
@@ -113,12 +142,15 @@ async function standing(lab: Lab): Promise<never> {
     ]),
     ...lab.peers.map(({ name, namespace }) => [`  ${name}`, namespace.enter]),
   ];
+  const objects = cluster
+    ? [cluster.server.kubectlCommand().join(" "), "edit a Node or Peer"]
+    : [lab.manifests.directory, "change a file"];
   console.log(`${bold("The lab stands until Ctrl-C.")} In another terminal:
 
 ${table([["  a shell on", ""], ...shells])}
 
   ${dim("there:")} wg show, ip route, ip rule, nft list ruleset, ping ${lab.nodes[0]!.podAddress}
-  ${dim("the cluster:")} ${lab.manifests.directory} ${dim("(change a file, and the mesh follows)")}
+  ${dim("the cluster:")} ${objects[0]} ${dim(`(${objects[1]}, and the mesh follows)`)}
   ${dim("logs:")} ${lab.directory}/*.log
 `);
   return await new Promise(() => {});
@@ -134,15 +166,16 @@ function interruption(): Promise<never> {
 }
 
 await main(async () => {
-  const [option, ...more] = Deno.args;
-  if (more.length > 0 || option !== undefined && option !== "--keep") {
-    throw new Refusal(`the demo knows one option, --keep; not ${[option, ...more].join(" ")}`);
+  const unknown = Deno.args.filter((arg) => !OPTIONS.includes(arg as Option));
+  if (unknown.length > 0) {
+    throw new Refusal(`the demo knows ${OPTIONS.join(" and ")}; not ${unknown.join(" ")}`);
   }
+  const options = new Set(Deno.args as Option[]);
   const start = performance.now();
-  await provisionLab();
+  await provisionLab(options.has("--kubernetes") ? ["openssl"] : []);
   const resources = new AsyncDisposableStack();
   try {
-    await Promise.race([demo({ keep: option === "--keep" }, resources), interruption()]);
+    await Promise.race([demo(options, resources), interruption()]);
   } finally {
     await step("everything is taken down", () => resources.disposeAsync());
   }

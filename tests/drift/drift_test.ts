@@ -16,7 +16,7 @@ async function standing(): Promise<Lab> {
   const names = ["berlin-1", "berlin-2", "tokyo-1", "laptop"];
   const lab = await Lab.create({ world: only(THREE_LOCATIONS, names) });
   const laptop = lab.peer("laptop");
-  await lab.manifests.put(peerObject(laptop.spec, await laptop.publicKey()));
+  await lab.objects.put(peerObject(laptop.spec, await laptop.publicKey()));
   for (const node of lab.nodes) {
     if (!await kernelHasIPIP()) await addTunnel(node);
     await node.startAgent({ flags: ["--encapsulate=always", "--iptables-forward-rules"] });

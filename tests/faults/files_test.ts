@@ -16,7 +16,7 @@ const CNI = "/etc/cni/net.d";
 async function addPeer(lab: Lab, allowedIP: string): Promise<void> {
   const name = `peer-${allowedIP.replace("/", "-")}`;
   const spec = { name, site: "", addresses: [], allowedIPs: [allowedIP], persistentKeepalive: 0 };
-  await lab.manifests.put(peerObject(spec, await publicKeyOf(generatePrivateKey())));
+  await lab.objects.put(peerObject(spec, await publicKeyOf(generatePrivateKey())));
   await lab.waitFor(`a route to ${allowedIP}`, async () => {
     const routes = await Promise.all(lab.nodes.map(({ namespace }) => ourRoutes(namespace)));
     return routes.every((lines) => lines.some((line) => line.startsWith(`${allowedIP} `)));
@@ -54,7 +54,7 @@ for (
     // Something is to be written to each of them.
     const endpoint = { "force-endpoint": "198.51.100.11:51821" };
     const podCIDR = "10.42.9.0/24";
-    await lab.manifests.put({ ...nodeObject(node.spec, endpoint), spec: { podCIDR } });
+    await lab.objects.put({ ...nodeObject(node.spec, endpoint), spec: { podCIDR } });
     await addPeer(lab, "10.10.77.0/24");
     for (const directory of directories) {
       const pattern = new RegExp(`${directory}/.*${said}`);

@@ -56,7 +56,7 @@ Deno.test("dead DNS and an own name that does not resolve delay nothing", async 
   const key = parseKey("9GzWJHTLWNSIRIQ3BIEYCmMPBoJOBjDhr4GNMdGpYAE=")!;
   const peer = peerObject({ ...spec, persistentKeepalive: 0 }, key);
   const endpoint = { dnsOrIP: { dns: "vpn.example" }, port: 51820 };
-  await lab.manifests.put({ ...peer, spec: { ...peer.spec, endpoint } });
+  await lab.objects.put({ ...peer, spec: { ...peer.spec, endpoint } });
   const start = performance.now();
   await Promise.all([node, other].map((each) => each.startAgent()));
   await lab.waitFor("the mesh stands", () => stands(lab.nodes));

@@ -11,16 +11,26 @@ const SOURCES = new URL("apiserver", import.meta.url).pathname;
 /** Of Kubernetes, as go.mod has it. */
 const VERSION = "v1.36.3";
 
+/** Path of the program, where it is or will be built. */
+async function programPath(): Promise<string> {
+  const hash = createHash("sha256").update(VERSION);
+  for (const file of ["go.mod", "go.sum", "main.go"]) {
+    hash.update(await Deno.readFile(`${SOURCES}/${file}`));
+  }
+  return `${cacheDirectory()}/apiserver-${VERSION}-${hash.digest("hex").slice(0, 16)}`;
+}
+
+/** Is it built? */
+export async function hasApiServerProgram(): Promise<boolean> {
+  return exists(await programPath());
+}
+
 /**
  * Path of the program; building it takes minutes, and the Go module proxy. A `Refusal` says why it
  * cannot be had here.
  */
 export async function apiServerProgram(): Promise<string> {
-  const hash = createHash("sha256").update(VERSION);
-  for (const file of ["go.mod", "go.sum", "main.go"]) {
-    hash.update(await Deno.readFile(`${SOURCES}/${file}`));
-  }
-  const path = `${cacheDirectory()}/apiserver-${VERSION}-${hash.digest("hex").slice(0, 16)}`;
+  const path = await programPath();
   if (exists(path)) return path;
   if (!exists(GO)) await provision(["go"]);
   say(`building the Kubernetes ${VERSION} API server (once, some minutes)`);

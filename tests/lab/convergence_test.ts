@@ -6,7 +6,7 @@ import { mesh, peersReach, podsReach } from "./mesh.ts";
 Deno.test("kg makes a mesh from nothing: all pods and the laptop reach all pods, sealed", async () => {
   await using lab = await Lab.create();
   for (const peer of lab.peers) {
-    await lab.manifests.put(peerObject(peer.spec, await peer.publicKey()));
+    await lab.objects.put(peerObject(peer.spec, await peer.publicKey()));
   }
   const start = performance.now();
   await Promise.all(lab.nodes.map((node) => node.startAgent()));

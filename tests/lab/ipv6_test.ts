@@ -35,7 +35,7 @@ Deno.test("a mesh of nothing but IPv6", async () => {
   const [a, , c] = lab.nodes as [LabNode, LabNode, LabNode];
   const laptop = lab.peer("laptop");
   const key = await laptop.publicKey();
-  await lab.manifests.put(peerObject(laptop.spec, key));
+  await lab.objects.put(peerObject(laptop.spec, key));
   await lab.waitFor("all pods reach each other", () => podsReach(lab.nodes));
   await lab.waitFor("the laptop reaches all pods", () => peersReach(lab));
 

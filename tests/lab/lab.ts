@@ -16,9 +16,11 @@ import { parsePeer } from "../../src/mesh/read_peer.ts";
 import { isComplete, isReadyPeer } from "../../src/mesh/readiness.ts";
 import { type Topology, topology } from "../../src/mesh/topology.ts";
 import { parsePrefix } from "../../src/net/prefix.ts";
-import { Manifests, nodeObject } from "./manifests.ts";
+import { FILES, Manifests } from "./directory.ts";
+import { nodeObject } from "./manifests.ts";
 import { Namespace } from "./namespace.ts";
 import { LabNode, ownFiles } from "./node.ts";
+import type { Backend, Objects } from "./objects.ts";
 import { LabPeer } from "./peer.ts";
 import { type Crossing, crossing } from "./traffic.ts";
 import { waitFor } from "./wait.ts";
@@ -27,6 +29,8 @@ import { THREE_LOCATIONS, type World } from "./world.ts";
 
 export interface LabOptions {
   readonly world?: World;
+  /** Where Nodes and Peers are; default: in a directory. */
+  readonly backend?: Backend;
   /** The kg to run; default: the built one. */
   readonly program?: string;
 }
@@ -38,9 +42,9 @@ export class Lab implements AsyncDisposable {
 
   private constructor(
     readonly world: World,
-    /** Holds the directory of manifests, and the logs. */
+    /** Holds the logs, and the manifests if they are files. */
     readonly directory: string,
-    readonly manifests: Manifests,
+    readonly objects: Objects,
     machines: ReadonlyMap<string, Namespace>,
     program: string,
   ) {
@@ -49,7 +53,7 @@ export class Lab implements AsyncDisposable {
       new LabNode(spec, {
         namespace: this.machine(spec.name),
         pod: this.machine(podOf(spec.name)),
-        manifests,
+        objects,
         program,
         logFile: `${directory}/${spec.name}.log`,
       })
@@ -62,10 +66,11 @@ export class Lab implements AsyncDisposable {
    * where the kernel cannot make them; a Node object each. No kg runs yet, no Peer exists.
    */
   static async create(
-    { world = THREE_LOCATIONS, program = PROGRAM }: LabOptions = {},
+    { world = THREE_LOCATIONS, backend = FILES, program = PROGRAM }: LabOptions = {},
   ): Promise<Lab> {
     const directory = await makeDirectory();
     const opened = new Map<string, Namespace>();
+    let objects: Objects | undefined;
     try {
       const own = [...world.nodes, ...world.peers].map(({ name }) => name);
       await all(machines(world), async (name) => {
@@ -76,16 +81,16 @@ export class Lab implements AsyncDisposable {
       await all([...setups(world)], async ([name, script]) => {
         await opened.get(name)!.script(script);
       });
-      const manifests = new Manifests(`${directory}/cluster`);
-      await Deno.mkdir(manifests.directory);
-      const lab = new Lab(world, directory, manifests, opened, program);
+      objects = await backend.open({ directory, internet: opened.get(INTERNET)! });
+      const lab = new Lab(world, directory, objects, opened, program);
       await all(lab.nodes, async (node) => {
-        await manifests.put(nodeObject(node.spec));
+        await lab.objects.put(nodeObject(node.spec));
         await node.prepareWireGuard();
       });
       return lab;
     } catch (error) {
       await Namespace.end([...opened.values()]);
+      await objects?.[Symbol.asyncDispose]();
       await Deno.remove(directory, { recursive: true });
       throw error;
     }
@@ -97,6 +102,12 @@ export class Lab implements AsyncDisposable {
 
   peer(name: string): LabPeer {
     return found(this.peers.find((peer) => peer.spec.name === name), name);
+  }
+
+  /** The directory of manifests, in a lab that has one. */
+  get manifests(): Manifests {
+    if (this.objects instanceof Manifests) return this.objects;
+    throw new RangeError("the objects of this lab are in no directory");
   }
 
   /** Any namespace, routers and pods too, by its name in {@link machines}. */
@@ -112,8 +123,8 @@ export class Lab implements AsyncDisposable {
   /** The mesh as the agents' published annotations make it, seen by one node. */
   async topology({ hostname = this.world.nodes[0]!.name } = {}): Promise<Topology> {
     const options = { topologyLabel: "topology.kubernetes.io/region" };
-    const nodes = (await this.manifests.nodes()).map((object) => parseNode(object, options).node);
-    const peers = this.manifests.peers().map((object) => parsePeer(object).peer);
+    const nodes = (await this.objects.nodes()).map((object) => parseNode(object, options).node);
+    const peers = (await this.objects.peers()).map((object) => parsePeer(object).peer);
     return topology({ nodes: nodes.filter(isComplete), peers: peers.filter(isReadyPeer) }, {
       hostname,
       granularity: nodes.find((node) => node.granularity)?.granularity ?? "location",
@@ -147,6 +158,7 @@ export class Lab implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await Namespace.end([...this.#machines.values()]);
     await Promise.all(this.nodes.map((node) => node.agent?.end()));
+    await this.objects[Symbol.asyncDispose]();
     await Deno.remove(this.directory, { recursive: true });
   }
 }

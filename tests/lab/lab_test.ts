@@ -35,7 +35,7 @@ Deno.test("a node of the lab has its own name, files and Node object", async () 
     assert.ok(Deno.statSync(node.namespace.path(path)).isFile);
     assert.throws(() => Deno.statSync(path), Deno.errors.NotFound);
   }
-  const [object] = (await lab.manifests.nodes()).filter(({ metadata }) =>
+  const [object] = (await lab.objects.nodes()).filter(({ metadata }) =>
     metadata.name === "office-1"
   );
   assert.equal(object?.spec?.podCIDR, "10.42.4.0/24");

@@ -11,7 +11,7 @@ Deno.test("where nodes find one behind NAT, and a laptop, others learn from them
   await using lab = await Lab.create({ world: only(THREE_LOCATIONS, names) });
   const [berlin, tokyo, office] = lab.nodes as [LabNode, LabNode, LabNode];
   const laptop = lab.peer("laptop");
-  await lab.manifests.put(peerObject(laptop.spec, await laptop.publicKey()));
+  await lab.objects.put(peerObject(laptop.spec, await laptop.publicKey()));
   await Promise.all([berlin.startAgent(), office.startAgent()]);
   await lab.waitFor("pods reach each other", () => podsReach([berlin, office]));
   const { key } = await office.status();

@@ -1,8 +1,8 @@
 /** A node of the lab: a machine with a pod, on which kg can run. */
 
 import { Agent } from "./agent.ts";
-import type { Manifests } from "./manifests.ts";
 import type { Namespace, Output } from "./namespace.ts";
+import type { Objects } from "./objects.ts";
 import { snapshot } from "./snapshot.ts";
 import { ping } from "./traffic.ts";
 import { addWireGuard, hasKernelWireGuard } from "./wireguard.ts";
@@ -43,7 +43,7 @@ export interface AgentOptions {
 export class LabNode {
   readonly namespace: Namespace;
   readonly pod: Namespace;
-  readonly #manifests: Manifests;
+  readonly #objects: Objects;
   readonly #program: string;
   readonly #logFile: string;
   /** The kg that was started last. */
@@ -52,13 +52,13 @@ export class LabNode {
   constructor(readonly spec: NodeSpec, parts: {
     namespace: Namespace;
     pod: Namespace;
-    manifests: Manifests;
+    objects: Objects;
     program: string;
     logFile: string;
   }) {
     this.namespace = parts.namespace;
     this.pod = parts.pod;
-    this.#manifests = parts.manifests;
+    this.#objects = parts.objects;
     this.#program = parts.program;
     this.#logFile = parts.logFile;
   }
@@ -93,8 +93,7 @@ export class LabNode {
   }
 
   async #flags(): Promise<string[]> {
-    const flags = ["--backend=file", `--backend-path=${this.#manifests.directory}`];
-    flags.push(`--hostname=${this.name}`, "--interface=kilo0");
+    const flags = [...this.#objects.flags, `--hostname=${this.name}`, "--interface=kilo0"];
     if (!await hasKernelWireGuard()) flags.push("--create-interface=false");
     if (!await kernelHasIPIP()) flags.push("--encapsulate=never");
     return flags;
@@ -118,7 +117,7 @@ export class LabNode {
 
   /** What its agent has published, by annotation name without `kilo.squat.ai/`. */
   async status(): Promise<Record<string, string>> {
-    const annotations = Object.entries(await this.#manifests.status(this.name));
+    const annotations = Object.entries(await this.#objects.status(this.name));
     return Object.fromEntries(annotations.map(([name, value]) => [name.split("/")[1], value]));
   }
 }

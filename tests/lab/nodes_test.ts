@@ -11,7 +11,7 @@ const THREE = ["berlin-1", "berlin-2", "tokyo-1"];
 
 /** Replaces a Node object by one with these annotations. */
 async function annotate(lab: Lab, { spec }: LabNode, annotations: Record<string, string>) {
-  await lab.manifests.put(nodeObject(spec, annotations));
+  await lab.objects.put(nodeObject(spec, annotations));
 }
 
 async function keyOf(node: LabNode): Promise<string> {
@@ -26,7 +26,7 @@ Deno.test("a Node that is deleted leaves the mesh, and joins it when it is added
   await using lab = await mesh(THREE);
   const [berlin1, berlin2, tokyo] = lab.nodes as [LabNode, LabNode, LabNode];
   const rest = [berlin1, berlin2];
-  await lab.manifests.delete("Node", tokyo.name);
+  await lab.objects.delete("Node", tokyo.name);
   await lab.waitFor(
     "its routes and its key are gone",
     async () =>

@@ -25,7 +25,7 @@ async function hasRoute(node: LabNode, to: string): Promise<boolean> {
 
 /** Adds a Peer and waits for it: all that was written before has been seen then. */
 async function settle(lab: Lab, { node, ip }: { node: LabNode; ip: string }) {
-  await lab.manifests.put(await newPeer(`settle-${ip}`, `${ip}/32`));
+  await lab.objects.put(await newPeer(`settle-${ip}`, `${ip}/32`));
   await lab.waitFor(`the Peer with ${ip}`, () => hasRoute(node, ip));
 }
 
@@ -62,8 +62,8 @@ Deno.test("a broken file is told once, by name and line; what it held stays in f
 Deno.test("an invalid Peer is told once and ignored, alone", async () => {
   await using lab = await mesh(["berlin-1"]);
   const [node] = lab.nodes as [LabNode];
-  await lab.manifests.put(await newPeer("bad", "10.11.1.0/33"));
-  await lab.manifests.put(await newPeer("worse", "10.11.2.0/24", "no key"));
+  await lab.objects.put(await newPeer("bad", "10.11.1.0/33"));
+  await lab.objects.put(await newPeer("worse", "10.11.2.0/24", "no key"));
   await settle(lab, { node, ip: "10.12.0.1" });
   await settle(lab, { node, ip: "10.12.0.2" });
   assert.equal((await wireGuardPeers(node.namespace)).size, 2);
@@ -71,7 +71,7 @@ Deno.test("an invalid Peer is told once and ignored, alone", async () => {
   assert.equal(warnings(node, /^warn: .*Peer "worse" is ignored: .*publicKey/).length, 1);
   assert.equal(warnings(node, /"(bad|worse)"/).length, 2);
 
-  await lab.manifests.put(await newPeer("bad", "10.11.1.0/24"));
+  await lab.objects.put(await newPeer("bad", "10.11.1.0/24"));
   await lab.waitFor("the mended Peer", () => hasRoute(node, "10.11.1.0/24"));
 });
 
@@ -79,16 +79,16 @@ Deno.test("of two Peers with one key the first by name is on the device, with on
   await using lab = await mesh(["berlin-1"]);
   const [node] = lab.nodes as [LabNode];
   const key = await newKey();
-  await lab.manifests.put(await newPeer("b", "10.11.2.0/24", key));
+  await lab.objects.put(await newPeer("b", "10.11.2.0/24", key));
   await settle(lab, { node, ip: "10.12.0.1" });
   const allowed = async () => (await wireGuardPeers(node.namespace)).get(key)?.allowedIPs;
   assert.deepEqual(await allowed(), ["10.11.2.0/24"]);
-  await lab.manifests.put(await newPeer("a", "10.11.1.0/24", key));
+  await lab.objects.put(await newPeer("a", "10.11.1.0/24", key));
   await lab.waitFor("the first by name", async () => (await allowed())?.[0] === "10.11.1.0/24");
   await settle(lab, { node, ip: "10.12.0.2" });
   assert.deepEqual(await allowed(), ["10.11.1.0/24"]);
   assert.equal(warnings(node, /^warn: .*\bkey\b/).length, 1, node.agent!.output);
-  await lab.manifests.delete("Peer", "a");
+  await lab.objects.delete("Peer", "a");
   await lab.waitFor("the other one", async () => (await allowed())?.[0] === "10.11.2.0/24");
 });
 

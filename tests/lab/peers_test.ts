@@ -13,13 +13,13 @@ Deno.test("a Peer is added, changed and removed", async () => {
     wireGuardPeers(lab.node(node).namespace).then((peers) => peers.get(key)?.allowedIPs);
   const routes = (node: string) => ourRoutes(lab.node(node).namespace);
 
-  await lab.manifests.put(peerObject(laptop.spec, key));
+  await lab.objects.put(peerObject(laptop.spec, key));
   await lab.waitFor("the laptop reaches all pods", () => peersReach(lab));
   assert.deepEqual(await allowed("berlin-1"), [address]);
   assert.deepEqual(await allowed("tokyo-1"), [address]);
 
   const allowedIPs = [address, "10.10.11.0/24"];
-  await lab.manifests.put(peerObject({ ...laptop.spec, allowedIPs }, key));
+  await lab.objects.put(peerObject({ ...laptop.spec, allowedIPs }, key));
   await lab.waitFor("every node routes to what it gained", async () => {
     const all = await Promise.all(lab.nodes.map(({ name }) => routes(name)));
     return all.every((lines) => lines.some((line) => line.startsWith("10.10.11.0/24 ")));
@@ -28,7 +28,7 @@ Deno.test("a Peer is added, changed and removed", async () => {
   const { received } = await ping(laptop.namespace, lab.node("tokyo-1").podAddress, { count: 3 });
   assert.equal(received, 3, "what it has stays usable");
 
-  await lab.manifests.delete("Peer", "laptop");
+  await lab.objects.delete("Peer", "laptop");
   await lab.waitFor("nothing of it is left", async () => {
     const all = await Promise.all(lab.nodes.map(({ name }) => routes(name)));
     return !all.flat().some((line) => line.startsWith("10.10.")) &&

@@ -65,7 +65,7 @@ Deno.test("an unchanged mesh sends the kernel no message at all", async () => {
   const checkedIn = (await Deno.readTextFile(status)).replace(/last-seen: .*/, lastSeen);
   assert.ok(checkedIn.includes(lastSeen));
   await lab.manifests.putText(status, checkedIn);
-  await lab.manifests.put(nodeObject(other.spec));
+  await lab.objects.put(nodeObject(other.spec));
   await Deno.writeTextFile(`${directory}/README`, "makes it look at everything");
   await lab.waitFor("it has read all of that", async () => {
     const read = (await since()).filter((call) => call.startsWith("openat("));
@@ -110,7 +110,7 @@ Deno.test("nothing but kg itself is ever executed", async () => {
   for (const other of lab.nodes.slice(1)) await other.startAgent();
   await node.startAgent({ flags: ["--clean-up-interface"], trace: { calls, file } });
   await lab.waitFor("the mesh stands", () => stands(lab.nodes));
-  await lab.manifests.put(nodeObject(second.spec, { leader: "" }));
+  await lab.objects.put(nodeObject(second.spec, { leader: "" }));
   await lab.waitFor(
     "the other one leads",
     async () => (await node.status())["wireguard-ip"] === "",

@@ -89,7 +89,7 @@ Deno.test("a second agent on the interface is refused and does the first no harm
 Deno.test("without a pod subnet kg waits for one and touches nothing", async () => {
   await using lab = await Lab.create({ world: only(THREE_LOCATIONS, ["berlin-1", "tokyo-1"]) });
   const [node, other] = lab.nodes as [LabNode, LabNode];
-  await lab.manifests.put({ ...nodeObject(node.spec), spec: {} });
+  await lab.objects.put({ ...nodeObject(node.spec), spec: {} });
   const before = await node.snapshot();
   await other.startAgent();
   await node.startAgent();
@@ -99,7 +99,7 @@ Deno.test("without a pod subnet kg waits for one and touches nothing", async () 
   );
   assert.equal(changes(before, await node.snapshot()), "");
   assert.deepEqual(await ourRoutes(other.namespace), [], "nobody counts with it");
-  await lab.manifests.put(nodeObject(node.spec));
+  await lab.objects.put(nodeObject(node.spec));
   await lab.waitFor("the mesh stands", () => stands(lab.nodes));
 });
 
@@ -140,7 +140,7 @@ Deno.test("when its own Node is deleted, kg keeps the mesh and says so", async (
   const [node] = lab.nodes as [LabNode];
   await lab.waitFor("pods reach each other", () => podsReach(lab.nodes));
   const before = await node.snapshot();
-  await lab.manifests.delete("Node", node.name);
+  await lab.objects.delete("Node", node.name);
   await lab.waitFor(
     "it says so",
     () =>
@@ -149,7 +149,7 @@ Deno.test("when its own Node is deleted, kg keeps the mesh and says so", async (
       ),
   );
   assert.equal(changes(before, await node.snapshot()), "");
-  await lab.manifests.put(nodeObject(node.spec));
+  await lab.objects.put(nodeObject(node.spec));
   await lab.waitFor("the mesh stands", () => stands(lab.nodes));
   assert.equal((await wireGuardPeers(node.namespace)).size, 1);
 });

@@ -7,6 +7,9 @@ import type { NodeSpec, World } from "./world.ts";
 /** The namespace in which all sites' routers meet. */
 export const INTERNET = "internet";
 
+/** Where the API server is, in {@link INTERNET}: all nodes reach it, those behind NAT too. */
+export const API_SERVER = "192.0.2.126";
+
 export function routerOf(site: string): string {
   return `${site}-router`;
 }
@@ -90,7 +93,7 @@ function transit(index: number): { readonly internet: string; readonly router: s
 }
 
 function setupInternet({ sites }: World): string {
-  const commands = sites.flatMap(({ name, gateway, nat }, index) => [
+  const links = sites.flatMap(({ name, gateway, nat }, index) => [
     `addr add ${transit(index).internet}/30 dev ${name}`,
     `link set ${name} up`,
     ...nat
@@ -99,7 +102,7 @@ function setupInternet({ sites }: World): string {
         `route add ${formatPrefix(network(net))} via ${transit(index).router}`
       ),
   ]);
-  return ip(commands) + nft(WATCH);
+  return ip([`addr add ${API_SERVER} dev lo`, ...links]) + nft(WATCH);
 }
 
 function setupRouter(world: World, index: number): string {

@@ -56,7 +56,7 @@ export class Mesh implements AsyncDisposable {
   static async create(world = THREE_LOCATIONS, latecomers: readonly string[] = []): Promise<Mesh> {
     const lab = await Lab.create({ world });
     const mesh = new Mesh(lab);
-    for (const name of latecomers) await lab.manifests.delete("Node", name);
+    for (const name of latecomers) await lab.objects.delete("Node", name);
     await Prober.compile(mesh.#prober);
     return mesh;
   }
@@ -93,7 +93,7 @@ export class Mesh implements AsyncDisposable {
   /** Makes the laptop a Peer, configured as a person does it, and waits until it reaches all. */
   async addLaptop(): Promise<void> {
     const peer = this.lab.peer("laptop");
-    await this.lab.manifests.put(peerObject(peer.spec, await peer.publicKey()));
+    await this.lab.objects.put(peerObject(peer.spec, await peer.publicKey()));
     await this.lab.waitFor("the laptop reaches all pods", () => peersReach(this.lab));
   }
 

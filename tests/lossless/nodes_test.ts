@@ -36,9 +36,9 @@ async function change(
   const { lab } = mesh;
   return await mesh.during(what, { ends: mesh.pods(), concerned: NODES, cut }, async () => {
     for (const [name, annotations] of put) {
-      await lab.manifests.put(nodeObject(lab.node(name).spec, annotations));
+      await lab.objects.put(nodeObject(lab.node(name).spec, annotations));
     }
-    for (const name of remove) await lab.manifests.delete("Node", name);
+    for (const name of remove) await lab.objects.delete("Node", name);
     await pause(100);
     const inMesh = lab.nodes.filter(({ name, agent }) => agent && !remove.includes(name));
     await lab.waitFor("pods reach each other", () => podsReach(inMesh));
@@ -60,7 +60,7 @@ for (const name of ["berlin-3", "lima-1"]) {
         `${name} added`,
         { ends: mesh.pods(...NODES), concerned: NODES },
         async () => {
-          await lab.manifests.put(nodeObject(lab.node(name).spec));
+          await lab.objects.put(nodeObject(lab.node(name).spec));
           await mesh.start(name);
         },
       );

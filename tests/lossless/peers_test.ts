@@ -24,14 +24,14 @@ Deno.test("Peers come, change and go without a packet lost that they do not forb
     object: PeerManifest | { readonly deleted: string },
     isDone: (peers: ReadonlyMap<Key, Entry>) => boolean,
   ): Promise<Fates> => {
-    const { manifests } = mesh.lab;
-    const isLaptopIn = manifests.peers().some(({ metadata }) => metadata.name === "laptop");
+    const { objects } = mesh.lab;
+    const isLaptopIn = (await objects.peers()).some(({ metadata }) => metadata.name === "laptop");
     const ends = [...mesh.pods(), ...isLaptopIn ? [mesh.laptop] : []];
     const concerned = ends.map(({ name }) => name);
     const cut = "deleted" in object && object.deleted === "laptop" ? ["laptop"] : [];
     return await mesh.during(what, { ends, concerned, cut }, async () => {
-      if ("deleted" in object) await manifests.delete("Peer", object.deleted);
-      else await manifests.put(object);
+      if ("deleted" in object) await objects.delete("Peer", object.deleted);
+      else await objects.put(object);
       await waitFor(`${what}: on the devices`, async () => {
         const devices = await Promise.all(LEADERS.map((name) => peersOf(mesh, name)));
         return devices.every(isDone);

@@ -34,7 +34,7 @@ for (const name of LATECOMERS) {
       `flows older than ${name}'s joining, lost until it has joined`,
       { ends: mesh.pods(...NODES, name), concerned: [name], cut: [name] },
       async (prober) => {
-        await lab.manifests.put(nodeObject(lab.node(name).spec));
+        await lab.objects.put(nodeObject(lab.node(name).spec));
         await mesh.start(name);
         stoodAt = prober.elapsed;
         await pause(ALIVE_WITHIN);
