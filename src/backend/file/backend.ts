@@ -18,6 +18,8 @@ import { DirectoryWatch, type FileEvent } from "../../files/watch.ts";
 const GATHER = 2;
 /** Between two rounds of work passes so many times what they take: 5 % of a core at most. */
 const LEISURE = 20;
+/** Milliseconds of rest that may be owed: when nodes start together, each new key counts. */
+const CREDIT = 1000;
 /** Milliseconds that pass at least, so that a burst is a few changes. */
 const SHORTEST_REST = 20;
 /** Milliseconds that this may make anybody wait for a file they wrote. */
@@ -60,6 +62,8 @@ export class FileBackend implements Backend {
   #problems: Problem[] = [];
   /** Milliseconds that the last look at everything took. */
   #lookTook = 0;
+  /** When there was as much rest as the work so far takes, on the monotonic clock. */
+  #restedAt = -Infinity;
   #live = false;
   /** It was live once and is not any more. */
   #lost = false;
@@ -207,8 +211,10 @@ export class FileBackend implements Backend {
       problems: [...this.#problems, ...directories.flatMap((directory) => directory.problems())],
     }, { hostname, topologyLabel, last: before });
     const change = changeOf(before, this.#cluster, hostname);
-    const rest = (performance.now() - start) * LEISURE;
-    this.#pending.rest(Math.max(SHORTEST_REST, Math.min(LONGEST_REST, rest)));
+    const now = performance.now();
+    const owed = Math.max(this.#restedAt - now, -CREDIT) + (now - start) * LEISURE;
+    this.#restedAt = now + Math.min(owed, LONGEST_REST);
+    this.#pending.rest(Math.max(SHORTEST_REST, this.#restedAt - now));
     if (change) this.#changed(change);
   }
 
