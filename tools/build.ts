@@ -24,6 +24,8 @@ DENORT_BIN=FILE takes Deno's runtime stub of that architecture from a file.`;
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const DIST = `${ROOT}dist`;
+/** What runs in a thread of its own is a program of its own: src/http/draw.ts starts it. */
+const WORKER = "src/http/draw_worker.ts";
 
 /**
  * All that the program may do, fixed when it is compiled: it may never start another program. What
@@ -84,10 +86,12 @@ export async function build(architecture: Architecture = Deno.build.arch): Promi
 
 /** Bundles the sources into `bundle`; answers the paths of the source maps, in `maps`. */
 async function bundle(work: string): Promise<string[]> {
-  await deno([
-    ..."bundle --quiet --frozen --minify --platform deno --code-splitting".split(" "),
-    ...["--sourcemap=external", "--outdir", `${work}/bundle`, `${ROOT}src/main.ts`],
-  ]);
+  for (const entry of ["src/main.ts", WORKER]) {
+    await deno([
+      ..."bundle --quiet --frozen --minify --platform deno --code-splitting".split(" "),
+      ...["--sourcemap=external", "--outdir", `${work}/bundle`, `${ROOT}${entry}`],
+    ]);
+  }
   await Deno.mkdir(`${work}/maps`);
   const names = Array.from(Deno.readDirSync(`${work}/bundle`), ({ name }) => name);
   const maps = names.filter((name) => name.endsWith(".map"));
@@ -119,7 +123,9 @@ async function compile(work: string, inputs: Inputs): Promise<void> {
     "--no-code-cache",
     "--v8-flags=--expose-gc", // src/agent/memory.ts
     ...PERMISSIONS,
-    ...["--include", `${work}/bundle/libmnl.so.0`, "--include", `${work}/bundle/licenses.gz`],
+    ...["libmnl.so.0", "licenses.gz", "draw_worker.js"].flatMap((
+      name,
+    ) => ["--include", `${work}/bundle/${name}`]),
     ...["--target", `${inputs.architecture}-unknown-linux-gnu`],
     ...["--output", `${work}/kg`, `${work}/bundle/main.js`],
   ], { DENORT_BIN: `${work}/denort` });

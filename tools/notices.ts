@@ -32,6 +32,10 @@ export async function notices(system: System, maps: readonly string[]): Promise<
       text: await Deno.readTextFile(`${ROOT}tools/licenses/deno.txt`),
     },
     ...packages,
+    {
+      title: "Graphviz 16.1.0 and Expat, fzstd, Emscripten (in @hpcc-js/wasm-graphviz)",
+      text: await Deno.readTextFile(`${ROOT}tools/licenses/graphviz.txt`),
+    },
     { title: `ld.so, libc, libm: ${libc6.source}`, text: libc6.copyright },
     { title: `libgcc_s: ${libgcc.source}`, text: libgcc.copyright },
     { title: `libmnl: ${libmnl0.source}`, text: libmnl0.copyright },
@@ -54,7 +58,8 @@ function packagesIn(maps: readonly string[]): Package[] {
     const { sources }: { sources: string[] } = JSON.parse(Deno.readTextFileSync(path));
     for (const source of sources) {
       const module = fileURLToPath(new URL(source, pathToFileURL(path)));
-      const match = /^.*\/npm\/[^/]+\/((?:@[^/]+\/)?[^/]+)\/([^/]+)\//.exec(module);
+      // A package's own source map may lead to where it was made: there is no version in such a path.
+      const match = /^.*\/npm\/[^/]+\/((?:@[^/]+\/)?[^/]+)\/(\d[^/]*)\//.exec(module);
       if (!match) continue;
       const [directory, name, version] = match as unknown as [string, string, string];
       found.set(directory, { name, version, directory });

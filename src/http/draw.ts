@@ -1,0 +1,56 @@
+/** Drawing by Graphviz, in a thread of its own. */
+
+/** The formats that Graphviz is built here to write. */
+export type DrawingFormat = "svg" | "json" | "ps" | "fig";
+
+export type Layout = typeof LAYOUTS[number];
+export const LAYOUTS = ["circo", "dot", "neato", "twopi", "fdp"] as const;
+
+export interface Drawing {
+  /** In Graphviz' DOT language. */
+  readonly dot: string;
+  readonly format: DrawingFormat;
+  readonly layout: Layout;
+}
+
+export type Drawn = { readonly text: string } | { readonly problem: string };
+
+/** There is no drawing; the message says why. */
+export class DrawingError extends Error {
+  override readonly name = "DrawingError";
+}
+
+/** Milliseconds: `circo` takes a minute for 40 leaders, and hours for 100. */
+const PATIENCE = 10_000;
+
+/** Draws; rejects with a {@link DrawingError} after some seconds, or if Graphviz refuses. */
+export async function draw(drawing: Drawing, { patience = PATIENCE } = {}): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<Drawn>();
+  const worker = new Worker(WORKER, { type: "module" });
+  worker.onmessage = ({ data }: MessageEvent<Drawn>) => resolve(data);
+  worker.onerror = (event) => {
+    event.preventDefault(); // else it would end the program
+    reject(new DrawingError(`drawing failed: ${event.message}`));
+  };
+  const timer = setTimeout(() => {
+    const seconds = patience / 1000;
+    reject(
+      new DrawingError(`${drawing.layout} did not draw it in ${seconds} s: try another layout`),
+    );
+  }, patience);
+  try {
+    worker.postMessage(drawing);
+    const drawn = await promise;
+    if ("problem" in drawn) throw new DrawingError(`drawing failed: ${drawn.problem}`);
+    return drawn.text;
+  } finally {
+    clearTimeout(timer);
+    worker.terminate();
+  }
+}
+
+/** The build makes a file of it that lies beside the program's main one. */
+const WORKER = new URL(
+  Deno.build.standalone ? "./draw_worker.js" : "./draw_worker.ts",
+  import.meta.url,
+);

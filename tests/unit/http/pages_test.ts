@@ -1,0 +1,135 @@
+import assert from "node:assert/strict";
+import { pages, type Sources } from "../../../src/http/pages.ts";
+
+const DOT = 'digraph kilo {\n\t"a"->"b"[ dir=both ];\n}\n';
+
+const SOURCES: Sources = {
+  health: () => ({ ready: true, pending: null, parts: [] }),
+  metrics: () => [{ name: "x", help: "X.", type: "gauge", samples: [{ value: 1 }] }],
+  mesh: () => ({ dot: DOT }),
+  drawn() {},
+};
+
+async function ask(path: string, sources: Partial<Sources> = {}, init: RequestInit = {}) {
+  const handler = pages({ ...SOURCES, ...sources });
+  const answer = await handler(new Request(`http://node:1107${path}`, init));
+  return {
+    status: answer.status,
+    type: answer.headers.get("content-type"),
+    text: await answer.text(),
+  };
+}
+
+Deno.test("/health answers 200 to any method, whatever the state; /ready 503 if not ready", async () => {
+  const report = { ready: false, pending: "Nodes and Peers", parts: [] };
+  const sources = { health: () => report };
+  for (const method of ["GET", "POST", "DELETE", "OPTIONS", "FOO"]) {
+    const { status, type, text } = await ask("/health?x=%zz", sources, { method });
+    assert.deepEqual([status, type], [200, "application/json"], method);
+    assert.deepEqual(JSON.parse(text), report);
+  }
+  const unready = await ask("/ready", sources);
+  assert.deepEqual([unready.status, JSON.parse(unready.text)], [503, report]);
+  assert.equal((await ask("/ready")).status, 200);
+});
+
+Deno.test("/metrics is Prometheus' text", async () => {
+  assert.deepEqual(await ask("/metrics"), {
+    status: 200,
+    type: "text/plain; version=0.0.4; charset=utf-8",
+    text: "# HELP x X.\n# TYPE x gauge\nx 1\n",
+  });
+});
+
+Deno.test("/ and unknown paths are an index with links to all pages", async () => {
+  for (const path of ["/", "/debug/pprof", "/health/", "//", "/%zz", "/metrics2"]) {
+    const { status, type, text } = await ask(path);
+    assert.deepEqual([status, type], [200, "text/html; charset=utf-8"], path);
+    for (const page of ["/health", "/ready", "/metrics", "/graph"]) {
+      assert.ok(text.includes(`href="${page}"`), page);
+    }
+  }
+});
+
+Deno.test("/graph draws each format with its media type", async () => {
+  const starts = {
+    "": ["image/svg+xml", /^<\?xml[^]*<svg [^]*<title>a<\/title>[^]*<\/svg>\s*$/],
+    "format=svg&layout=dot": ["image/svg+xml", /<svg /],
+    "format=&layout=": ["image/svg+xml", /<svg /],
+    "format=json": ["application/json", /^\{\s+"name": "kilo"/],
+    "format=ps": ["application/postscript", /^%!PS-Adobe/],
+    "format=fig": ["image/x-xfig", /^#FIG/],
+    "format=svg&format=png": ["image/svg+xml", /<svg /],
+  } as const;
+  for (const [query, [type, pattern]] of Object.entries(starts)) {
+    const answer = await ask(`/graph?${query}`);
+    assert.deepEqual([answer.status, answer.type], [200, type], query + answer.text);
+    assert.match(answer.text, pattern, query);
+  }
+});
+
+Deno.test("/graph knows the layouts of the original", async () => {
+  const drawings = new Set<string>();
+  for (const layout of ["circo", "dot", "neato", "twopi", "fdp"]) {
+    const { status, text } = await ask(`/graph?layout=${layout}`);
+    assert.equal(status, 200, layout);
+    drawings.add(text);
+  }
+  assert.ok(drawings.size > 1, "they differ");
+  assert.equal((await ask("/graph")).text, (await ask("/graph?layout=circo")).text);
+});
+
+Deno.test("/graph gives the raw text as dot and gv, whatever the layout", async () => {
+  for (const query of ["format=dot", "format=gv", "format=dot&layout=nonsense"]) {
+    assert.deepEqual(await ask(`/graph?${query}`), {
+      ...{ status: 200, type: "text/plain; charset=utf-8", text: DOT },
+    });
+  }
+});
+
+Deno.test("/graph refuses what it cannot do with 400 and names it", async () => {
+  const unsupported = {
+    "format=png": /^format "png" is none of svg, json, ps, fig, dot, gv\n$/,
+    "format=bmp&layout=dot": /^format "bmp" /,
+    "format=gif": /^format "gif" /,
+    "format=constructor": /^format "constructor" /,
+    "format=SVG": /^format "SVG" /,
+    "format=%00%ff": /^format /,
+    "layout=patchwork": /^layout "patchwork" is none of circo, dot, neato, twopi, fdp\n$/,
+    "format=json&layout=%3Cscript%3E": /^layout "<script>" /,
+  };
+  for (const [query, pattern] of Object.entries(unsupported)) {
+    const { status, type, text } = await ask(`/graph?${query}`);
+    assert.deepEqual([status, type], [400, "text/plain; charset=utf-8"], query);
+    assert.match(text, pattern, query);
+  }
+});
+
+Deno.test("/graph answers 500 with the reason if there is no mesh, or none that can be drawn", async () => {
+  const problem = "no node is ready";
+  const none = await ask("/graph", { mesh: () => ({ problem }) });
+  assert.deepEqual([none.status, none.text], [500, `${problem}\n`]);
+  const broken = await ask("/graph", { mesh: () => ({ dot: "digraph {" }) });
+  assert.equal(broken.status, 500);
+  assert.match(broken.text, /^drawing failed: .*syntax error/i);
+  const huge = await ask("/graph", { mesh: () => ({ dot: "a->b;".repeat(10_001) }) });
+  assert.equal(huge.status, 500);
+  assert.match(huge.text, /10001 edges .* format=dot/);
+});
+
+Deno.test("/graph draws a mesh that circo would take a minute for, and one at a time", async () => {
+  const names = Array.from({ length: 40 }, (_, n) => `n${n}`);
+  const edges = names.flatMap((a, n) => names.slice(n + 1).map((b) => `${a}->${b};`));
+  let drawn = 0;
+  const handler = pages({
+    ...SOURCES,
+    mesh: () => ({ dot: `digraph {\noverlap=false;\n${edges.join("\n")}\n}` }),
+    drawn: () => void drawn++,
+  });
+  const request = () => handler(new Request("http://node/graph"));
+  const answers = await Promise.all([request(), request()]);
+  assert.deepEqual(answers.map(({ status }) => status), [200, 503]);
+  assert.match(await answers[0]!.text(), /<svg /);
+  assert.equal((await request()).status, 200);
+  assert.equal(drawn, 2);
+});

@@ -1,0 +1,54 @@
+import assert from "node:assert/strict";
+import { serve } from "../../../src/http/serve.ts";
+
+const hello = () => new Response("hello");
+
+async function get(host: string, port: number): Promise<string> {
+  return await (await fetch(`http://${host}:${port}/`)).text();
+}
+
+Deno.test("serve() without a host answers on IPv4 and IPv6", async () => {
+  using server = serve(":0", hello);
+  assert.equal(await get("127.0.0.1", server.port), "hello");
+  assert.equal(await get("[::1]", server.port), "hello");
+});
+
+Deno.test("serve() with a host answers there only", async () => {
+  using server = serve("127.0.0.1:0", hello);
+  assert.equal(await get("127.0.0.1", server.port), "hello");
+  await assert.rejects(get("[::1]", server.port));
+});
+
+Deno.test("serve() says which address it cannot have", () => {
+  using server = serve(":0", hello);
+  const { port } = server;
+  assert.throws(() => serve(`:${port}`, hello), {
+    message: new RegExp(`^cannot listen on :${port}: Address already in use`),
+  });
+  assert.throws(() => serve("192.0.2.1:0", hello), {
+    message: /^cannot listen on 192\.0\.2\.1:0: Cannot assign/,
+  });
+});
+
+Deno.test("serve() answers 500 to what the handler throws, and goes on", async () => {
+  let calls = 0;
+  using server = serve("127.0.0.1:0", () => {
+    if (calls++ === 0) throw new Error("broken", { cause: new Error("inside") });
+    return hello();
+  });
+  const answer = await fetch(`http://127.0.0.1:${server.port}/`);
+  assert.deepEqual([answer.status, await answer.text()], [500, "broken: inside\n"]);
+  assert.equal(await get("127.0.0.1", server.port), "hello");
+});
+
+Deno.test("serve() disposed of lets go of the port and of those who are connected", async () => {
+  const server = serve("127.0.0.1:0", hello);
+  using idle = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
+  await idle.write(new TextEncoder().encode("GET / HTTP/1.1\r\nHost: x\r\n\r\n"));
+  const buffer = new Uint8Array(1024);
+  assert.ok(await idle.read(buffer));
+  server[Symbol.dispose]();
+  assert.equal(await idle.read(buffer).catch(() => null), null, "it hangs up");
+  using again = serve(`127.0.0.1:${server.port}`, hello);
+  assert.equal(await get("127.0.0.1", again.port), "hello");
+});
