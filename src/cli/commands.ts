@@ -8,6 +8,7 @@ import { MESH_FLAGS } from "./mesh.ts";
 import { run } from "./run.ts";
 import { showconf } from "./showconf.ts";
 import { VERSION, version } from "./version.ts";
+import { webhook } from "./webhook.ts";
 
 /** For people who look at a mesh, wherever they are. */
 const TOOLS = [
@@ -21,6 +22,7 @@ export const KG: Program = {
   commands: [
     version,
     cleanUp,
+    webhook,
     ...TOOLS,
   ],
 };

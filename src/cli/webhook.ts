@@ -1,0 +1,77 @@
+import { configureLog, LOG_LEVELS, openLog } from "../agent/log.ts";
+import { stopSignal } from "../agent/stop_signal.ts";
+import { HttpsServer } from "../http/https_server.ts";
+import { listenOn } from "../http/listen.ts";
+import { formatMetrics, METRICS_TYPE } from "../http/metrics/exposition.ts";
+import { processMetrics } from "../http/metrics/process.ts";
+import { Webhook } from "../http/webhook.ts";
+import { command } from "./command.ts";
+import { boolean, choice, listenAddress, text } from "./flag.ts";
+import { type FlagValues, UsageError } from "./flags.ts";
+
+/** Milliseconds that requests get to end after a signal. */
+const PATIENCE = 4000;
+
+const FLAGS = {
+  "cert-file": text(undefined, { placeholder: "file", help: "the certificate, in PEM" }),
+  "key-file": text(undefined, { placeholder: "file", help: "its private key, in PEM" }),
+  "listen": listenAddress(":8443", { help: "answer the API server here, over TLS" }),
+  "listen-metrics": listenAddress(":1107", { help: "serve metrics here, without TLS" }),
+  "log-level": choice("info", { words: LOG_LEVELS, help: "how much to log" }),
+  "version": boolean(false, { letter: "v", help: "print the version" }),
+};
+
+export const webhook = command({
+  name: "webhook",
+  summary: "Tell the API server whether Peers are valid, until SIGINT or SIGTERM.",
+  flags: FLAGS,
+  run: runWebhook,
+});
+
+async function runWebhook(values: FlagValues<typeof FLAGS>): Promise<void> {
+  const { certFile, keyFile } = values;
+  if (certFile === undefined) throw new UsageError("--cert-file is missing");
+  if (keyFile === undefined) throw new UsageError("--key-file is missing");
+  configureLog(values.logLevel);
+  const log = openLog("kilo");
+  using stop = stopSignal();
+
+  const webhook = new Webhook({
+    reviewed: ({ operation, name, answer: { response } }) =>
+      log.debug("reviewed a Peer", { operation, name, ...response }),
+    failed: (problem) => log.error(`a request could not be answered: ${problem}`),
+  });
+  const metrics = listenOn(values.listenMetrics, (address) =>
+    Deno.serve(
+      { ...address, onListen() {} },
+      (request) => serveMetrics(request, webhook),
+    ));
+  const server = await HttpsServer.open(
+    listenOn(values.listen, (address) => Deno.listen(address)),
+    {
+      ...{ certFile, keyFile },
+      handler: (request) => webhook.answer(request),
+      renewed: (problem) => {
+        if (problem) log.warn(`${problem.message}; the one before stays in use`);
+        else log.info("the certificate was renewed", { certFile });
+      },
+    },
+  );
+  for (const name of ["ffi", "write", "sys", "env"] as const) {
+    await Deno.permissions.revoke({ name });
+  }
+  log.info("starting", { listen: values.listen, metrics: values.listenMetrics });
+
+  await stop.requested;
+  metrics.shutdown(); // and nobody waits for it
+  await server.stop(PATIENCE);
+  log.info("stopped");
+}
+
+function serveMetrics(request: Request, webhook: Webhook): Response {
+  if (new URL(request.url).pathname !== "/metrics") {
+    return new Response("not found\n", { status: 404 });
+  }
+  const body = formatMetrics([...webhook.metrics, ...processMetrics()]);
+  return new Response(body, { headers: { "content-type": METRICS_TYPE } });
+}
