@@ -198,6 +198,7 @@ export class Dataplane {
         ...rules.warnings,
         ...leftovers,
         ...this.#firewallWarnings(),
+        ...this.device.problem ? [this.device.problem.message] : [],
       ],
     };
   }

@@ -25,6 +25,9 @@ export class Device {
   /** The one that found the device; asked first, so that the others need not be asked each time. */
   #client: WireGuardClient | undefined;
   #state: DeviceState | undefined;
+  /** What it had when it last answered. */
+  #last: DeviceState | undefined;
+  #problem: WireGuardError | undefined;
   readonly #young = new YoungPeers();
   #isDistrusted = false;
   /** A state in which a wish was found to be fulfilled. */
@@ -48,9 +51,26 @@ export class Device {
     this.invalidate();
   }
 
-  /** Undefined if no client finds such a device. */
+  /** Why it could not be read the last time, and what it had before counts. */
+  get problem(): WireGuardError | undefined {
+    return this.#problem;
+  }
+
+  /**
+   * Undefined if no client finds such a device. One that hangs keeps nothing else waiting: until it
+   * is asked again it has what it had.
+   */
   async read(): Promise<DeviceState | undefined> {
-    return this.#state ??= await this.#find();
+    if (this.#state) return this.#state;
+    this.#problem = undefined;
+    try {
+      this.#last = await this.#find();
+    } catch (error) {
+      const isHanging = error instanceof WireGuardError && error.reason === "timeout";
+      if (!isHanging || !this.#last) throw error;
+      this.#problem = error;
+    }
+    return this.#state = this.#last;
   }
 
   async apply(wish: DeviceConfig, options: DiffOptions): Promise<DeviceReport> {
@@ -77,10 +97,10 @@ export class Device {
       if (again.again === undefined) this.#settled = { state, wish };
       return { changed: 0, added: [], ...again };
     }
-    this.#state = undefined; // for the case of an exception
+    this.#state = this.#last = undefined; // for the case of an exception
     const removals = [...renew].map((publicKey) => ({ kind: "remove", publicKey }) as const);
     await this.#client.apply({ ...change, peers: [...removals, ...change.peers] });
-    this.#state = afterChange(rest, change);
+    this.#state = this.#last = afterChange(rest, change);
     const { peers, ...settings } = change;
     return {
       changed: peers.length + Object.keys(settings).length,

@@ -23,12 +23,14 @@ class FakeClient implements WireGuardClient {
   reads = 0;
   changes = 0;
   fails = false;
+  hangs = false;
   readonly removed: Key[] = [];
 
   constructor(public state?: DeviceState) {}
 
   async read(): Promise<DeviceState> {
     this.reads++;
+    if (this.hangs) refusal("timeout");
     return await this.state ?? refusal("absent");
   }
 
@@ -43,7 +45,7 @@ class FakeClient implements WireGuardClient {
   }
 }
 
-function refusal(reason: "absent" | "refused"): never {
+function refusal(reason: "absent" | "refused" | "timeout"): never {
   throw new WireGuardError("no", { reason });
 }
 
@@ -84,6 +86,30 @@ Deno.test("Device reads again after a refusal", async () => {
   client.fails = false;
   assert.equal((await device.apply(WISH, OPTIONS)).changed, 2);
   assert.equal(client.reads, 2);
+});
+
+Deno.test("Device that hangs has what it had, until it answers again", async () => {
+  const client = new FakeClient(EMPTY);
+  const device = new Device([client]);
+  client.hangs = true;
+  await assert.rejects(device.apply(WISH, OPTIONS), WireGuardError, "nothing is known of it");
+  client.hangs = false;
+  await device.apply(WISH, OPTIONS);
+
+  client.hangs = true;
+  device.invalidate();
+  assert.equal((await device.apply(WISH, OPTIONS)).changed, 0);
+  assert.equal(device.problem?.reason, "timeout");
+  const { reads } = client;
+  await device.apply(WISH, OPTIONS);
+  assert.equal(client.reads, reads, "nobody waits for it twice");
+  client.fails = true;
+  await assert.rejects(device.apply({ ...WISH, peers: [] }, OPTIONS), WireGuardError);
+  await assert.rejects(device.apply(WISH, OPTIONS), WireGuardError, "half a change may be made");
+
+  [client.hangs, client.fails, client.state] = [false, false, EMPTY];
+  assert.equal((await device.apply(WISH, OPTIONS)).changed, 2);
+  assert.equal(device.problem, undefined);
 });
 
 Deno.test("Device says that there is none", async () => {
