@@ -47,6 +47,7 @@ export class NodeMesh {
   readonly #members: Members;
   readonly #wish: Wish;
   #reconciled: OwnFacts["reconciled"];
+  #isForgotten = false;
 
   constructor(parts: NodeMeshParts, members: Members) {
     this.#parts = parts;
@@ -69,8 +70,10 @@ export class NodeMesh {
     const { options: { hostname }, backend, kernel, addresses, publisher } = this.#parts;
     const { nodes, own } = backend.cluster();
     const node = nodes.get(hostname);
-    // Without a key we are in nobody's mesh.
-    if (own && !own[ANNOTATIONS.key]) kernel.dataplane.device.distrust();
+    // Without a key we are in nobody's mesh; only sessions from before that lead nowhere.
+    const isForgotten = own !== undefined && !own[ANNOTATIONS.key];
+    if (isForgotten && !this.#isForgotten) kernel.dataplane.device.distrust();
+    this.#isForgotten = isForgotten;
     const annotations = publisher.update(this.#own());
     if (!node || !annotations) {
       return `there is no Node ${hostname}: this node's mesh stays as it is`;
