@@ -1,9 +1,9 @@
 import { configureLog, LOG_LEVELS, openLog } from "../agent/log.ts";
 import { stopSignal } from "../agent/stop_signal.ts";
 import { HttpsServer } from "../http/https_server.ts";
-import { listenOn } from "../http/listen.ts";
 import { formatMetrics, METRICS_TYPE } from "../http/metrics/exposition.ts";
 import { processMetrics } from "../http/metrics/process.ts";
+import { serve } from "../http/serve.ts";
 import { Webhook } from "../http/webhook.ts";
 import { command } from "./command.ts";
 import { boolean, choice, listenAddress, text } from "./flag.ts";
@@ -41,29 +41,21 @@ async function runWebhook(values: FlagValues<typeof FLAGS>): Promise<void> {
       log.debug("reviewed a Peer", { operation, name, ...response }),
     failed: (problem) => log.error(`a request could not be answered: ${problem}`),
   });
-  const metrics = listenOn(values.listenMetrics, (address) =>
-    Deno.serve(
-      { ...address, onListen() {} },
-      (request) => serveMetrics(request, webhook),
-    ));
-  const server = await HttpsServer.open(
-    listenOn(values.listen, (address) => Deno.listen(address)),
-    {
-      ...{ certFile, keyFile },
-      handler: (request) => webhook.answer(request),
-      renewed: (problem) => {
-        if (problem) log.warn(`${problem.message}; the one before stays in use`);
-        else log.info("the certificate was renewed", { certFile });
-      },
+  using _metrics = serve(values.listenMetrics, (request) => serveMetrics(request, webhook));
+  const server = await HttpsServer.open(values.listen, {
+    ...{ certFile, keyFile },
+    handler: (request) => webhook.answer(request),
+    renewed: (problem) => {
+      if (problem) log.warn(`${problem.message}; the one before stays in use`);
+      else log.info("the certificate was renewed", { certFile });
     },
-  );
+  });
   for (const name of ["ffi", "write", "sys", "env"] as const) {
     await Deno.permissions.revoke({ name });
   }
   log.info("starting", { listen: values.listen, metrics: values.listenMetrics });
 
   await stop.requested;
-  metrics.shutdown(); // and nobody waits for it
   await server.stop(PATIENCE);
   log.info("stopped");
 }

@@ -11,6 +11,7 @@ import {
   type CertificateFiles,
   readCertificate,
 } from "./certificate.ts";
+import { listenOn } from "./listen.ts";
 import { close, relay } from "./relay.ts";
 
 const LOOPBACK = "127.0.0.1";
@@ -20,6 +21,9 @@ const MOST_CONNECTIONS = 256;
 
 /** Milliseconds until another try when no connection can be accepted (no file descriptors left). */
 const PAUSE = 100;
+
+/** Milliseconds that clients get to see that a server has ended. */
+const LINGER = 200;
 
 export interface HttpsOptions extends CertificateFiles {
   readonly handler: (request: Request) => Response | Promise<Response>;
@@ -39,9 +43,9 @@ export class HttpsServer {
   readonly #options: HttpsOptions;
   readonly #listener: Deno.TcpListener;
   readonly #accepting: Promise<void>;
-  /** Cuts what a stop does not wait for. */
-  readonly #cut = new AbortController();
   readonly #running = new Set<Deno.HttpServer>();
+  /** Work on each connection, from its first byte to its last. */
+  readonly #passing = new Set<Promise<void>>();
   /** The one that was silent for longest first. */
   readonly #connections = new Set<Deno.TcpConn>();
   #current: Backstage;
@@ -56,30 +60,43 @@ export class HttpsServer {
     this.#accepting = this.#accept();
   }
 
-  /** Serves what the listener accepts, and closes it in the end. Rejects with a {@link CertificateError}. */
-  static async open(listener: Deno.TcpListener, options: HttpsOptions): Promise<HttpsServer> {
+  /** Rejects if it cannot listen there, or with a {@link CertificateError}. */
+  static async open(address: string, options: HttpsOptions): Promise<HttpsServer> {
+    const certificate = await readCertificate(options);
+    const listener = listenOn(address, (where) => Deno.listen(where));
     try {
-      return new HttpsServer(listener, await readCertificate(options), options);
+      return new HttpsServer(listener, certificate, options);
     } catch (error) {
       listener.close();
       throw error;
     }
   }
 
+  /** Where it listens: of port 0 the one that it got. */
+  get port(): number {
+    return this.#listener.addr.port;
+  }
+
   /** Takes no more connections; requests that are there may end, within so many milliseconds. */
   async stop(patience: number): Promise<void> {
     this.#listener.close();
-    const timer = setTimeout(() => this.#cut.abort(), patience);
-    await Promise.all([...this.#running].map((server) => server.shutdown()));
-    clearTimeout(timer);
+    await atMost(patience, this.#drain());
     for (const connection of this.#connections) close(connection);
     await this.#accepting;
+  }
+
+  /** Ends all servers, and when they have nothing more to say their connections too. */
+  async #drain(): Promise<void> {
+    await Promise.all([...this.#running].map((server) => server.shutdown()));
+    await atMost(LINGER, Promise.all(this.#passing));
   }
 
   async #accept(): Promise<void> {
     for (;;) {
       try {
-        this.#passOn(await this.#listener.accept());
+        const passing = this.#passOn(await this.#listener.accept());
+        this.#passing.add(passing);
+        passing.finally(() => this.#passing.delete(passing));
       } catch (error) {
         if (error instanceof Deno.errors.BadResource) return; // closed
         if (error instanceof Deno.errors.Interrupted) return;
@@ -136,7 +153,7 @@ export class HttpsServer {
 
   #start(certificate: Certificate): Backstage {
     const { handler } = this.#options;
-    const options = { hostname: LOOPBACK, port: 0, signal: this.#cut.signal, onListen() {} };
+    const options = { hostname: LOOPBACK, port: 0, onListen() {} };
     try {
       const server = Deno.serve({ ...options, ...certificate }, handler);
       this.#running.add(server);
@@ -151,4 +168,12 @@ export class HttpsServer {
   #retire({ server, connections }: Backstage): void {
     if (server !== this.#current.server && connections === 0) server.shutdown();
   }
+}
+
+/** Waits for it, but no longer than so many milliseconds. */
+async function atMost(milliseconds: number, event: Promise<unknown>): Promise<void> {
+  const { promise: late, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, milliseconds);
+  await Promise.race([event, late]);
+  clearTimeout(timer);
 }
