@@ -73,6 +73,11 @@ export class Device {
     return this.#state = this.#last;
   }
 
+  /** As it last answered, for those who only tell of it; undefined also while it is being changed. */
+  get known(): DeviceState | undefined {
+    return this.#last;
+  }
+
   async apply(wish: DeviceConfig, options: DiffOptions): Promise<DeviceReport> {
     const { now } = options;
     if (this.#young.isDue(now)) this.invalidate();
