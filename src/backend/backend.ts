@@ -22,7 +22,10 @@ export interface Problem {
   readonly isOutage?: true;
 }
 
-/** Both lists as last seen. A new value each time something changes; never modified. */
+/**
+ * Both lists as last seen. It is another value each time something changes, but the maps may be
+ * those of before, brought up to date.
+ */
 export interface Cluster {
   readonly nodes: ReadonlyMap<string, Node>;
   /** Valid Peers only. */

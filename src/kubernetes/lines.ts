@@ -9,6 +9,9 @@ const LONGEST_LINE = 64 * 1024 * 1024;
 /** Milliseconds: bytes that took longer to come were not there yet. */
 const WAITED = 2;
 
+/** Bytes that are read at a time: more than a TLS record has. */
+const BUFFER = 64 * 1024;
+
 const NEWLINE = 0x0a;
 
 export interface LinesOptions {
@@ -26,7 +29,8 @@ export async function* readLines(
   stream: ReadableStream<Uint8Array<ArrayBuffer>>,
   { pace, signal }: LinesOptions,
 ): AsyncGenerator<readonly string[]> {
-  const reader = stream.getReader();
+  const reader = stream.getReader({ mode: "byob" }); // else each read gets a buffer of its own
+  let buffer = new ArrayBuffer(BUFFER);
   // The signal of a `fetch` does not reach its body any more once the Response is garbage.
   const cancel = () => void reader.cancel().catch(() => {});
   if (signal?.aborted) cancel();
@@ -36,13 +40,14 @@ export async function* readLines(
   try {
     for (;;) {
       const asked = performance.now();
-      const { done, value } = await reader.read();
+      const { done, value } = await reader.read(new Uint8Array(buffer));
       const now = performance.now();
       if (pace > 0 && now - asked > WAITED) { // not of the batch before
         if (looked + pace > now) await sleep(looked + pace - now, signal);
         looked = performance.now();
       }
       const lines = done ? splitter.end() : splitter.push(value);
+      if (value) buffer = value.buffer;
       if (lines.length > 0) yield lines;
       if (done) return;
     }
@@ -66,7 +71,7 @@ export class LineSplitter {
       this.#keep(chunk.subarray(start, end));
       lines.push(...this.end());
     }
-    this.#keep(chunk.subarray(start));
+    this.#keep(chunk.slice(start)); // the chunk will hold the next one
     return lines;
   }
 

@@ -51,7 +51,9 @@ export class KubernetesBackend implements Backend {
   #peerKindProblem: Problem | undefined;
   #objectProblems: readonly Problem[] = [];
   #changed: (change: Change) => void = () => {};
-  #cluster: Cluster = { nodes: new Map(), peers: new Map(), problems: [] };
+  /** What the cluster holds; brought up to date in place, since every check-in is a change. */
+  readonly #known = { nodes: new Map<string, Node>(), peers: new Map<string, Peer>() };
+  #cluster: Cluster = { ...this.#known, problems: [] };
 
   constructor(source: ConfigSource, options: KubernetesBackendOptions) {
     this.#source = source;
@@ -196,13 +198,10 @@ export class KubernetesBackend implements Backend {
     const { nodes, peers } = this.#takeChanged();
     const problems = this.#problems(nodes.length + peers.length > 0);
     if (nodes.length + peers.length === 0 && problems === before.problems) return;
+    for (const name of nodes) put(this.#known.nodes, name, this.#nodes.store.get(name)?.value);
+    for (const name of peers) put(this.#known.peers, name, this.#peers.store.get(name)?.value);
     const own = this.#nodes.store.get(this.#options.hostname)?.annotations;
-    this.#cluster = {
-      nodes: changedMap(before.nodes, nodes, (name) => this.#nodes.store.get(name)?.value),
-      peers: changedMap(before.peers, peers, (name) => this.#peers.store.get(name)?.value),
-      ...this.#isComplete && own && { own },
-      problems,
-    };
+    this.#cluster = { ...this.#known, ...this.#isComplete && own && { own }, problems };
     this.#changed({ nodes, peers });
   }
 
@@ -236,18 +235,7 @@ export class KubernetesBackend implements Backend {
   }
 }
 
-/** A copy with these names as they are now; the map itself where there are none. */
-function changedMap<V>(
-  map: ReadonlyMap<string, V>,
-  names: readonly string[],
-  valueOf: (name: string) => V | undefined,
-): ReadonlyMap<string, V> {
-  if (names.length === 0) return map;
-  const copy = new Map(map);
-  for (const name of names) {
-    const value = valueOf(name);
-    if (value === undefined) copy.delete(name);
-    else copy.set(name, value);
-  }
-  return copy;
+function put<V>(map: Map<string, V>, name: string, value: V | undefined): void {
+  if (value === undefined) map.delete(name);
+  else map.set(name, value);
 }

@@ -16,6 +16,8 @@ export interface Entry<V> {
 export class Store<V, E extends Entry<V> = Entry<V>> {
   #entries = new Map<string, E>();
   #listed: Map<string, E> | undefined;
+  /** Those of the entries that have problems: few, and asked for at each change. */
+  readonly #troubled = new Map<string, E>();
   readonly #changed = new Set<string>();
 
   get(name: string): E | undefined {
@@ -38,7 +40,7 @@ export class Store<V, E extends Entry<V> = Entry<V>> {
     const before = this.#entries;
     this.#listed = undefined;
     this.#entries = listed;
-    for (const name of before.keys()) if (!listed.has(name)) this.#changed.add(name);
+    for (const name of before.keys()) if (!listed.has(name)) this.#drop(name);
     for (const [name, entry] of listed) this.#note(name, before.get(name), entry);
   }
 
@@ -51,7 +53,7 @@ export class Store<V, E extends Entry<V> = Entry<V>> {
   }
 
   remove(name: string): void {
-    if (this.#entries.delete(name)) this.#changed.add(name);
+    if (this.#entries.delete(name)) this.#drop(name);
   }
 
   /** The names whose value or problems have changed since this was last asked. */
@@ -62,10 +64,17 @@ export class Store<V, E extends Entry<V> = Entry<V>> {
   }
 
   problems(): readonly Problem[] {
-    return [...this.#entries.values()].flatMap(({ problems }) => problems);
+    return [...this.#troubled.values()].flatMap(({ problems }) => problems);
+  }
+
+  #drop(name: string): void {
+    this.#troubled.delete(name);
+    this.#changed.add(name);
   }
 
   #note(name: string, before: E | undefined, entry: E): void {
+    if (entry.problems.length > 0) this.#troubled.set(name, entry);
+    else this.#troubled.delete(name);
     const same = before?.value === entry.value &&
       textsOf(before?.problems) === textsOf(entry.problems);
     if (!same) this.#changed.add(name);
