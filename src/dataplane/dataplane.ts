@@ -170,9 +170,10 @@ export class Dataplane {
 
   /**
    * Makes the kernel what is wished. Whoever may send comes before what leads there: first whom to
-   * accept and whom to leave alone, then the device, then the routes through it. Masquerading comes
-   * last, because connections remember it; whoever is to be left alone from now on is forgotten before
-   * packets go there. An interface goes down when no route needs it any more.
+   * accept and whom to leave alone, then the device, then the routes through it; who leaves is
+   * accepted and left alone until no route leads there. Masquerading comes last, because connections
+   * remember it; whoever is to be left alone from now on is forgotten before packets go there. An
+   * interface goes down when no route needs it any more.
    */
   async apply(
     wish: Desired,
@@ -180,18 +181,18 @@ export class Dataplane {
   ): Promise<Report> {
     const { kilo } = ground;
     this.#addressTunnel(wish, ground);
-    const accepted = this.#changeFirewall(wish, { masquerade: "withheld" });
+    const begun = this.#changeFirewall(wish, { stage: "begin" });
     const device = wish.isLeader && kilo ? await this.#lead(kilo, wish, options) : UNCHANGED;
     const { routes, rules, warnings } = this.#route(wish, ground);
     if (!wish.isLeader && kilo) this.#follow(kilo);
-    const masqueraded = this.#changeFirewall(wish, { masquerade: "active" });
+    const completed = this.#changeFirewall(wish, { stage: "complete" });
     const leftovers = this.#takeOver();
     return {
-      firewall: accepted.firewall + masqueraded.firewall,
+      firewall: begun.firewall + completed.firewall,
       device,
       routes: routes.changed,
       rules: rules.changed,
-      flows: accepted.flows + masqueraded.flows,
+      flows: begun.flows + completed.flows,
       warnings: [
         ...warnings,
         ...routes.warnings,

@@ -160,6 +160,11 @@ export class Fates {
     return sum(this.all.map(({ lost }) => lost));
   }
 
+  /** Packets that came from an address from which they should not. */
+  get wrong(): number {
+    return sum(this.all.map(strangers));
+  }
+
   /** Milliseconds of the longest time in which a flow lost all. */
   get longestGap(): number {
     return Math.max(0, ...this.all.flatMap(({ gaps }) => gaps.map(({ length }) => length)));
@@ -176,11 +181,10 @@ export class Fates {
 
   toString(): string {
     const sent = sum(this.all.map(({ sent }) => sent));
-    const wrong = sum(this.all.map(strangers));
     const slowest = Math.max(...this.all.map(({ slowest }) => slowest));
     return `${this.lost} of ${sent} packets lost` +
       (this.lost > 0 ? `, longest gap ${this.longestGap} ms` : "") +
-      (wrong > 0 ? `, ${wrong} under a wrong address` : "") +
+      (this.wrong > 0 ? `, ${this.wrong} under a wrong address` : "") +
       `, slowest ${slowest.toFixed(0)} ms`;
   }
 }
@@ -193,7 +197,7 @@ export function describe(fate: Fate): string {
     `${duplicated} twice, slowest ${slowest} ms${told && `; gaps: ${told}`}`;
 }
 
-/** Packets that came from an address from which they should not. */
+/** Of one flow. */
 function strangers({ to, sent, lost, foreign }: Fate): number {
   return to.name === "outside" ? sent - lost - foreign : foreign;
 }

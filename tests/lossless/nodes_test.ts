@@ -69,6 +69,7 @@ for (const name of ["berlin-3", "lima-1"]) {
     await t.step("goes", async () => {
       const fates = await change(mesh, `${name} removed`, { cut: [name], remove: [name] });
       fates.without(name).assertLossless();
+      assert.equal(fates.wrong, 0, "nobody's address changes before the way is gone");
     });
   });
 }

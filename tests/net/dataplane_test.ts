@@ -168,6 +168,23 @@ Deno.test("Dataplane sends packets another way before the interface goes down", 
   assert.deepEqual(machine.done, ["link", "route", "rule"]);
 });
 
+Deno.test("Dataplane leaves destinations alone before a route leads there, and as long as one does", async () => {
+  using machine = new Machine();
+  const keep = [...LEADER.firewall.nat.keep, parsePrefix("10.42.7.0/24")!];
+  const more: Desired = {
+    ...LEADER,
+    device: { ...LEADER.device, peers: [{ ...PEER, allowedIPs: keep }] },
+    routes: [...LEADER.routes, route("10.42.7.0/24", { gateway: "10.4.0.3" })],
+    firewall: { nat: { ...LEADER.firewall.nat, keep } },
+  };
+  await machine.reconcile(LEADER);
+  await machine.reconcile(more);
+  assert.deepEqual(machine.done, ["firewall", "device", "route"]);
+  await machine.reconcile(LEADER);
+  assert.deepEqual(machine.done, ["device", "route", "firewall"]);
+  assert.doesNotMatch(machine.nft(), /10\.42\.7\.0/);
+});
+
 Deno.test("Dataplane takes away a follower's ways to endpoints before the interface goes up", async () => {
   using machine = new Machine();
   const { node } = machine;

@@ -63,7 +63,7 @@ Deno.test("FirewallApplier.apply() of an unchanged wish sends the kernel nothing
   const { sends } = transport;
   deepEqual(applier.apply(WISH), []);
   deepEqual(applier.apply(structuredClone(WISH)), []);
-  deepEqual(applier.apply(structuredClone(WISH), { masquerade: "withheld" }), []);
+  deepEqual(applier.apply(structuredClone(WISH), { stage: "begin" }), []);
   equal(transport.sends, sends);
 });
 
@@ -75,7 +75,7 @@ Deno.test("FirewallApplier.apply() looks and changes nothing where a predecessor
   equal(transport.batches, 1);
   deepEqual(planFirewall(connection, WISH), []);
   const successor = new FirewallApplier(connection);
-  deepEqual(successor.apply(WISH, { masquerade: "withheld" }), []);
+  deepEqual(successor.apply(WISH, { stage: "begin" }), []);
   deepEqual(successor.apply(WISH), []);
   equal(transport.batches, 1);
 });
@@ -179,19 +179,47 @@ Deno.test("FirewallApplier.apply() withholds masquerading only where nothing is 
   const { connection } = openMeddled();
   using _connection = connection;
   const applier = new FirewallApplier(connection);
-  applier.apply(WISH, { masquerade: "withheld" });
+  applier.apply(WISH, { stage: "begin" });
   deepEqual(elements(namespace, "ip", "sources"), []);
   deepEqual(elements(namespace, "ip", "known"), ["10.4.0.1", "10.42.0.0/23", "255.255.255.0/24"]);
   // Killed here, the next start withholds again.
   const successor = new FirewallApplier(connection);
-  deepEqual(successor.apply(WISH, { masquerade: "withheld" }), []);
-  deepEqual(successor.apply(structuredClone(WISH), { masquerade: "withheld" }), []);
+  deepEqual(successor.apply(WISH, { stage: "begin" }), []);
+  deepEqual(successor.apply(structuredClone(WISH), { stage: "begin" }), []);
   ok(successor.apply(WISH).every(({ kind }) => kind === "elements"));
   deepEqual(elements(namespace, "ip", "sources"), ["10.42.0.0/24", "10.5.0.1"]);
 
-  const more = firewall({ sources: "10.42.0.0/24", keep: "10.42.0.0/24" });
-  new FirewallApplier(connection).apply(more, { masquerade: "withheld" });
-  deepEqual(elements(namespace, "ip", "sources"), ["10.42.0.0/24"]);
+  const other = firewall({ sources: "10.42.0.0/24 10.6.0.1/32", keep: "10.42.0.0/24" });
+  new FirewallApplier(connection).apply(other, { stage: "begin" });
+  deepEqual(elements(namespace, "ip", "sources"), ["10.42.0.0/24", "10.5.0.1", "10.6.0.1"]);
+});
+
+Deno.test("FirewallApplier.apply() begins with what is added, and ends with what is removed", () => {
+  using namespace = NetworkNamespace.enter("nft");
+  const { connection, transport } = openMeddled();
+  using _connection = connection;
+  const applier = new FirewallApplier(connection);
+  const wish = (keep: string) => firewall({ sources: "10.42.0.0/24", keep });
+  applier.apply(wish("10.0.0.0/24 10.0.2.0/24"));
+  /** Both stages: what is known then, and the transactions it took. */
+  const stages = (keep: string) => {
+    const wished = wish(keep);
+    return (["begin", "complete"] as const).map((stage) => {
+      const { batches } = transport;
+      applier.apply(wished, { stage });
+      return [elements(namespace, "ip", "known").join(" "), transport.batches - batches];
+    });
+  };
+  deepEqual(stages("10.0.2.0/24 10.0.4.0/24"), [
+    ["10.0.0.0/24 10.0.2.0/24 10.0.4.0/24", 1],
+    ["10.0.2.0/24 10.0.4.0/24", 1],
+  ]);
+  deepEqual(stages("10.0.0.0/24 10.0.2.0/24 10.0.4.0/24").at(-1)![1], 0, "only additions");
+  deepEqual(stages("10.0.4.0/24"), [
+    ["10.0.0.0/24 10.0.2.0/24 10.0.4.0/24", 0],
+    ["10.0.4.0/24", 1],
+  ]);
+  deepEqual(stages("10.0.5.0/24"), [["10.0.4.0/23", 1], ["10.0.5.0/24", 1]]);
 });
 
 Deno.test("FirewallApplier.apply() makes and removes the chains that are wished for", () => {

@@ -6,7 +6,7 @@ import { contains, type Prefix } from "../../src/net/prefix.ts";
 import { Cover } from "../../src/dataplane/firewall/cover.ts";
 import { diffFamily, type FamilyWish, removal } from "../../src/dataplane/firewall/diff.ts";
 import { renderHostRules } from "../../src/dataplane/firewall/host_rules.ts";
-import { mergePrefixes } from "../../src/dataplane/firewall/intervals.ts";
+import { mergePrefixes, unionIntervals } from "../../src/dataplane/firewall/intervals.ts";
 import { newCovers, renderChains, renderSets } from "../../src/dataplane/firewall/rendering.ts";
 import type { Change } from "../../src/netlink/nftables/change.ts";
 import { firewalls, prefixes } from "./firewalls.ts";
@@ -102,6 +102,13 @@ Deno.test("mergePrefixes() covers what the prefixes cover, in intervals that kee
         equal(isInside, list.some((prefix) => contains(prefix, { family, value })));
       }
     }
+  }));
+});
+
+Deno.test("unionIntervals() covers what either covers", () => {
+  fc.assert(fc.property(prefixes, prefixes, fc.constantFrom(...FAMILIES), (a, b, family) => {
+    const [one, other] = [mergePrefixes(a, family), mergePrefixes(b, family)];
+    deepEqual(unionIntervals(one, other), mergePrefixes([...a, ...b], family));
   }));
 });
 

@@ -15,6 +15,7 @@ import {
   renderChains,
   renderSets,
   type Sets,
+  unionSets,
   withholdMasquerade,
 } from "./rendering.ts";
 import { takeOver } from "./takeover.ts";
@@ -24,14 +25,15 @@ const FAMILIES = [4, 6] as const;
 const ATTEMPTS = 3;
 
 /**
- * `withheld`: where nothing is masqueraded yet, nothing shall be, so that on a start from nothing the
- * routes can come first; where something is, the wish is applied whole.
+ * `begin`: before routes change. What is added to the sets, and nothing removed; where nothing is
+ * masqueraded yet, nothing is, so that on a start from nothing the routes can come first.
+ * `complete`: after that. The wish and nothing else.
  */
-export type Masquerade = "active" | "withheld";
+export type Stage = "begin" | "complete";
 
 export interface ApplyOptions {
-  /** Default: `active`. */
-  readonly masquerade?: Masquerade;
+  /** Default: `complete`. */
+  readonly stage?: Stage;
 }
 
 /**
@@ -72,10 +74,10 @@ export class FirewallApplier {
    * Makes the firewall what is wished, in one transaction; returns what that changed. A NetlinkError
    * if the kernel refuses it: then everything is as it was.
    */
-  apply(wish: Firewall, { masquerade = "active" }: ApplyOptions = {}): readonly Change[] {
+  apply(wish: Firewall, { stage = "complete" }: ApplyOptions = {}): readonly Change[] {
     if (this.#wish === wish) return [];
-    const changes = this.#changeMembers(wish, masquerade) ?? this.#change(wish, masquerade);
-    if (masquerade === "active") this.#wish = wish;
+    const changes = this.#changeMembers(wish, stage) ?? this.#change(wish, stage);
+    if (stage === "complete") this.#wish = wish;
     return changes;
   }
 
@@ -96,13 +98,13 @@ export class FirewallApplier {
   /** From memory, where nothing but elements differs; undefined if that is not enough. */
   #changeMembers(
     wish: Firewall,
-    masquerade: Masquerade,
+    stage: Stage,
   ): readonly Change[] | undefined {
     if (!this.#reached) return undefined;
     const wishes = new Map<Family, FamilyWish>();
     const changes: Change[] = [];
     for (const [family, reached] of this.#reached) {
-      const wished = this.#render(wish, { family, masquerade, present: reached.table });
+      const wished = this.#render(wish, { family, stage, present: reached.table });
       if (!equalStructure(reached, wished)) return undefined;
       changes.push(...diffSets(family, reached.table.sets, wished.table.sets));
       wishes.set(family, wished);
@@ -124,26 +126,26 @@ export class FirewallApplier {
   }
 
   /** After a look at the kernel. */
-  #change(wish: Firewall, masquerade: Masquerade): readonly Change[] {
+  #change(wish: Firewall, stage: Stage): readonly Change[] {
     this.invalidate();
     try {
-      const changes = this.#changeBoth(wish, masquerade);
+      const changes = this.#changeBoth(wish, stage);
       this.#ipv6Problem = undefined;
       return changes;
     } catch (error) {
       if (!(error instanceof NetlinkError && lacksSomething(error))) throw error;
       // Throws the same again unless it is IPv6 that is missing.
-      const changes = this.#changeFamilies([4], wish, masquerade);
+      const changes = this.#changeFamilies([4], wish, stage);
       this.#ipv6Problem = error;
       return changes;
     }
   }
 
   /** Again if something is gone that was there a moment before: somebody deletes our tables. */
-  #changeBoth(wish: Firewall, masquerade: Masquerade): readonly Change[] {
+  #changeBoth(wish: Firewall, stage: Stage): readonly Change[] {
     for (let attempt = 1;; attempt++) {
       try {
-        return this.#changeFamilies(FAMILIES, wish, masquerade);
+        return this.#changeFamilies(FAMILIES, wish, stage);
       } catch (error) {
         const isGone = error instanceof NetlinkError && error.isNotFound();
         if (!isGone || attempt === ATTEMPTS) throw error;
@@ -154,13 +156,13 @@ export class FirewallApplier {
   #changeFamilies(
     families: readonly Family[],
     wish: Firewall,
-    masquerade: Masquerade,
+    stage: Stage,
   ): readonly Change[] {
     const wishes = new Map<Family, FamilyWish>();
     const changes = transact(this.#connection, () =>
       families.flatMap((family) => {
         const observed = observe(this.#connection, family);
-        const wished = this.#render(wish, { family, masquerade, present: observed.table });
+        const wished = this.#render(wish, { family, stage, present: observed.table });
         wishes.set(family, wished);
         return diffFamily(family, observed, wished);
       }));
@@ -172,21 +174,26 @@ export class FirewallApplier {
     wish: Firewall,
     options: {
       readonly family: Family;
-      readonly masquerade: Masquerade;
+      readonly stage: Stage;
       readonly present: Observed["table"];
     },
   ): FamilyWish {
-    const { family, masquerade, present } = options;
+    const { family, stage, present } = options;
     const sets = renderSets(wish, this.#covers[family]);
-    const isWithheld = masquerade === "withheld" && masqueradesNothing(present);
     return {
       table: {
         chains: renderChains(wish, family),
-        sets: isWithheld ? withholdMasquerade(sets) : sets,
+        sets: stage === "begin" ? setsToBegin(sets, present) : sets,
       },
       host: renderHostRules(wish),
     };
   }
+}
+
+function setsToBegin(wish: Sets, present: Observed["table"]): Sets {
+  if (present === "unfit") return wish;
+  const sets = present === "absent" ? wish : unionSets(present.sets, wish);
+  return masqueradesNothing(present) ? withholdMasquerade(sets) : sets;
 }
 
 /** What it would take to make the firewall what is wished; changes nothing. */
@@ -202,8 +209,8 @@ export function planFirewall(connection: Connection, wish: Firewall): readonly C
   );
 }
 
-function masqueradesNothing(table: KiloTable | "absent" | "unfit"): boolean {
-  if (typeof table === "string") return table === "absent";
+function masqueradesNothing(table: KiloTable | "absent"): boolean {
+  if (table === "absent") return true;
   return table.sets.sources.length === 0 && table.sets.destinations.length === 0;
 }
 

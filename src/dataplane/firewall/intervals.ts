@@ -77,6 +77,17 @@ export function diffIntervals(
   return { removed, added };
 }
 
+/** What either covers, both being sorted and disjoint; one of them itself if that has all of it. */
+export function unionIntervals(
+  a: readonly Interval[],
+  b: readonly Interval[],
+): readonly Interval[] {
+  const { removed, added } = diffIntervals(a, b);
+  if (added.length === 0) return a;
+  if (removed.length === 0) return b;
+  return merge([...a, ...added].sort(compareStart));
+}
+
 /** By binary search: how many come before the first for which the test holds, as it does for all after that. */
 export function countUntil(
   intervals: readonly Interval[],

@@ -22,6 +22,7 @@ import type { TableFamily } from "../../netlink/nftables/family.ts";
 import type { Interval } from "../../netlink/nftables/interval.ts";
 import type { AddressType } from "../../netlink/nftables/set.ts";
 import { Cover } from "./cover.ts";
+import { unionIntervals } from "./intervals.ts";
 import { setMark } from "./mark.ts";
 
 /** The name of our tables: whatever is in them is ours. */
@@ -160,6 +161,17 @@ export function renderSets({ nat, ipip, forward }: Firewall, covers: Covers): Se
     known: covers.known.of(nat.keep),
     ipip: covers.ipip.of(ipip?.sources ?? []),
     forward: covers.forward.of(forward ?? []),
+  };
+}
+
+/** What is in either. */
+export function unionSets(a: Sets, b: Sets): Sets {
+  return {
+    sources: unionIntervals(a.sources, b.sources),
+    destinations: unionIntervals(a.destinations, b.destinations),
+    known: unionIntervals(a.known, b.known),
+    ipip: unionIntervals(a.ipip, b.ipip),
+    forward: unionIntervals(a.forward, b.forward),
   };
 }
 
