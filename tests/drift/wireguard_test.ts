@@ -1,7 +1,7 @@
 /** WireGuard tells nobody what is changed: the agent looks every 5 s. */
 
 import assert from "node:assert/strict";
-import type { DeviceState } from "../../src/net/device.ts";
+import type { DeviceState, PeerState } from "../../src/net/device.ts";
 import { formatPrefix } from "../../src/net/prefix.ts";
 import { generatePrivateKey, publicKeyOf } from "../../src/wireguard/key.ts";
 import { userspaceClient } from "../../src/wireguard/userspace.ts";
@@ -31,11 +31,13 @@ Deno.test({
       ["a peer removed", "keys", `peer ${tokyoKey} remove`],
       ["a peer added", "keys", `peer ${stranger} allowed-ips 10.88.0.0/16`],
       ["an allowed IP taken away", "allowedIPs", `peer ${officeKey} allowed-ips 10.4.0.2/32`],
+      ["a keepalive", "keepalives", `peer ${officeKey} persistent-keepalive 33`],
+      ["a preshared key", "presharedKeys", `peer ${officeKey} preshared-key /dev/stdin`],
       ["the port", "port", "listen-port 4444"],
       ["the private key", "privateKey", "private-key /dev/stdin"],
     ];
     for (const [, , command] of damage) {
-      const input = command.startsWith("private-key") ? generatePrivateKey() : "";
+      const input = command.endsWith("/dev/stdin") ? generatePrivateKey() : "";
       await berlin.exec(["wg", "set", "kilo0", ...command.split(" ")], input);
     }
     const start = performance.now();
@@ -52,15 +54,19 @@ Deno.test({
   },
 });
 
-type Essence = Readonly<Record<"keys" | "allowedIPs" | "port" | "privateKey", string>>;
+type Essence = Readonly<
+  Record<"keys" | "allowedIPs" | "keepalives" | "presharedKeys" | "port" | "privateKey", string>
+>;
 
 function essence({ peers, listenPort, privateKey }: DeviceState): Essence {
-  const allowed = peers.map(({ publicKey, allowedIPs }) =>
-    `${publicKey} ${allowedIPs.map(formatPrefix).sort().join(" ")}`
-  );
+  /** A line a peer. */
+  const each = (text: (peer: PeerState) => string) =>
+    peers.map((peer) => `${peer.publicKey} ${text(peer)}`).sort().join("\n");
   return {
-    keys: peers.map(({ publicKey }) => publicKey).sort().join(" "),
-    allowedIPs: allowed.sort().join("\n"),
+    keys: each(() => ""),
+    allowedIPs: each(({ allowedIPs }) => allowedIPs.map(formatPrefix).sort().join(" ")),
+    keepalives: each(({ persistentKeepalive }) => `${persistentKeepalive}`),
+    presharedKeys: each(({ presharedKey }) => presharedKey ?? ""),
     port: `${listenPort}`,
     privateKey: privateKey ?? "",
   };

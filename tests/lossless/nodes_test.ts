@@ -74,6 +74,25 @@ for (const name of ["berlin-3", "lima-1"]) {
   });
 }
 
+Deno.test("a node's keepalive costs nobody anything", async (t) => {
+  await using mesh = await settled();
+  for (const seconds of ["7", ""]) {
+    const what = seconds === "" ? "tokyo-1 without keepalive" : `tokyo-1 with ${seconds} s`;
+    await t.step(what, async () => {
+      const fates = await change(mesh, what, {
+        cut: [],
+        put: [["tokyo-1", { "persistent-keepalive": seconds }]],
+      });
+      fates.assertLossless();
+      const told = await mesh.lab.node("tokyo-1").exec(["wg", "show", "kilo0", "dump"]);
+      const wished = seconds === "" ? "off" : seconds;
+      for (const line of told.trim().split("\n").slice(1)) {
+        assert.equal(line.split("\t").at(-1), wished);
+      }
+    });
+  }
+});
+
 Deno.test("a node that changes its location costs the others nothing", async (t) => {
   await using mesh = await settled();
   await t.step("to one of its own", async () => {

@@ -84,6 +84,31 @@ Deno.test("Peers come, change and go without a packet lost that they do not forb
     withEndpoint(laptop([own, "10.31.0.0/16"]), "192.0.2.200"),
     (peers) => peers.get(key)?.endpoint === "192.0.2.200:51820",
   );
+  await step(
+    "the laptop's keepalive changed",
+    peerObject({ ...spec, persistentKeepalive: 25 }, key),
+    (peers) => allowed(peers, key) === own, // what a Peer's is for is the other end
+  );
+  const presharedKey = generatePrivateKey();
+  const secret = { ...laptop([own]).spec, presharedKey };
+  await step(
+    "the laptop given a preshared key",
+    { ...laptop([own]), spec: secret },
+    (peers) => peers.get(key)?.presharedKey === presharedKey,
+  );
+  await t.step("… which it sets itself", async () => {
+    const fates = await mesh.during(
+      "a preshared key set on the laptop",
+      { ends: [...mesh.pods(), mesh.laptop], concerned: ["laptop"] },
+      async () => await sharesKey(mesh, presharedKey),
+    );
+    fates.assertLossless();
+  });
+  await step(
+    "the preshared key taken away",
+    laptop([own]),
+    (peers) => peers.get(key)?.presharedKey === "(none)",
+  );
   await t.step("the laptop removed", async () => {
     const fates = await change(
       "the laptop removed",
@@ -110,8 +135,19 @@ function withEndpoint(peer: PeerManifest, ip: string): PeerManifest {
   return { ...peer, spec: { ...peer.spec, endpoint: { dnsOrIP: { ip }, port: 51820 } } };
 }
 
+/** Sets the key on the laptop for all that it reaches, as a person does it. */
+async function sharesKey(mesh: Mesh, key: Key): Promise<void> {
+  const { namespace } = mesh.lab.peer("laptop");
+  const peers = await namespace.exec(["wg", "show", "wg0", "peers"]);
+  for (const peer of peers.trim().split("\n")) {
+    await namespace.exec(["wg", "set", "wg0", "peer", peer, "preshared-key", "/dev/stdin"], key);
+  }
+}
+
 interface Entry {
   readonly endpoint: string;
+  /** `(none)` if there is none. */
+  readonly presharedKey: string;
   /** Sorted, with commas. */
   readonly allowedIPs: string;
 }
@@ -121,9 +157,10 @@ async function peersOf(mesh: Mesh, node: string): Promise<Map<Key, Entry>> {
   const dump = await mesh.lab.node(node).exec(["wg", "show", "kilo0", "dump"]);
   return new Map(
     dump.trim().split("\n").slice(1).map((line) => {
-      const [key, , endpoint, allowedIPs] = line.split("\t");
+      const [key, presharedKey, endpoint, allowedIPs] = line.split("\t");
       return [key as Key, {
         endpoint: endpoint!,
+        presharedKey: presharedKey!,
         allowedIPs: allowedIPs!.split(",").sort().join(","),
       }];
     }),
