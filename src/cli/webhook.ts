@@ -10,7 +10,7 @@ import { boolean, choice, listenAddress, text } from "./flag.ts";
 import { type FlagValues, UsageError } from "./flags.ts";
 
 /** Milliseconds that requests get to end after a signal. */
-const PATIENCE = 4000;
+const PATIENCE = 3000;
 
 const FLAGS = {
   "cert-file": text(undefined, { placeholder: "file", help: "the certificate, in PEM" }),
@@ -41,7 +41,7 @@ async function runWebhook(values: FlagValues<typeof FLAGS>): Promise<void> {
       log.debug("reviewed a Peer", { operation, name, ...response }),
     failed: (problem) => log.error(`a request could not be answered: ${problem}`),
   });
-  using _metrics = serve(values.listenMetrics, (request) => serveMetrics(request, webhook));
+  using metrics = serve(values.listenMetrics, (request) => serveMetrics(request, webhook));
   const server = await HttpsServer.open(values.listen, {
     ...{ certFile, keyFile },
     handler: (request) => webhook.answer(request),
@@ -53,7 +53,7 @@ async function runWebhook(values: FlagValues<typeof FLAGS>): Promise<void> {
   for (const name of ["ffi", "write", "sys", "env"] as const) {
     await Deno.permissions.revoke({ name });
   }
-  log.info("starting", { listen: values.listen, metrics: values.listenMetrics });
+  log.info("listening", { port: server.port, metricsPort: metrics.port });
 
   await stop.requested;
   await server.stop(PATIENCE);
