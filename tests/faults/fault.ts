@@ -1,10 +1,11 @@
 /** A mesh to which something bad happens, and what must hold whatever it is. */
 
 import assert from "node:assert/strict";
-import { keyToBytes, parseKey } from "../../src/net/key.ts";
+import type { Key } from "../../src/net/key.ts";
 import type { Lab } from "../lab/lab.ts";
 import { stands } from "../lab/mesh.ts";
 import type { LabNode } from "../lab/node.ts";
+import { leaksIn, privateKeyOf } from "../lab/secrets.ts";
 
 /** No agent ended, the mesh stands, nobody crashed, and no key was printed. */
 export async function assertUnharmed(lab: Lab): Promise<void> {
@@ -17,25 +18,11 @@ export async function assertUnharmed(lab: Lab): Promise<void> {
 }
 
 /** What the agents printed holds no private key, nor any of these. */
-export function assertDiscreet(lab: Lab, more: readonly string[] = []): void {
-  const keys = [...lab.nodes.flatMap((node) => keyOf(node) ?? []), ...more];
+export function assertDiscreet(lab: Lab, more: readonly Key[] = []): void {
+  const keys = [...lab.nodes.flatMap((node) => privateKeyOf(node) ?? []), ...more];
   assert.ok(keys.length > 0);
-  const secrets = keys.flatMap((key) => [key, keyToBytes(parseKey(key)!).toHex()]);
   for (const { name, agent } of lab.nodes) {
-    const text = agent!.output.toLowerCase();
-    for (const secret of secrets) {
-      const piece = secret.slice(0, 20).toLowerCase();
-      assert.ok(!text.includes(piece), `the agent of ${name} printed a key`);
-    }
-  }
-}
-
-/** The private key in its file. */
-export function keyOf(node: LabNode): string | undefined {
-  try {
-    return Deno.readTextFileSync(node.namespace.path("/var/lib/kilo/key"));
-  } catch {
-    return undefined;
+    assert.deepEqual(leaksIn(agent!.output, keys), [], `the agent of ${name} printed a key`);
   }
 }
 

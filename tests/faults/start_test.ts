@@ -5,7 +5,8 @@ import { peerObject } from "../lab/manifests.ts";
 import { mesh, stands } from "../lab/mesh.ts";
 import type { LabNode } from "../lab/node.ts";
 import { only, THREE_LOCATIONS } from "../lab/world.ts";
-import { assertDiscreet, assertUnharmed, keyOf, withoutRights } from "./fault.ts";
+import { privateKeyOf } from "../lab/secrets.ts";
+import { assertDiscreet, assertUnharmed, withoutRights } from "./fault.ts";
 
 const TWO = only(THREE_LOCATIONS, ["berlin-1", "tokyo-1"]);
 
@@ -30,12 +31,12 @@ Deno.test("a key that cannot be read is fatal, named, and left alone", async () 
   await using lab = await mesh(["berlin-1", "tokyo-1"]);
   const [node] = lab.nodes as [LabNode, LabNode];
   await node.agent!.stop("SIGKILL");
-  const key = keyOf(node);
+  const key = privateKeyOf(node);
   await node.namespace.script("chown 12345 /var/lib/kilo/key; chmod 400 /var/lib/kilo/key");
   const words = await refusal(node, await withoutRights(lab, "dac_override", "dac_read_search"));
   assert.match(words, /\/var\/lib\/kilo\/key/);
   assert.match(words, /[Pp]ermission denied/);
-  assert.equal(keyOf(node), key);
+  assert.equal(privateKeyOf(node), key);
   assertDiscreet(lab);
 });
 

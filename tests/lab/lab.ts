@@ -15,6 +15,7 @@ import { parseNode } from "../../src/mesh/read_node.ts";
 import { parsePeer } from "../../src/mesh/read_peer.ts";
 import { isComplete, isReadyPeer } from "../../src/mesh/readiness.ts";
 import { type Topology, topology } from "../../src/mesh/topology.ts";
+import type { Key } from "../../src/net/key.ts";
 import { parsePrefix } from "../../src/net/prefix.ts";
 import { FILES, Manifests } from "./directory.ts";
 import { nodeObject } from "./manifests.ts";
@@ -22,6 +23,7 @@ import { Namespace } from "./namespace.ts";
 import { LabNode, ownFiles } from "./node.ts";
 import type { Backend, Objects } from "./objects.ts";
 import { LabPeer } from "./peer.ts";
+import { leaksIn, privateKeyOf } from "./secrets.ts";
 import { type Crossing, crossing } from "./traffic.ts";
 import { waitFor } from "./wait.ts";
 import { cables, INTERNET, machines, podOf, setups } from "./wiring.ts";
@@ -39,6 +41,8 @@ export class Lab implements AsyncDisposable {
   readonly #machines: ReadonlyMap<string, Namespace>;
   readonly nodes: readonly LabNode[];
   readonly peers: readonly LabPeer[];
+  /** Keys that no log may hold, besides the private keys of the nodes. */
+  readonly secrets = new Set<Key>();
 
   private constructor(
     readonly world: World,
@@ -155,11 +159,24 @@ export class Lab implements AsyncDisposable {
     }).join("\n");
   }
 
+  /** Takes it all down; rejects if there is a key in a log. */
   async [Symbol.asyncDispose](): Promise<void> {
+    const keys = this.nodes.flatMap((node) => privateKeyOf(node) ?? []);
     await Namespace.end([...this.#machines.values()]);
     await Promise.all(this.nodes.map((node) => node.agent?.end()));
     await this.objects[Symbol.asyncDispose]();
+    const leaks = this.#leaks([...keys, ...this.secrets]);
     await Deno.remove(this.directory, { recursive: true });
+    if (leaks.length > 0) throw new Error(`there are keys in logs: ${leaks.join(", ")}`);
+  }
+
+  /** `NAME.log:LINE` */
+  #leaks(keys: readonly Key[]): string[] {
+    const logs = [...Deno.readDirSync(this.directory)].filter(({ name }) => name.endsWith(".log"));
+    return logs.flatMap(({ name }) =>
+      leaksIn(Deno.readTextFileSync(`${this.directory}/${name}`), keys)
+        .map((line) => `${name}:${line}`)
+    );
   }
 }
 

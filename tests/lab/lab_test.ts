@@ -2,12 +2,13 @@ import assert from "node:assert/strict";
 import type { Key } from "../../src/net/key.ts";
 import { parsePrefix } from "../../src/net/prefix.ts";
 import { parseIP } from "../../src/net/ip.ts";
+import { generatePrivateKey } from "../../src/wireguard/key.ts";
 import { Lab } from "./lab.ts";
 import type { LabPeer } from "./peer.ts";
 import { changes } from "./snapshot.ts";
 import { ping } from "./traffic.ts";
 import { waitFor } from "./wait.ts";
-import type { PeerSpec, World } from "./world.ts";
+import { only, type PeerSpec, THREE_LOCATIONS, type World } from "./world.ts";
 
 async function answers(lab: Lab, from: string, to: string): Promise<boolean> {
   return (await ping(lab.machine(from), to, { timeout: 0.5 })).received === 1;
@@ -101,6 +102,34 @@ Deno.test("two labs stand side by side, and each leaves nothing behind", async (
     assert.ok(pids.length > 13);
     assert.deepEqual(pids.filter(isAlive), []);
     assert.throws(() => Deno.statSync(directory), Deno.errors.NotFound);
+  }
+});
+
+Deno.test("a lab whose agents print a key ends with an error that says where", async () => {
+  const program = await Deno.makeTempFile({ prefix: "kg-lab-test-" });
+  const key = generatePrivateKey();
+  await Deno.writeTextFile(
+    program,
+    `#!/bin/sh
+mkdir -p /var/lib/kilo
+echo ${key} >/var/lib/kilo/key
+echo 'the file holds ${key.slice(0, 30)}…' >&2
+`,
+  );
+  await Deno.chmod(program, 0o755);
+  try {
+    const lab = await Lab.create({
+      world: only(THREE_LOCATIONS, ["berlin-1", "tokyo-1"]),
+      program,
+    });
+    await (await lab.node("berlin-1").startAgent()).end();
+    await assert.rejects(
+      lab[Symbol.asyncDispose](),
+      new Error("there are keys in logs: berlin-1.log:1"),
+    );
+    assert.throws(() => Deno.statSync(lab.directory), Deno.errors.NotFound);
+  } finally {
+    await Deno.remove(program);
   }
 });
 

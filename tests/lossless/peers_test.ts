@@ -90,6 +90,7 @@ Deno.test("Peers come, change and go without a packet lost that they do not forb
     (peers) => allowed(peers, key) === own, // what a Peer's is for is the other end
   );
   const presharedKey = generatePrivateKey();
+  mesh.lab.secrets.add(presharedKey);
   const secret = { ...laptop([own]).spec, presharedKey };
   await step(
     "the laptop given a preshared key",
