@@ -17,6 +17,7 @@ const PARTS = {
   },
   apt: program("apt-get", "apt"),
   conntrack: program("conntrack", "conntrack"),
+  curl: program("curl", "curl"),
   depmod: program("depmod", "kmod"),
   dpkg: program("dpkg-deb", "dpkg"),
   gcc: program("gcc", "gcc"),
@@ -49,7 +50,7 @@ const PARTS = {
 export type PartName = keyof typeof PARTS;
 
 /** Everything a lab of network namespaces is made of. */
-const LAB_PARTS: readonly PartName[] = ["ip", "nft", "nsenter", "ping", "wg", "wireguard"];
+const LAB_PARTS: readonly PartName[] = ["curl", "ip", "nft", "nsenter", "ping", "wg", "wireguard"];
 
 /**
  * Installs those of the parts that are missing, and says so; does nothing when all are there.

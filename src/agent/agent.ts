@@ -1,12 +1,15 @@
 /** The agent from start to end, and the clean-up by itself. */
 
 import { openBackend } from "../backend/open.ts";
+import { pages } from "../http/pages.ts";
+import { serve } from "../http/serve.ts";
 import { publicKeyOf } from "../wireguard/key.ts";
 import { AddressFinder } from "./address_finder.ts";
 import { Kernel } from "./kernel.ts";
 import { loadKey } from "./key.ts";
 import { lockInterface } from "./lock.ts";
 import { configureLog, type Log, openLog } from "./log.ts";
+import { Monitor } from "./monitor.ts";
 import { lookupHost } from "./lookup.ts";
 import type { AgentOptions } from "./options.ts";
 import { Publisher } from "./publisher.ts";
@@ -25,7 +28,9 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   const log = openLog("kilo");
   using stop = stopSignal();
   using _lock = lockInterface(options.interface);
-  using kernel = new Kernel(options);
+  const monitor = new Monitor();
+  using _server = serve(options.listen, pages(monitor));
+  using kernel = new Kernel(options, monitor.counts);
   const state = await State.open(log);
   const { key: privateKey, warning } = await loadKey(state.keyPath);
   if (warning !== undefined) log.warn(warning);
@@ -41,21 +46,24 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   });
   using resolver = new Resolver({ lookup: lookupHost, changed: meshChanged });
   await using backend = openBackend(options.backend, options);
-  const publisher = new Publisher(backend, { memory: state, log });
+  const publisher = new Publisher(backend, { memory: state, log, monitor });
   const reconciler = new Reconciler({
-    ...{ options, backend, kernel, addresses, resolver, publisher, log },
+    ...{ options, backend, kernel, addresses, resolver, publisher, log, monitor },
     key: { privateKey, publicKey },
   });
   log.info("starting", { hostname: options.hostname, interface: options.interface });
 
+  monitor.parts.pending = "Nodes and Peers";
   const complete = backend.start((change) => reconciler.clusterChanged(change));
   if (await Promise.race([complete.then(() => "complete"), stop.requested]) !== "complete") return;
+  monitor.parts.pending = "the first reconcile";
   const running = Promise.all([
     reconciler.run(),
     publisher.run(),
     kernel.watch((doubts) => reconciler.kernelChanged(doubts)),
   ]);
   await Promise.race([running, stop.requested]);
+  monitor.parts.pending = "the end";
   reconciler.stop();
   publisher.stop();
   kernel.stopWatching();
@@ -65,6 +73,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
       deleteInterface: options.cleanUpInterface,
       retract: () => publisher.retract(),
       log,
+      monitor,
     });
   }
   log.info("stopped");
@@ -75,9 +84,10 @@ export async function cleanUpNode(options: AgentOptions): Promise<void> {
   configureLog(options.logLevel);
   const log = openLog("kilo");
   using _lock = lockInterface(options.interface);
-  using kernel = new Kernel(options);
+  const monitor = new Monitor();
+  using kernel = new Kernel(options, monitor.counts);
   await using backend = openBackend(options.backend, options);
-  const publisher = new Publisher(backend, { memory: await State.open(log), log });
+  const publisher = new Publisher(backend, { memory: await State.open(log), log, monitor });
   const warn = standingWarnings(log);
   const tellWhatIsInTheWay = () => {
     if (backend.live) return;
@@ -87,7 +97,7 @@ export async function cleanUpNode(options: AgentOptions): Promise<void> {
     await inTime(backend.start(tellWhatIsInTheWay), "reading Nodes and Peers");
     await publisher.retract();
   };
-  const isClean = await cleanUp(kernel, { deleteInterface: true, retract, log });
+  const isClean = await cleanUp(kernel, { deleteInterface: true, retract, log, monitor });
   if (!isClean) throw new Error("not everything could be cleaned up, see the log");
 }
 
@@ -99,9 +109,10 @@ async function cleanUp(
     /** Takes the annotations away. */
     readonly retract: () => Promise<void>;
     readonly log: Log;
+    readonly monitor: Monitor;
   },
 ): Promise<boolean> {
-  const { deleteInterface, retract, log } = options;
+  const { deleteInterface, retract, log, monitor } = options;
   const failures = [...dataplane.cleanUp({ deleteInterface })];
   try {
     await inTime(retract(), "taking this node's annotations away");
@@ -110,6 +121,7 @@ async function cleanUp(
   }
   failures.push(...dataplane.cleanUpTunnel());
   for (const failure of failures) log.error(`clean-up: ${failure}`);
+  monitor.counts.failed("cleanUp", failures.length);
   return failures.length === 0;
 }
 

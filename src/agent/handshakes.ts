@@ -4,7 +4,9 @@
  * last.
  */
 
+import type { Desired } from "../mesh/desired.ts";
 import type { IP } from "../net/ip.ts";
+import type { Key } from "../net/key.ts";
 import { sendEmptyDatagram } from "./libc.ts";
 
 /** Milliseconds between two packets. */
@@ -32,4 +34,16 @@ export class Handshakes implements Disposable {
     sendEmptyDatagram(address);
     this.#timer = setTimeout(() => this.#next(), INTERVAL);
   }
+}
+
+/**
+ * An address behind each of these peers; a segment's last one is its WireGuard address. Those that
+ * have an interval shake hands by themselves when they get it.
+ */
+export function addressesOf(keys: readonly Key[], { device }: Desired): IP[] {
+  if (keys.length === 0) return [];
+  const wanted = new Set(keys);
+  return device.peers
+    .filter((peer) => wanted.has(peer.publicKey) && peer.persistentKeepalive === 0)
+    .flatMap(({ allowedIPs }) => allowedIPs.at(-1)?.ip ?? []);
 }

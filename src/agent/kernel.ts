@@ -4,6 +4,7 @@ import { Dataplane, type DataplaneSettings, type Doubt } from "../dataplane/data
 import { Device } from "../dataplane/device.ts";
 import { FirewallApplier } from "../dataplane/firewall/applier.ts";
 import { FlowApplier } from "../dataplane/flow_applier.ts";
+import type { AgentMetrics } from "../http/agent_metrics.ts";
 import type { Encapsulator } from "../mesh/encapsulation.ts";
 import { Connection } from "../netlink/connection.ts";
 import { NetlinkError } from "../netlink/error.ts";
@@ -18,15 +19,18 @@ export class Kernel implements Disposable {
   readonly dataplane: Dataplane;
   readonly #resources: DisposableStack;
   readonly #events: EventMonitor;
-  #writes = 0;
+  readonly #writes = new Map<string, number>();
 
   /** Throws a NetlinkError if the kernel lacks what the agent cannot do without. */
-  constructor(options: AgentOptions) {
+  constructor(options: AgentOptions, counts: AgentMetrics) {
     using resources = new DisposableStack();
     const connect = (family: number) =>
       resources.use(
         new Connection(Socket.open(family), {
-          onWrite: (_, count) => void (this.#writes += count),
+          onWrite: (kind, count) => {
+            this.#writes.set(kind, (this.#writes.get(kind) ?? 0) + count);
+            counts.wrote(kind, count);
+          },
         }),
       );
     const route = connect(NETLINK_ROUTE);
@@ -36,16 +40,22 @@ export class Kernel implements Disposable {
     this.dataplane = new Dataplane({
       connection: route,
       device: new Device([kernelClient(name, generic), userspaceClient(name)]),
-      firewall: new FirewallApplier(netfilter),
+      firewall: new FirewallApplier(netfilter, { did: (done) => counts.firewallDid(done) }),
       flows: new FlowApplier(netfilter),
     }, dataplaneSettings(options));
     this.#events = resources.use(openEvents(new Set([route.portId, netfilter.portId])));
     this.#resources = resources.move();
   }
 
-  /** How many messages that may change something were handed to the kernel so far. */
-  get writes(): number {
-    return this.#writes;
+  /** How many messages that may change something were handed to the kernel so far, by kind. */
+  get writes(): ReadonlyMap<string, number> {
+    return new Map(this.#writes);
+  }
+
+  /** The kinds of those since then. */
+  writtenSince(before: ReadonlyMap<string, number>): ReadonlySet<string> {
+    const kinds = [...this.#writes].filter(([kind, count]) => count !== before.get(kind));
+    return new Set(kinds.map(([kind]) => kind));
   }
 
   /** Calls `changed` whenever others changed what the agent looks after, until {@link stopWatching}. */

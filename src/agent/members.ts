@@ -30,6 +30,19 @@ export class Members {
     return this.#nodes.values();
   }
 
+  /** Is it a ready one, other than the local one? */
+  hasNode(name: string): boolean {
+    return this.#nodes.has(name);
+  }
+
+  get nodeCount(): number {
+    return this.#nodes.size;
+  }
+
+  get peerCount(): number {
+    return this.#peers.size;
+  }
+
   /** Ready Peers, in no order. */
   get peers(): Iterable<Peer> {
     return this.#peers.values();

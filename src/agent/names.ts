@@ -23,21 +23,33 @@ export function resolveEndpoints(
   { nodes, peers }: { readonly nodes: Iterable<CompleteNode>; readonly peers: Iterable<Peer> },
   { resolver, granularity }: { readonly resolver: Resolver; readonly granularity: Granularity },
 ): Resolved {
+  const targets = { nodes: [...nodes], peers: [...peers] };
+  resolver.want(
+    [...targets.nodes, ...targets.peers].flatMap(({ endpoint }) => endpoint?.dns ?? []),
+  );
+  const resolved = withAddresses(targets, resolver);
+  return { ...resolved, undecided: undecidedNames(resolved.nodes, granularity) };
+}
+
+/** Fills in what the resolver knows, and leaves the rest as it is. */
+export function withAddresses(
+  { nodes, peers }: {
+    readonly nodes: readonly CompleteNode[];
+    readonly peers: readonly Peer[];
+  },
+  resolver: Resolver,
+): Pick<Resolved, "nodes" | "peers"> {
   const resolve = (endpoint: Endpoint): Endpoint => {
     const ip = endpoint.dns === undefined ? undefined : resolver.address(endpoint.dns);
     return ip ? { ...endpoint, ip } : endpoint;
   };
-  const allNodes = [...nodes], allPeers = [...peers];
-  resolver.want([...allNodes, ...allPeers].flatMap(({ endpoint }) => endpoint?.dns ?? []));
-  const resolved = allNodes.map((node) =>
-    node.endpoint.dns === undefined ? node : { ...node, endpoint: resolve(node.endpoint) }
-  );
   return {
-    nodes: resolved,
-    peers: allPeers.map((peer) =>
+    nodes: nodes.map((node) =>
+      node.endpoint.dns === undefined ? node : { ...node, endpoint: resolve(node.endpoint) }
+    ),
+    peers: peers.map((peer) =>
       peer.endpoint?.dns === undefined ? peer : { ...peer, endpoint: resolve(peer.endpoint) }
     ),
-    undecided: undecidedNames(resolved, granularity),
   };
 }
 

@@ -9,6 +9,7 @@ import { CLEAN_UP_PATCH, type Own, publish, type Published } from "../mesh/publi
 import { STALE_AFTER } from "../mesh/staleness.ts";
 import { describeError } from "../net/text.ts";
 import type { Log } from "./log.ts";
+import type { Monitor } from "./monitor.ts";
 import { Trigger } from "./trigger.ts";
 
 /** Milliseconds between check-ins. */
@@ -29,6 +30,7 @@ export class Publisher {
   readonly #backend: Backend;
   readonly #memory: Memory;
   readonly #log: Log;
+  readonly #monitor: Monitor;
   readonly #trigger = new Trigger<"change" | "check-in">();
   #own: OwnFacts | undefined;
   #lastSuccess = -Infinity;
@@ -37,11 +39,12 @@ export class Publisher {
 
   constructor(
     backend: Backend,
-    options: { readonly memory: Memory; readonly log: Log },
+    options: { readonly memory: Memory; readonly log: Log; readonly monitor: Monitor },
   ) {
     this.#backend = backend;
     this.#memory = options.memory;
     this.#log = options.log;
+    this.#monitor = options.monitor;
   }
 
   /** Did an own check-in get through lately? */
@@ -107,8 +110,10 @@ export class Publisher {
       this.#lastSuccess = performance.now();
       if (this.#failure !== undefined) this.#log.info("the own Node is annotated again");
       this.#failure = undefined;
+      this.#monitor.parts.works("check-in");
       return true;
     } catch (error) {
+      this.#monitor.counts.failed(checkIn ? "checkin" : "local");
       this.#failed(error);
       return false;
     }
@@ -117,6 +122,7 @@ export class Publisher {
   /** However often it fails for one reason, that is said once. */
   #failed(error: unknown): void {
     const failure = describeError(error);
+    this.#monitor.parts.fails("check-in", failure);
     if (failure === this.#failure) return;
     this.#failure = failure;
     this.#log.error("the own Node could not be annotated; trying again", { error });

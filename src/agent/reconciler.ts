@@ -5,20 +5,20 @@ import type { Doubt, Report } from "../dataplane/dataplane.ts";
 import type { Desired } from "../mesh/desired.ts";
 import type { Node } from "../mesh/node.ts";
 import type { Moment } from "../mesh/staleness.ts";
-import type { IP } from "../net/ip.ts";
-import type { Key } from "../net/key.ts";
 import type { Prefix } from "../net/prefix.ts";
 import { describeError } from "../net/text.ts";
 import { Alarms } from "./alarms.ts";
-import { Handshakes } from "./handshakes.ts";
+import { addressesOf, Handshakes } from "./handshakes.ts";
 import { HostFiles } from "./host_files.ts";
 import type { Log } from "./log.ts";
 import { Members } from "./members.ts";
+import type { Monitor } from "./monitor.ts";
 import { giveBackMemory } from "./memory.ts";
 import { type Applied, NodeMesh, type NodeMeshParts } from "./node_mesh.ts";
 import { standingWarnings } from "./standing_warnings.ts";
 import { Trigger } from "./trigger.ts";
 import { Truce } from "./truce.ts";
+import { View } from "./view.ts";
 
 /** Why there is a round. */
 type Reason =
@@ -41,6 +41,9 @@ type Reason =
   /** Nothing has happened for a while since much was done. */
   | "idle";
 
+/** Reasons to put back what somebody else changed. */
+const REPAIRS: readonly Reason[] = ["kernel", "files", "truce"];
+
 /** Milliseconds between looks at a device of up to {@link PEERS_A_LOOK} peers; rarer with more. */
 const LOOK_PERIOD = 5000;
 const PEERS_A_LOOK = 500;
@@ -57,6 +60,7 @@ const MUCH = 100;
 
 export interface ReconcilerParts extends NodeMeshParts {
   readonly log: Log;
+  readonly monitor: Monitor;
 }
 
 export class Reconciler {
@@ -65,6 +69,7 @@ export class Reconciler {
   readonly #alarms = new Alarms<Reason>((reason) => this.#trigger.mark(reason));
   readonly #members: Members;
   readonly #mesh: NodeMesh;
+  readonly #view: View;
   readonly #handshakes = new Handshakes();
   readonly #files: HostFiles;
   /** What others changed since the last round. */
@@ -77,15 +82,19 @@ export class Reconciler {
   /** Changes made since memory was given back. */
   #work = MUCH;
   #retry = FIRST_RETRY;
+  /** What the kernel was last brought to. */
+  #applied: Desired | undefined;
   #isRunning = false;
   /** Why the last round failed, if it did. */
   #failure: string | undefined;
 
   constructor(parts: ReconcilerParts) {
-    const { options, kernel, log } = parts;
+    const { options, kernel, log, monitor } = parts;
     this.#parts = parts;
     this.#members = new Members(options.hostname);
     this.#mesh = new NodeMesh(parts, this.#members);
+    this.#view = new View({ ...parts, members: this.#members });
+    monitor.show(this.#view);
     this.#warn = standingWarnings(log);
     this.#files = new HostFiles(options, {
       host: kernel.dataplane.host,
@@ -95,7 +104,9 @@ export class Reconciler {
 
   /** The backend's cluster is another. */
   clusterChanged(change: Change): void {
-    const cluster = this.#parts.backend.cluster();
+    const { backend, monitor } = this.#parts;
+    monitor.backendChanged(backend);
+    const cluster = backend.cluster();
     const own = cluster.nodes.get(this.#parts.options.hostname);
     if (!this.#isRunning && own && change.nodes.includes(own.name)) this.#tendEarly(own);
     if (this.#members.update(cluster, change, now())) this.meshChanged();
@@ -157,7 +168,7 @@ export class Reconciler {
         await this.#round(reasons);
         this.#succeeded();
       } catch (error) {
-        this.#failed(error);
+        this.#failed(error, reasons);
       }
       this.#alarms.set("members", this.#members.nextExpiry(now()));
       this.#alarms.set("truce", this.#truce.nextResume(performance.now()));
@@ -179,9 +190,11 @@ export class Reconciler {
   }
 
   /** However often it fails for one reason, that is said once. */
-  #failed(error: unknown): void {
-    const { kernel, log, options } = this.#parts;
+  #failed(error: unknown, reasons: ReadonlySet<Reason>): void {
+    const { kernel, log, options, monitor } = this.#parts;
     const failure = describeError(error);
+    monitor.counts.failed(isOnly(reasons, REPAIRS) ? "run" : "apply");
+    monitor.parts.fails("mesh", failure);
     if (failure !== this.#failure) log.error("reconciling failed, trying again", { error });
     this.#failure = failure;
     kernel.dataplane.invalidateAll();
@@ -197,21 +210,43 @@ export class Reconciler {
     if (this.#expire()) this.#mesh.forget();
     else if (isOnly(reasons, ["members"]) && !this.#failure) return this.#tell();
     this.#lookAgain(reasons);
+    using _attempt = this.#parts.monitor.counts.attempt(this.#view.count());
+    await this.#reconcile(reasons, doubts);
+  }
 
-    const { kernel } = this.#parts;
+  async #reconcile(
+    reasons: ReadonlySet<Reason>,
+    doubts: ReadonlySet<Doubt | "CNI">,
+  ): Promise<void> {
+    const { kernel, monitor } = this.#parts;
     const before = kernel.writes;
     const prepared = await this.#mesh.prepare();
-    if (typeof prepared === "string") return this.#tell([prepared]);
+    if (typeof prepared === "string") return this.#stall(prepared);
     const isTending = reasons.has("resync") || doubts.has("CNI");
     const written = isTending ? await this.#tendFiles(prepared.local.subnet) : 0;
     const applied = await this.#mesh.apply(prepared);
-    if (typeof applied === "string") return this.#tell([applied]);
-    if (isOnly(reasons, ["kernel", "files", "truce"]) && kernel.writes + written > before) {
+    if (typeof applied === "string") {
+      monitor.counts.failed("apply");
+      return this.#stall(applied);
+    }
+    const { wish, report } = applied;
+    const kinds = kernel.writtenSince(before);
+    if (isOnly(reasons, REPAIRS) && kinds.size + written > 0) {
       this.#truce.repaired(doubts, performance.now());
     }
+    if (wish === this.#applied && !reasons.has("again")) {
+      monitor.repaired(kinds, { device: report.device.changed, files: written });
+    }
+    this.#applied = wish;
+    monitor.meshStands();
     this.#followUp(applied);
-    const { wish, report } = applied;
     this.#tell([...wish.warnings, ...prepared.ground.warnings, ...report.warnings]);
+  }
+
+  /** Nothing can be done now. */
+  #stall(why: string): void {
+    this.#parts.monitor.meshStalls(why);
+    this.#tell([why]);
   }
 
   /** Has a node gone stale? */
@@ -248,6 +283,7 @@ export class Reconciler {
     if (added.length > 0) this.#alarms.set("look", FIRST_LOOK);
     if (again !== undefined) this.#alarms.set("again", again);
     const changes = changesOf(report);
+    this.#parts.monitor.counts.applied(changes, { isLeader: wish.isLeader });
     const sum = Object.values(changes).reduce((sum, count) => sum + count, 0);
     if (sum === 0) return;
     this.#work += sum;
@@ -289,18 +325,6 @@ function isOnly(reasons: ReadonlySet<Reason>, these: readonly Reason[]): boolean
 /** How many things of each kind were changed. */
 function changesOf({ firewall, device, routes, rules, flows }: Report) {
   return { firewall, device: device.changed, routes, rules, flows };
-}
-
-/**
- * An address behind each of these peers; a segment's last one is its WireGuard address. Those that
- * have an interval shake hands by themselves when they get it.
- */
-function addressesOf(keys: readonly Key[], { device }: Desired): IP[] {
-  if (keys.length === 0) return [];
-  const wanted = new Set(keys);
-  return device.peers
-    .filter((peer) => wanted.has(peer.publicKey) && peer.persistentKeepalive === 0)
-    .flatMap(({ allowedIPs }) => allowedIPs.at(-1)?.ip ?? []);
 }
 
 function now(): Moment {

@@ -30,6 +30,7 @@ import {
 } from "./resolve.ts";
 import { RouteApplier } from "./routes.ts";
 import { RuleApplier } from "./rules.ts";
+import { Stopwatch } from "./stopwatch.ts";
 import { Tunnel, TUNNEL_DEVICES, type TunnelState } from "./tunnel.ts";
 
 export interface Parts {
@@ -83,6 +84,8 @@ export type Doubt = Subsystem | "wireguard";
 export class Dataplane {
   readonly host: Host;
   readonly device: Device;
+  /** How long the parts of the kernel took to apply so far. */
+  readonly watch = new Stopwatch(["firewall", "device", "routes", "rules", "flows"]);
   readonly #settings: DataplaneSettings;
   readonly #firewall: FirewallApplier;
   readonly #flows: FlowApplier;
@@ -182,7 +185,9 @@ export class Dataplane {
     const { kilo } = ground;
     this.#addressTunnel(wish, ground);
     const begun = this.#changeFirewall(wish, { stage: "begin" });
-    const device = wish.isLeader && kilo ? await this.#lead(kilo, wish, options) : UNCHANGED;
+    const device = wish.isLeader && kilo
+      ? await this.watch.time("device", () => this.#lead(kilo, wish, options))
+      : UNCHANGED;
     const { routes, rules, warnings } = this.#route(wish, ground);
     if (!wish.isLeader && kilo) this.#follow(kilo);
     const completed = this.#changeFirewall(wish, { stage: "complete" });
@@ -236,8 +241,8 @@ export class Dataplane {
     { firewall }: Desired,
     options: ApplyOptions,
   ): Pick<Report, "firewall" | "flows"> {
-    const changes = this.#firewall.apply(firewall, options);
-    const flows = this.#flows.follow(changes, this.#firewall.sets);
+    const changes = this.watch.time("firewall", () => this.#firewall.apply(firewall, options));
+    const flows = this.watch.time("flows", () => this.#flows.follow(changes, this.#firewall.sets));
     return { firewall: changes.length, flows };
   }
 
@@ -290,8 +295,8 @@ export class Dataplane {
     };
     const { routes, rules } = this.#resolve(wish, devices);
     return {
-      routes: this.#routes.apply(routes.entries, devices),
-      rules: this.#rules.apply(rules.entries),
+      routes: this.watch.time("routes", () => this.#routes.apply(routes.entries, devices)),
+      rules: this.watch.time("rules", () => this.#rules.apply(rules.entries)),
       warnings: [...routes.warnings, ...rules.warnings],
     };
   }

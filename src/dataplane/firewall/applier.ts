@@ -9,6 +9,7 @@ import { commit, transact } from "../../netlink/nftables/transaction.ts";
 import { diffFamily, diffSets, equalStructure, type FamilyWish, removal } from "./diff.ts";
 import { renderHostRules } from "./host_rules.ts";
 import { observe, type Observed } from "./observe.ts";
+import { lookOperations, type Operation, operationsOf } from "./operations.ts";
 import {
   type KiloTable,
   newCovers,
@@ -43,6 +44,7 @@ export interface ApplyOptions {
  */
 export class FirewallApplier {
   readonly #connection: Connection;
+  readonly #did: (operations: readonly Operation[]) => void;
   readonly #covers = { 4: newCovers(4), 6: newCovers(6) };
   /** What each family's table and the host's chains have of ours; undefined: look. */
   #reached: ReadonlyMap<Family, FamilyWish> | undefined;
@@ -50,8 +52,13 @@ export class FirewallApplier {
   #wish: Firewall | undefined;
   #ipv6Problem: NetlinkError | undefined;
 
-  constructor(connection: Connection) {
+  /** `did` is told what was done, to be counted. */
+  constructor(
+    connection: Connection,
+    { did = () => {} }: { readonly did?: (operations: readonly Operation[]) => void } = {},
+  ) {
     this.#connection = connection;
+    this.#did = did;
   }
 
   /** Why the last look found that this kernel has no IPv6 firewall; undefined if it has one. */
@@ -83,16 +90,16 @@ export class FirewallApplier {
 
   /** Removes what the original agent left, once ours is in force; returns what was there. */
   takeOver(): readonly Change[] {
-    return takeOver(this.#connection);
+    return this.#done(takeOver(this.#connection));
   }
 
   /** Takes everything of ours out of the kernel; returns what was there. */
   remove(): readonly Change[] {
     this.invalidate();
-    return transact(
+    return this.#done(transact(
       this.#connection,
-      () => FAMILIES.flatMap((family) => removal(family, observe(this.#connection, family))),
-    );
+      () => FAMILIES.flatMap((family) => removal(family, this.#observe(family))),
+    ));
   }
 
   /** From memory, where nothing but elements differs; undefined if that is not enough. */
@@ -118,6 +125,7 @@ export class FirewallApplier {
   #tryCommit(changes: readonly Change[]): boolean {
     try {
       commit(this.#connection, changes);
+      this.#done(changes);
       return true;
     } catch (error) {
       if (!(error instanceof NetlinkError)) throw error;
@@ -161,12 +169,22 @@ export class FirewallApplier {
     const wishes = new Map<Family, FamilyWish>();
     const changes = transact(this.#connection, () =>
       families.flatMap((family) => {
-        const observed = observe(this.#connection, family);
+        const observed = this.#observe(family);
         const wished = this.#render(wish, { family, stage, present: observed.table });
         wishes.set(family, wished);
         return diffFamily(family, observed, wished);
       }));
     this.#reached = wishes;
+    return this.#done(changes);
+  }
+
+  #observe(family: Family): Observed {
+    this.#did(lookOperations(family));
+    return observe(this.#connection, family);
+  }
+
+  #done(changes: readonly Change[]): readonly Change[] {
+    this.#did(operationsOf(changes));
     return changes;
   }
 

@@ -1,0 +1,95 @@
+/** What the agent tells of itself over HTTP. Its parts tell it how they fare; others may ask any time. */
+
+import { AgentMetrics } from "../http/agent_metrics.ts";
+import type { DotText } from "../http/graph.ts";
+import { Health, type HealthReport } from "../http/health.ts";
+import type { Metric } from "../http/metrics/exposition.ts";
+import type { Sources } from "../http/pages.ts";
+import type { Backend, Problem } from "../backend/backend.ts";
+import { withoutKeys } from "./log.ts";
+import { giveBackMemory } from "./memory.ts";
+import type { View } from "./view.ts";
+
+export class Monitor implements Sources {
+  readonly counts = new AgentMetrics();
+  readonly parts = new Health(["backend", "check-in", "mesh"], { pending: "reading the key" });
+  #view: View | undefined;
+  #hasStood = false;
+  #problems: readonly Problem[] = [];
+
+  /** From now on there is something to be seen. */
+  show(view: View): void {
+    this.#view = view;
+  }
+
+  /** Something happened to the backend. */
+  backendChanged(backend: Backend): void {
+    const { problems } = backend.cluster();
+    const [first] = problems; // says why, if it is not live
+    if (backend.live) this.parts.works("backend");
+    else if (first) this.parts.fails("backend", first.text);
+    if (problems !== this.#problems) this.#count(problems);
+    this.#problems = problems;
+  }
+
+  /** Those that are new. */
+  #count(problems: readonly Problem[]): void {
+    const known = new Set(this.#problems.map(({ text }) => text));
+    for (const { event, text } of problems) {
+      if (event && !known.has(text)) this.counts.failed(event);
+    }
+  }
+
+  /** The kernel is as the objects say. */
+  meshStands(): void {
+    this.#hasStood = true;
+    this.parts.pending = undefined;
+    this.parts.works("mesh");
+  }
+
+  /** Nothing can be done for now; what was done stays. */
+  meshStalls(why: string): void {
+    if (this.#hasStood) this.parts.fails("mesh", why);
+    else this.parts.pending = why;
+  }
+
+  /**
+   * What stood was found otherwise: netlink messages of these kinds were written, so many settings of the
+   * WireGuard device and so many files.
+   */
+  repaired(
+    kinds: ReadonlySet<string>,
+    { device, files }: { readonly device: number; readonly files: number },
+  ): void {
+    const repairs = new Set(kinds);
+    repairs.delete("conntrack"); // follows from the firewall's
+    if (device > 0) repairs.add("wireguard");
+    if (files > 0) repairs.add("CNI");
+    for (const kind of repairs) this.counts.repaired(kind);
+  }
+
+  health(): HealthReport {
+    if (this.#view) this.backendChanged(this.#view.backend);
+    const { pending, parts, ...report } = this.parts.report();
+    return {
+      ...report,
+      pending: pending && withoutKeys(pending),
+      parts: parts.map((part) => ({
+        ...part,
+        ...part.problem !== undefined && { problem: withoutKeys(part.problem) },
+      })),
+    };
+  }
+
+  metrics(): Iterable<Metric> {
+    return this.counts.collect(this.#view?.present());
+  }
+
+  mesh(): DotText {
+    return this.#view?.mesh() ?? { problem: "the agent has not begun yet" };
+  }
+
+  drawn(): void {
+    giveBackMemory();
+  }
+}

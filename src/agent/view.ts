@@ -1,0 +1,105 @@
+/** The mesh as it is now, for those who ask: computed from what is remembered, the kernel is not asked. */
+
+import type { Backend } from "../backend/backend.ts";
+import type { Exclusion, Present } from "../http/agent_metrics.ts";
+import type { DotText } from "../http/graph.ts";
+import { graph } from "../mesh/graph.ts";
+import type { Node } from "../mesh/node.ts";
+import { type CompleteNode, isComplete } from "../mesh/readiness.ts";
+import { topology, TopologyError } from "../mesh/topology.ts";
+import type { Key } from "../net/key.ts";
+import { compareText } from "../net/text.ts";
+import type { Kernel } from "./kernel.ts";
+import type { Members } from "./members.ts";
+import { withAddresses } from "./names.ts";
+import type { AgentOptions } from "./options.ts";
+import type { Resolver } from "./resolver.ts";
+
+type Handshake = Present["handshakes"] extends Iterable<infer T> ? T : never;
+
+export interface ViewParts {
+  readonly options: AgentOptions;
+  readonly backend: Backend;
+  readonly members: Members;
+  readonly kernel: Kernel;
+  readonly resolver: Resolver;
+}
+
+export class View {
+  readonly #parts: ViewParts;
+
+  constructor(parts: ViewParts) {
+    this.#parts = parts;
+  }
+
+  get backend(): Backend {
+    return this.#parts.backend;
+  }
+
+  /** Ready nodes, this one too, and ready Peers. */
+  count(): { readonly nodes: number; readonly peers: number } {
+    const { nodeCount, peerCount } = this.#parts.members;
+    return { nodes: nodeCount + (this.#local ? 1 : 0), peers: peerCount };
+  }
+
+  present(): Present {
+    const { backend: { live, relists }, kernel } = this.#parts;
+    const spent = kernel.dataplane.watch.milliseconds;
+    return { live, relists, spent, excluded: this.#excluded(), handshakes: this.#handshakes() };
+  }
+
+  /** As this node sees it, or else the first ready one. */
+  mesh(): DotText {
+    const { options: { meshGranularity: granularity, subnet }, members, resolver } = this.#parts;
+    const local = this.#local;
+    const others = [...members.nodes].sort((a, b) => compareText(a.name, b.name));
+    const hostname = (local ?? others[0])?.name;
+    if (hostname === undefined) return { problem: "no node is ready" };
+    const resolved = withAddresses(
+      { nodes: local ? [local, ...others] : others, peers: [...members.peers] },
+      resolver,
+    );
+    try {
+      return { dot: graph(topology(resolved, { hostname, granularity, subnet })) };
+    } catch (error) {
+      if (error instanceof TopologyError) return { problem: error.message };
+      throw error;
+    }
+  }
+
+  get #local(): CompleteNode | undefined {
+    const { backend, options } = this.#parts;
+    const node = backend.cluster().nodes.get(options.hostname);
+    return node && isComplete(node) ? node : undefined;
+  }
+
+  #excluded(): ReadonlyMap<Exclusion, number> {
+    const { backend, members, options } = this.#parts;
+    const excluded = new Map<Exclusion, number>();
+    for (const node of backend.cluster().nodes.values()) {
+      if (members.hasNode(node.name)) continue;
+      const reason = reasonAgainst(node);
+      if (reason === "stale" && node.name === options.hostname) continue;
+      excluded.set(reason, (excluded.get(reason) ?? 0) + 1);
+    }
+    return excluded;
+  }
+
+  *#handshakes(): Generator<Handshake> {
+    const { members, kernel } = this.#parts;
+    const names = new Map<Key, { readonly kind: "node" | "peer"; readonly name: string }>();
+    for (const { publicKey, name } of members.peers) names.set(publicKey, { kind: "peer", name });
+    for (const { key, name } of members.nodes) names.set(key, { kind: "node", name });
+    const now = Date.now();
+    for (const { publicKey, lastHandshake } of kernel.dataplane.device.known?.peers ?? []) {
+      const who = names.get(publicKey);
+      if (who && lastHandshake > 0) yield { ...who, age: (now - lastHandshake) / 1000 };
+    }
+  }
+}
+
+function reasonAgainst(node: Node): Exclusion {
+  if (!node.endpoint) return "no endpoint";
+  if (!node.subnet) return "no pod subnet";
+  return isComplete(node) ? "stale" : "no key";
+}

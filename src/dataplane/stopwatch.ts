@@ -1,0 +1,27 @@
+/** How long the kinds of a work took. */
+
+export class Stopwatch<Kind extends string> {
+  readonly #milliseconds: Record<Kind, number>;
+
+  constructor(kinds: readonly Kind[]) {
+    this.#milliseconds = Object.fromEntries(kinds.map((kind) => [kind, 0])) as Record<Kind, number>;
+  }
+
+  /** So far. */
+  get milliseconds(): Readonly<Record<Kind, number>> {
+    return this.#milliseconds;
+  }
+
+  /** Does it, and counts the time; of an asynchronous work up to its end. */
+  time<T>(kind: Kind, work: () => T): T {
+    const start = performance.now();
+    const stop = () => void (this.#milliseconds[kind] += performance.now() - start);
+    let result: T | undefined;
+    try {
+      return result = work();
+    } finally {
+      if (result instanceof Promise) result.then(stop, stop);
+      else stop();
+    }
+  }
+}

@@ -1,0 +1,67 @@
+import assert from "node:assert/strict";
+import { diffFamily, removal } from "../../../src/dataplane/firewall/diff.ts";
+import { renderHostRules } from "../../../src/dataplane/firewall/host_rules.ts";
+import type { Observed } from "../../../src/dataplane/firewall/observe.ts";
+import { lookOperations, operationsOf } from "../../../src/dataplane/firewall/operations.ts";
+import { newCovers, renderChains, renderSets } from "../../../src/dataplane/firewall/rendering.ts";
+import type { Firewall } from "../../../src/net/firewall.ts";
+import { parsePrefix } from "../../../src/net/prefix.ts";
+
+const prefixes = (...texts: readonly string[]) => texts.map((text) => parsePrefix(text)!);
+
+const WISH: Firewall = {
+  nat: {
+    sources: prefixes("10.42.0.0/24"),
+    destinations: [],
+    keep: prefixes("10.4.0.1/32", "10.42.1.0/24"),
+  },
+  ipip: { sources: prefixes("10.0.0.1/32") },
+  forward: prefixes("10.42.0.0/24"),
+};
+
+function table(wish: Firewall) {
+  return { chains: renderChains(wish, 4), sets: renderSets(wish, newCovers(4)) };
+}
+
+/** As `operation table/chain × count`, summed up. */
+function summary(changes: Parameters<typeof operationsOf>[0]): Record<string, number> {
+  const sums: Record<string, number> = {};
+  for (const { protocol, operation, table, chain, count } of operationsOf(changes)) {
+    assert.equal(protocol, "IPv4");
+    const key = `${operation} ${table}/${chain}`;
+    sums[key] = (sums[key] ?? 0) + count;
+  }
+  return sums;
+}
+
+Deno.test("operationsOf() counts a new firewall under the chains of the original", () => {
+  const observed: Observed = { table: "absent", host: { FORWARD: [] } };
+  const wish = { table: table(WISH), host: renderHostRules(WISH) };
+  assert.deepEqual(summary(diffFamily(4, observed, wish)), {
+    "NewChain nat/KILO-NAT": 1,
+    "AppendUnique nat/KILO-NAT": 3,
+    "NewChain filter/KILO-IPIP": 1,
+    "AppendUnique filter/KILO-IPIP": 1,
+    "NewChain filter/FORWARD": 1,
+    "AppendUnique filter/FORWARD": 2,
+    "InsertUnique nat/POSTROUTING": 1,
+    "InsertUnique nat/KILO-NAT": 2,
+    "InsertUnique filter/KILO-IPIP": 1,
+    "InsertUnique filter/FORWARD": 2,
+  });
+});
+
+Deno.test("operationsOf() counts members that come and go, and a firewall that goes", () => {
+  const observed: Observed = { table: table(WISH), host: {} };
+  const other = { ...WISH, nat: { ...WISH.nat, keep: prefixes("10.42.1.0/24", "10.9.0.0/16") } };
+  assert.deepEqual(summary(diffFamily(4, observed, { table: table(other), host: {} })), {
+    "Delete nat/KILO-NAT": 1,
+    "InsertUnique nat/KILO-NAT": 1,
+  });
+  assert.deepEqual(summary(removal(4, observed)), { "DeleteChain nat/KILO-NAT": 1 });
+});
+
+Deno.test("lookOperations() lists the chains of both tables", () => {
+  const look = { protocol: "IPv6", operation: "ListChains", chain: "*", count: 1 };
+  assert.deepEqual(lookOperations(6), [{ ...look, table: "nat" }, { ...look, table: "filter" }]);
+});
