@@ -13,6 +13,7 @@ import { ManifestError } from "../../src/backend/file/manifest.ts";
 import { type FileContent, readContent } from "../../src/backend/file/objects.ts";
 import { parseFlags, UsageError } from "../../src/cli/flags.ts";
 import { KG_FLAGS, kgOptions } from "../../src/cli/kg_flags.ts";
+import { review, ReviewError } from "../../src/http/review.ts";
 import { ANNOTATIONS } from "../../src/mesh/object.ts";
 import { NOTHING_PUBLISHED, parsePublished, publish } from "../../src/mesh/publish.ts";
 import { parseNode } from "../../src/mesh/read_node.ts";
@@ -253,5 +254,36 @@ fuzz("parsePublished() and findInHosts() survive damaged files", {
   read(text) {
     parsePublished(text);
     findInHosts(text, "a");
+  },
+});
+
+fuzz("review() survives damaged questions", {
+  cases: 20_000,
+  texts: [JSON.stringify({
+    kind: "AdmissionReview",
+    apiVersion: "admission.k8s.io/v1",
+    request: {
+      uid: "705ab4f5-6393-11e8-b7cc-42010a800002",
+      operation: "CREATE",
+      object: {
+        metadata: { name: "p" },
+        spec: {
+          allowedIPs: ["10.5.0.1/32", "::ffff:10.0.0.1/120"],
+          endpoint: { dnsOrIP: { dns: "vpn.example", ip: "fd00::1" }, port: 51820 },
+          persistentKeepalive: 25,
+          presharedKey: KEY,
+          publicKey: KEY,
+        },
+      },
+    },
+  })],
+  read(text) {
+    try {
+      const { allowed, status } = review(text).answer.response;
+      ok(allowed === (status === undefined));
+      if (status) checkMessage(status.message);
+    } catch (error) {
+      checkError(error, [ReviewError]);
+    }
   },
 });
