@@ -191,6 +191,9 @@ function show(text: string): string {
   return JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}…` : text);
 }
 
+/** As long as they get. */
 function manyCIDRs(count: number): string[] {
-  return Array.from({ length: count }, (_, at) => `10.${at >> 8}.${at & 255}.0/24`);
+  return Array.from({ length: count }, (_, at) => {
+    return `2001:0db8:aaaa:bbbb:cccc:dddd:eeee:${at.toString(16).padStart(4, "0")}/128`;
+  });
 }
