@@ -1,13 +1,11 @@
-/** A fresh machine with a WireGuard device and a cluster's objects, on which one kg can run. */
+/** A fresh machine with a WireGuard device, on which one kg can run. */
 
-import { formatStatus } from "../src/backend/file/status.ts";
-import { replaceFile } from "../src/files/replace.ts";
 import { Agent } from "../tests/lab/agent.ts";
 import { Namespace } from "../tests/lab/namespace.ts";
 import { ownFiles } from "../tests/lab/node.ts";
 import { waitFor } from "../tests/lab/wait.ts";
 import { addWireGuard } from "../tests/lab/wireguard.ts";
-import { checkIn, CHECKING_IN, type Expected, HERE, type Kind, type Manifest } from "./cluster.ts";
+import { type Expected, HERE } from "./cluster.ts";
 import { DEVICE, difference } from "./kernel.ts";
 import { cpuTime, mainThreadTime } from "./process.ts";
 import { RouteMonitor } from "./route_monitor.ts";
@@ -41,7 +39,6 @@ export class Machine implements AsyncDisposable {
   #agent: Agent | undefined;
   /** Changes of the kernel that the agent has told of, as far as they were looked at. */
   #changes = 0;
-  #checkIns = 0;
 
   private constructor(readonly namespace: Namespace, readonly directory: string) {}
 
@@ -55,28 +52,22 @@ export class Machine implements AsyncDisposable {
     return new Machine(namespace, directory);
   }
 
-  /** The file that {@link checkIn} writes. */
-  readonly statusName = `${CHECKING_IN}.yaml`;
-
   get pid(): number {
     return this.#agent!.pid;
   }
 
-  /** Writes all objects as one JSON `List`, and what the node that checks in has published. */
-  async install(objects: readonly Manifest[]): Promise<void> {
-    await Deno.mkdir(`${this.#cluster}/status`, { recursive: true });
-    await this.checkIn();
-    const list = { apiVersion: "v1", kind: "List", items: objects };
-    await Deno.writeTextFile(`${this.#cluster}/all.json`, JSON.stringify(list));
-  }
-
-  /** Runs kg from exec until the kernel holds what is expected, and lets it run on. */
-  async start(program: string, { kind, wish }: { kind: Kind; wish: Expected }): Promise<Start> {
+  /**
+   * Runs kg from exec until the kernel holds what is expected, and lets it run on. `flags` say where
+   * the objects are, and what mesh to make of them.
+   */
+  async start(
+    program: string,
+    { flags, wish }: { readonly flags: readonly string[]; readonly wish: Expected },
+  ): Promise<Start> {
     const command = [
       ...["bash", "-c", `echo $EPOCHREALTIME >${this.directory}/started; exec "$@"`, "bash"],
-      ...[program, "--backend=file", `--backend-path=${this.#cluster}`, `--hostname=${HERE.name}`],
-      ...[`--interface=${DEVICE}`, "--create-interface=false", "--encapsulate=never"],
-      `--mesh-granularity=${kind === "nodes" ? "location" : "full"}`,
+      ...[program, `--hostname=${HERE.name}`, `--interface=${DEVICE}`, "--create-interface=false"],
+      ...["--encapsulate=never", ...flags],
     ];
     const agent = Agent.start(this.namespace, command, { logFile: `${this.directory}/log` });
     this.#agent = agent;
@@ -100,30 +91,16 @@ export class Machine implements AsyncDisposable {
   }
 
   /**
-   * Writes an object's file (or removes it) and answers the milliseconds until the kernel's routes
-   * followed, once all the rest has followed, too.
+   * Makes a change to the objects and answers the milliseconds from its beginning until the kernel's
+   * routes followed, once all the rest has followed, too.
    */
-  async change(object: Manifest | undefined, wish: Expected): Promise<number> {
+  async change(act: () => void | Promise<void>, wish: Expected): Promise<number> {
     await this.rest();
     using monitor = await RouteMonitor.open(this.namespace);
-    const path = `${this.#cluster}/more.json`;
-    let start: number;
-    if (object) {
-      await Deno.writeTextFile(`${path}.new`, JSON.stringify(object));
-      start = now();
-      Deno.renameSync(`${path}.new`, path);
-    } else {
-      start = now();
-      Deno.removeSync(path);
-    }
+    const start = performance.timeOrigin + performance.now();
+    await act();
     await this.#reached(this.#agent!, wish);
     return await waitFor("route events", () => monitor.last) - start;
-  }
-
-  /** Makes a node check in, which changes nothing. */
-  async checkIn(): Promise<void> {
-    const path = `${this.#cluster}/status/${this.statusName}`;
-    await replaceFile(path, formatStatus(CHECKING_IN, checkIn(this.#checkIns++)), { mode: 0o644 });
   }
 
   /** Lets the agent come to rest. */
@@ -131,20 +108,11 @@ export class Machine implements AsyncDisposable {
     await pause(REST);
   }
 
-  get #cluster(): string {
-    return `${this.directory}/cluster`;
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
     await Namespace.end([this.namespace]);
     await this.#agent?.end();
     await Deno.remove(this.directory, { recursive: true });
   }
-}
-
-/** Milliseconds since the Unix epoch, to the microsecond. */
-function now(): number {
-  return performance.timeOrigin + performance.now();
 }
 
 export async function pause(milliseconds: number): Promise<void> {

@@ -6,18 +6,20 @@
 import { parseArgs } from "node:util";
 import { build } from "../tools/build.ts";
 import { run } from "../tools/command.ts";
-import { provisionLab } from "../tools/provision.ts";
+import { provision, provisionLab } from "../tools/provision.ts";
 import { bold, dim, duration, main, Refusal, say, table } from "../tools/terminal.ts";
+import { apiServerProgram } from "../tests/k8s/program.ts";
 import type { Size } from "./cluster.ts";
 import { measureMesh, measureQuiet, type MeshFigures, meshOf } from "./mesh.ts";
 import { measureProgram } from "./program.ts";
 import { insertInto, markdown, nameOf, tables } from "./report.ts";
+import { measureScale, type ScaleFigures } from "./scale.ts";
 import { surroundings } from "./surroundings.ts";
 
 const USAGE = `Usage: ./denow task bench [FLAG…] [ROW…]
 
-Rows: peers-N and nodes-N for any N from 20 to 5000, and program. Without any argument all is
-measured, and docs/performance.md is written.
+Rows: peers-N and nodes-N for any N from 20 to 5000, kubernetes (1000 nodes and 500 Peers on a real
+API server), and program. Without any argument all is measured, and docs/performance.md is written.
 
   --runs N          starts of each mesh (default 5)
   --quiet SECONDS   how long to watch a quiet agent (default 60; 0: not at all)
@@ -28,14 +30,15 @@ const DOCUMENT = `${ROOT}docs/performance.md`;
 
 const SIZES = [20, 100, 500, 1000, 5000];
 const KINDS = ["peers", "nodes"] as const;
-const ALL = [...KINDS.flatMap((kind) => SIZES.map((count) => `${kind}-${count}`)), "program"];
+const OTHERS = ["kubernetes", "program"] as const;
+const ALL = [...KINDS.flatMap((kind) => SIZES.map((count) => `${kind}-${count}`)), ...OTHERS];
 
 /** Starts of `kg version`. */
 const VERSIONS = 20;
 
 interface Order {
   readonly sizes: readonly Size[];
-  readonly program: boolean;
+  readonly others: ReadonlySet<string>;
   readonly runs: number;
   /** Seconds. */
   readonly quiet: number;
@@ -46,9 +49,10 @@ interface Order {
 function readOrder(args: readonly string[]): Order {
   const { values, positionals } = parseFlags(args);
   const names = positionals.length > 0 ? positionals : ALL;
+  const others: ReadonlySet<string> = new Set(OTHERS);
   return {
-    sizes: names.filter((name) => name !== "program").map(readSize),
-    program: names.includes("program"),
+    sizes: names.filter((name) => !others.has(name)).map(readSize),
+    others: others.intersection(new Set(names)),
     runs: readNumber("--runs", values.runs, 1),
     quiet: readNumber("--quiet", values.quiet, 0),
     path: values.program,
@@ -87,6 +91,23 @@ function readNumber(flag: string, text: string, min: number): number {
   throw new Refusal(`${flag}: ${text} is not a number from ${min} on`);
 }
 
+/** None where no API server can be had, which is said. */
+async function scaleFigures(
+  { runs, quiet }: Order,
+  program: string,
+): Promise<ScaleFigures | undefined> {
+  const tell = (progress: string) => say(`kubernetes: ${progress}`);
+  try {
+    await provision(["openssl", "setpriv"]);
+    await apiServerProgram();
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    tell(`skipped: ${error.message}`);
+    return undefined;
+  }
+  return await measureScale({ program, runs, seconds: quiet, tell });
+}
+
 async function write(text: string): Promise<void> {
   const document = insertInto(await Deno.readTextFile(DOCUMENT), text);
   if (document === undefined) throw new Refusal(`${DOCUMENT} lacks the marks to write between`);
@@ -111,7 +132,10 @@ await main(async () => {
   const all = tables({
     meshes: measured,
     quiet: isQuiet ? await measureQuiet(meshes, { program, seconds: order.quiet }) : [],
-    program: order.program ? await measureProgram(program, { times: VERSIONS }) : undefined,
+    scale: order.others.has("kubernetes") ? await scaleFigures(order, program) : undefined,
+    program: order.others.has("program")
+      ? await measureProgram(program, { times: VERSIONS })
+      : undefined,
   });
   for (const { title, rows } of all) console.log(`\n${bold(title)}\n${table(rows)}`);
   const where = await surroundings(ROOT);

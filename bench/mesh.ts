@@ -1,6 +1,7 @@
 /** The measurements of one row: a mesh of one kind and size. */
 
 import { type Expected, expected, type Manifest, objects, oneMore, type Size } from "./cluster.ts";
+import { Files } from "./files.ts";
 import { Machine, pause, type Start } from "./machine.ts";
 import { NetlinkCount } from "./netlink_count.ts";
 import { cpuTime, type Memory, memory } from "./process.ts";
@@ -81,12 +82,12 @@ export async function measureMesh(
     starts.kg.push(start);
     starts.tools.push(await timeTools(machine.namespace, mesh.wish));
   }
-  const { machine } = await converge(mesh, program);
+  const { machine, files } = await converge(mesh, program);
   await using _machine = machine;
   tell("changes");
-  const changes = await measureChanges(machine, mesh);
+  const changes = await measureChanges(mesh, { machine, files });
   tell("check-ins");
-  return { size: mesh.size, starts, changes, checkIns: await measureCheckIns(machine) };
+  return { size: mesh.size, starts, changes, checkIns: await measureCheckIns(machine, files) };
 }
 
 /** Of all meshes side by side, since a quiet one does next to nothing. */
@@ -109,23 +110,32 @@ export async function measureQuiet(
   }));
 }
 
-/** A machine on which the program runs and the mesh stands. */
-async function converge(
-  mesh: Mesh,
-  program: string,
-): Promise<{ readonly machine: Machine; readonly start: Start }> {
+/** The program runs and the mesh stands. */
+interface Standing {
+  readonly machine: Machine;
+  /** The objects. */
+  readonly files: Files;
+  readonly start: Start;
+}
+
+async function converge({ size, objects, wish }: Mesh, program: string): Promise<Standing> {
   const machine = await Machine.create();
   try {
-    await machine.install(mesh.objects);
-    const start = await machine.start(program, { kind: mesh.size.kind, wish: mesh.wish });
-    return { machine, start };
+    const files = new Files(`${machine.directory}/cluster`);
+    await files.install(objects);
+    const granularity = size.kind === "nodes" ? "location" : "full";
+    const flags = [...files.flags, `--mesh-granularity=${granularity}`];
+    return { machine, files, start: await machine.start(program, { flags, wish }) };
   } catch (error) {
     await machine[Symbol.asyncDispose]();
     throw error;
   }
 }
 
-async function measureChanges(machine: Machine, { size, objects, wish }: Mesh): Promise<Changes> {
+async function measureChanges(
+  { size, objects, wish }: Mesh,
+  { machine, files }: Omit<Standing, "start">,
+): Promise<Changes> {
   const more = oneMore(size);
   const wishes = {
     added: expected([...objects, more.added], size.kind),
@@ -133,20 +143,20 @@ async function measureChanges(machine: Machine, { size, objects, wish }: Mesh): 
   };
   const changes = { added: [] as number[], changed: [] as number[], removed: [] as number[] };
   for (let n = 0; n < CHANGES; n++) {
-    changes.added.push(await machine.change(more.added, wishes.added));
-    changes.changed.push(await machine.change(more.changed, wishes.changed));
-    changes.removed.push(await machine.change(undefined, wish));
+    changes.added.push(await machine.change(files.placing(more.added), wishes.added));
+    changes.changed.push(await machine.change(files.placing(more.changed), wishes.changed));
+    changes.removed.push(await machine.change(files.removing(), wish));
   }
   return changes;
 }
 
-async function measureCheckIns(machine: Machine): Promise<CheckIns> {
+async function measureCheckIns(machine: Machine, files: Files): Promise<CheckIns> {
   const cpu: number[] = [];
   const messages: number[] = [];
   await machine.rest();
   for (let n = 0; n < CHECK_INS; n++) {
     const before = cpuTime(machine.pid);
-    await machine.checkIn();
+    await files.checkIn();
     await machine.rest();
     cpu.push(cpuTime(machine.pid) - before);
   }
@@ -155,10 +165,10 @@ async function measureCheckIns(machine: Machine): Promise<CheckIns> {
   });
   for (let n = 1; n <= COUNTED_CHECK_INS; n++) {
     const before = count.messages;
-    await machine.checkIn();
+    await files.checkIn();
     await machine.rest();
     messages.push(count.messages - before);
-    if (count.opened(machine.statusName) < n) {
+    if (count.opened(files.statusName) < n) {
       throw new Error(`check-in ${n} was not read, or strace does not see it`);
     }
   }

@@ -3,12 +3,14 @@
 import type { Size } from "./cluster.ts";
 import type { MeshFigures, QuietFigures } from "./mesh.ts";
 import type { ProgramFigures } from "./program.ts";
+import type { CheckInFigures, ScaleFigures } from "./scale.ts";
 import { combine, median, megabytes, rounded, type Samples, spread } from "./statistics.ts";
 
 /** Whatever was measured. */
 export interface Figures {
   readonly meshes: readonly MeshFigures[];
   readonly quiet: readonly QuietFigures[];
+  readonly scale: ScaleFigures | undefined;
   readonly program: ProgramFigures | undefined;
 }
 
@@ -23,10 +25,11 @@ export function nameOf({ kind, count }: Size): string {
 }
 
 /** A table for each thing that was measured. */
-export function tables({ meshes, quiet, program }: Figures): Table[] {
+export function tables({ meshes, quiet, scale, program }: Figures): Table[] {
   return [
     ...meshes.length > 0 ? [startTable(meshes), shareTable(meshes), changeTable(meshes)] : [],
     ...quiet.length > 0 ? [quietTable(quiet)] : [],
+    ...scale ? [scaleTable(scale)] : [],
     ...program ? [programTable(program)] : [],
   ];
 }
@@ -98,6 +101,32 @@ function quietTable(meshes: readonly QuietFigures[]): Table {
       ]),
     ],
   };
+}
+
+function scaleTable({ nodes, peers, starts, changes, checkIns }: ScaleFigures): Table {
+  const rows = [
+    ["from exec to converged, ms", spread(starts.map(({ wall }) => wall))],
+    ["its own share of that, ms", spread(starts.map(({ own }) => own))],
+    ["CPU of all threads till then, ms", spread(starts.map(({ cpu }) => cpu))],
+    ["one Peer more, from the request to the kernel, ms", spread(changes.added)],
+    ["that Peer changed, ms", spread(changes.changed)],
+    ["that Peer removed, ms", spread(changes.removed)],
+    ...checkIns ? checkInRows(checkIns) : [],
+  ];
+  return {
+    title: `${nodes} nodes and ${peers} Peers on a real API server`,
+    rows: [["", "kg"], ...rows],
+  };
+}
+
+function checkInRows({ cpu, memory: { resident, anonymous, peak }, writes }: CheckInFigures) {
+  return [
+    ["a minute of check-ins, ms of CPU", rounded(cpu)],
+    ["netlink messages written because of them", `${writes}`],
+    ["resident after that minute, MB", megabytes(resident)],
+    ["anonymous, MB", megabytes(anonymous)],
+    ["most that was resident, MB", megabytes(peak)],
+  ];
 }
 
 function programTable({ size, version, empty }: ProgramFigures): Table {
