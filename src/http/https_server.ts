@@ -132,17 +132,18 @@ export class HttpsServer {
     close(oldest);
   }
 
-  /** Looks whether there is a new certificate. */
+  /** Sees to it that there is a server, with the certificate of now. */
   async #renew(): Promise<void> {
     try {
       const certificate = await readCertificate(this.#options);
       const before = this.#current;
       const { cert, key } = before.certificate;
-      if (certificate.cert !== cert || certificate.key !== key) {
+      const isNew = certificate.cert !== cert || certificate.key !== key;
+      if (isNew || !this.#running.has(before.server)) {
         this.#current = this.#start(certificate);
         this.#retire(before);
-        this.#options.renewed(undefined);
       }
+      if (isNew) this.#options.renewed(undefined);
       this.#problem = "";
     } catch (error) {
       if (!(error instanceof CertificateError)) throw error;
@@ -157,7 +158,8 @@ export class HttpsServer {
     try {
       const server = Deno.serve({ ...options, ...certificate }, handler);
       this.#running.add(server);
-      server.finished.finally(() => this.#running.delete(server));
+      const ended = () => void this.#running.delete(server);
+      server.finished.then(ended, ended); // it fails where no file descriptors are left
       return { certificate, server, connections: 0 };
     } catch (error) {
       throw new CertificateError(this.#options, error);

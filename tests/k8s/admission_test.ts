@@ -138,6 +138,19 @@ Deno.test("kg webhook follows its certificate, and ends at a signal within 5 s",
   }
 });
 
+Deno.test("kg webhook survives more connections than it may have", async () => {
+  for (const files of [120, 1024]) {
+    await using webhook = await Webhook.start({ files });
+    const connections: Deno.Conn[] = [];
+    for (let count = 0; count < 400; count++) {
+      connections.push(await Deno.connect({ hostname: "127.0.0.1", port: webhook.port }));
+    }
+    for (const connection of connections) connection.close();
+    await waitFor("an answer", async () => await webhook.ask(client) === 404);
+    assert.equal(await webhook.end("SIGTERM"), 0);
+  }
+});
+
 Deno.test("kg webhook says at once what it cannot work with", async () => {
   const { directory } = server;
   const good = [`--cert-file=${directory}/webhook.crt`, `--key-file=${directory}/webhook.key`];
@@ -178,12 +191,13 @@ class Webhook implements AsyncDisposable {
     this.#process = process;
   }
 
-  static async start(): Promise<Webhook> {
+  /** `files`: how many it may have open. */
+  static async start({ files = 1024 } = {}): Promise<Webhook> {
     await issueCertificate();
     const { directory } = server;
-    const process = new Deno.Command(program, {
+    const process = new Deno.Command("prlimit", {
       args: [
-        "webhook",
+        ...[`--nofile=${files}:${files}`, program, "webhook"],
         ...[`--cert-file=${directory}/webhook.crt`, `--key-file=${directory}/webhook.key`],
         ...["--listen=127.0.0.1:0", "--listen-metrics=127.0.0.1:0", "--log-level=debug"],
       ],
