@@ -81,21 +81,33 @@ export function bindAbstract(name: string): Disposable {
 }
 
 /**
- * Sends an empty UDP datagram to the discard port (RFC 863) of an address, or does not if there is
- * no way to it. Throws a {@link SystemError} if there can be no socket.
+ * Sends an empty UDP datagram to the discard port (RFC 863) of each address, or does not where there
+ * is no way to it. Throws a {@link SystemError} if there can be no socket.
  */
-export function sendEmptyDatagram({ family, value }: IP): void {
-  const domain = family === 4 ? AF_INET : AF_INET6;
-  const fd = check("open a UDP socket", libc().socket(domain, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  // struct sockaddr_in (ip(7)), sockaddr_in6 (ipv6(7)): u16 family in host order, u16 port, then the
-  // address, in the longer one behind a u32.
+export function sendEmptyDatagrams(addresses: readonly IP[]): void {
+  for (const family of [4, 6] as const) {
+    const those = addresses.filter((address) => address.family === family);
+    if (those.length === 0) continue;
+    const domain = family === 4 ? AF_INET : AF_INET6;
+    const fd = check("open a UDP socket", libc().socket(domain, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    for (const address of those.map((ip) => socketAddress(domain, ip))) {
+      libc().sendto(fd, null, 0n, MSG_DONTWAIT, address, address.length);
+    }
+    libc().close(fd);
+  }
+}
+
+/**
+ * `struct sockaddr_in` (ip(7)) or `sockaddr_in6` (ipv6(7)): u16 family in host order, u16 port, then
+ * the address, in the longer one behind a u32.
+ */
+function socketAddress(domain: number, { family, value }: IP): Uint8Array<ArrayBuffer> {
   const address = new Uint8Array(family === 4 ? 16 : 28);
   const view = new DataView(address.buffer);
   view.setUint16(0, domain, true);
   view.setUint16(2, DISCARD_PORT);
   address.set(ipToBytes({ family, value }), family === 4 ? 4 : 8);
-  libc().sendto(fd, null, 0n, MSG_DONTWAIT, address, address.length);
-  libc().close(fd);
+  return address;
 }
 
 const DISCARD_PORT = 9;

@@ -204,6 +204,11 @@ export class Reconciler {
 
   async #round(reasons: ReadonlySet<Reason>): Promise<void> {
     if (isOnly(reasons, ["idle"]) && !this.#failure) return this.#rest();
+    const { dataplane } = this.#parts.kernel;
+    if (reasons.has("look")) dataplane.invalidate("wireguard");
+    if (isOnly(reasons, ["look"]) && !this.#failure && await dataplane.device.isStill(Date.now())) {
+      return this.#tell();
+    }
     if (reasons.has("truce")) this.#resume();
     const doubts = new Set(this.#doubts);
     this.#doubts.clear();
@@ -268,7 +273,6 @@ export class Reconciler {
 
   #lookAgain(reasons: ReadonlySet<Reason>): void {
     const { kernel: { dataplane }, addresses, resolver } = this.#parts;
-    if (reasons.has("look")) dataplane.invalidate("wireguard");
     if (!reasons.has("resync")) return;
     this.#truce.resumeAll();
     dataplane.invalidateAll();

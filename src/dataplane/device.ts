@@ -4,7 +4,7 @@ import type { DeviceConfig, DeviceState } from "../net/device.ts";
 import type { Key } from "../net/key.ts";
 import { afterChange, type DeviceChange, isEmptyChange } from "../wireguard/change.ts";
 import { type WireGuardClient, WireGuardError } from "../wireguard/client.ts";
-import { diffDevice, type DiffOptions } from "../wireguard/diff.ts";
+import { diffDevice, type DiffOptions, equalButTraffic, settledUntil } from "../wireguard/diff.ts";
 import { YoungPeers } from "./young_peers.ts";
 
 export interface DeviceReport {
@@ -14,6 +14,14 @@ export interface DeviceReport {
   readonly added: readonly Key[];
   /** Milliseconds after which to apply the wish again, because something had to wait. */
   readonly again?: number;
+}
+
+/** A wish that was found to be fulfilled. */
+interface Settled {
+  readonly wish: DeviceConfig;
+  readonly state: DeviceState;
+  /** Milliseconds since the Unix epoch, if nothing else happens. */
+  readonly until: number;
 }
 
 /**
@@ -30,8 +38,7 @@ export class Device {
   #problem: WireGuardError | undefined;
   readonly #young = new YoungPeers();
   #isDistrusted = false;
-  /** A state in which a wish was found to be fulfilled. */
-  #settled: { readonly state: DeviceState; readonly wish: DeviceConfig } | undefined;
+  #settled: Settled | undefined;
 
   /** Clients in the order in which they are asked. */
   constructor(clients: readonly WireGuardClient[]) {
@@ -78,6 +85,20 @@ export class Device {
     return this.#last;
   }
 
+  /**
+   * Is the device still as it was last wished, and everybody where they were? Then there is nothing
+   * to be done. `now`: milliseconds since the Unix epoch.
+   */
+  async isStill(now: number): Promise<boolean> {
+    const problem = this.#problem;
+    const state = await this.read();
+    const settled = this.#settled;
+    if (!state || problem || this.#problem || !settled || now >= settled.until) return false;
+    if (!equalButTraffic(settled.state, state)) return false;
+    this.#settled = { ...settled, state };
+    return true;
+  }
+
   async apply(wish: DeviceConfig, options: DiffOptions): Promise<DeviceReport> {
     const { now } = options;
     if (this.#young.isDue(now)) this.invalidate();
@@ -87,7 +108,7 @@ export class Device {
     if (this.#isDistrusted) this.#young.renew(state.peers, now);
     this.#isDistrusted = false;
     const settled = this.#settled;
-    if (settled && settled.state === state && settled.wish === wish) {
+    if (settled && settled.state === state && settled.wish === wish && now < settled.until) {
       return { changed: 0, added: [] };
     }
     const { renew, ...again } = this.#young.care(wish, { state, ...options });
@@ -99,7 +120,9 @@ export class Device {
       return { ...await this.apply(wish, options), again: 0 };
     }
     if (isEmptyChange(change)) {
-      if (again.again === undefined) this.#settled = { state, wish };
+      if (again.again === undefined) {
+        this.#settled = { wish, state, until: settledUntil(wish, state) };
+      }
       return { changed: 0, added: [], ...again };
     }
     this.#state = this.#last = undefined; // for the case of an exception

@@ -32,8 +32,8 @@ export interface PeerState {
   readonly allowedIPs: readonly Prefix[];
   /** Milliseconds since the Unix epoch; 0: never. */
   readonly lastHandshake: number;
+  /** Also before the first handshake, of one that it has begun. */
   readonly receivedBytes: number;
-  readonly sentBytes: number;
 }
 
 export interface DeviceState {

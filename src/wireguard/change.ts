@@ -99,7 +99,7 @@ export function changesAnything(peer: PeerSetting): boolean {
 
 /**
  * The device after a change that `diffDevice` computed, so that it need not be read again;
- * handshakes and counters stay as they were.
+ * handshakes stay as they were.
  */
 export function afterChange(state: DeviceState, change: DeviceChange): DeviceState {
   const settings = new Map<Key, PeerSetting>();
@@ -125,8 +125,7 @@ export function afterChange(state: DeviceState, change: DeviceChange): DeviceSta
 }
 
 function newPeer({ publicKey }: { readonly publicKey: Key }): PeerState {
-  const counters = { lastHandshake: 0, receivedBytes: 0, sentBytes: 0 };
-  return { publicKey, persistentKeepalive: 0, allowedIPs: [], ...counters };
+  return { publicKey, persistentKeepalive: 0, allowedIPs: [], lastHandshake: 0, receivedBytes: 0 };
 }
 
 function takeFrom(peer: PeerState, taken: ReadonlySet<number | bigint>): PeerState {

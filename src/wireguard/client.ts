@@ -6,7 +6,10 @@ import type { DeviceChange } from "./change.ts";
 export interface WireGuardClient {
   readonly name: string;
   readonly kind: "kernel" | "userspace";
-  /** The whole device. Rejects with a {@link WireGuardError}. */
+  /**
+   * The whole device: the same value as the last time where nothing changed, and of a peer where that
+   * did not. Rejects with a {@link WireGuardError}.
+   */
   read(): Promise<DeviceState>;
   /**
    * Carries the change out in order. Rejects with a {@link WireGuardError} if a part is refused;

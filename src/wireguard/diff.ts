@@ -3,7 +3,7 @@
 import type { DeviceConfig, DeviceState, PeerConfig, PeerState } from "../net/device.ts";
 import { equalIP } from "../net/ip.ts";
 import { type Key, ZERO_KEY } from "../net/key.ts";
-import { network, type Prefix } from "../net/prefix.ts";
+import { equalPrefix, network, type Prefix } from "../net/prefix.ts";
 import {
   changesAnything,
   type DeviceChange,
@@ -61,6 +61,48 @@ export function diffDevice(
     if (!wished.has(publicKey)) peers.push({ kind: "remove", publicKey });
   }
   return { ...changedDevice(wish, observed), peers };
+}
+
+/**
+ * When a device that is as wished may no longer be, though nothing happens to it, in milliseconds
+ * since the Unix epoch: as soon as a peer that roams is not heard from any more where it is now.
+ */
+export function settledUntil(wish: DeviceConfig, observed: DeviceState): number {
+  const there = new Map(observed.peers.map((peer) => [peer.publicKey, peer]));
+  const ends = wish.peers.filter(({ roams }) => roams).flatMap((peer) => {
+    const { endpoint, lastHandshake = 0 } = there.get(peer.publicKey) ?? {};
+    const isAway = !equalAddress(endpoint, wishedAddress(peer));
+    return isAway && lastHandshake > 0 ? lastHandshake + SESSION_LIFETIME : [];
+  });
+  return Math.min(...ends);
+}
+
+/**
+ * Do two states of a device differ in nothing but when a handshake was, other than the first, and
+ * how many bytes came?
+ */
+export function equalButTraffic(a: DeviceState, b: DeviceState): boolean {
+  if (a === b) return true;
+  if (
+    a.privateKey !== b.privateKey || a.listenPort !== b.listenPort ||
+    a.firewallMark !== b.firewallMark || a.peers.length !== b.peers.length
+  ) return false;
+  const others = new Map(b.peers.map((peer) => [peer.publicKey, peer]));
+  return a.peers.every((peer) => equalPeers(peer, others.get(peer.publicKey)));
+}
+
+function equalPeers(a: PeerState, b: PeerState | undefined): boolean {
+  return a === b || b !== undefined &&
+      a.presharedKey === b.presharedKey && equalAddress(a.endpoint, b.endpoint) &&
+      a.persistentKeepalive === b.persistentKeepalive &&
+      (a.receivedBytes > 0) === (b.receivedBytes > 0) &&
+      (a.lastHandshake > 0) === (b.lastHandshake > 0) &&
+      a.allowedIPs.length === b.allowedIPs.length &&
+      a.allowedIPs.every((prefix, at) => equalPrefix(prefix, b.allowedIPs[at]));
+}
+
+function equalAddress(a: PeerAddress | undefined, b: PeerAddress | undefined): boolean {
+  return a?.port === b?.port && equalIP(a?.ip, b?.ip);
 }
 
 function changedDevice(wish: DeviceConfig, observed: DeviceState): Omit<DeviceChange, "peers"> {
@@ -138,9 +180,7 @@ function changedEndpoint(
   const address = wishedAddress(peer);
   if (!address) return undefined;
   const { endpoint } = before;
-  if (endpoint && endpoint.port === address.port && equalIP(endpoint.ip, address.ip)) {
-    return undefined;
-  }
+  if (equalAddress(endpoint, address)) return undefined;
   return peer.roams && endpoint && isHeardFrom(before, now) ? undefined : address;
 }
 

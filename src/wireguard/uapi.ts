@@ -5,14 +5,14 @@
 
 import type { DeviceState, PeerState } from "../net/device.ts";
 import { formatAddressPort, parseEndpoint } from "../net/endpoint.ts";
-import { type Key, keyFromBytes, keyToBytes } from "../net/key.ts";
+import { type Key, keyFromBytes, keyToBytes, ZERO_KEY } from "../net/key.ts";
 import { formatPrefix, parsePrefix, type Prefix } from "../net/prefix.ts";
 import type { DeviceChange, PeerAddress, PeerChange } from "./change.ts";
 
 /** The request for the whole device. */
 export const GET_REQUEST = "get=1\n\n";
 
-/** An answer that cannot be understood: line and name, never the value. */
+/** An answer that cannot be understood: whose value of which name, never the value. */
 export class UapiSyntaxError extends Error {
   override readonly name = "UapiSyntaxError";
 }
@@ -72,36 +72,79 @@ export function decodeErrno(answer: string): number {
 type Draft<T> = { -readonly [K in keyof T]: T[K] };
 type DeviceDraft = Draft<Omit<DeviceState, "peers">>;
 type PeerDraft = Draft<Omit<PeerState, "allowedIPs">> & { allowedIPs: Prefix[] };
+type Readers<T> = ReadonlyMap<string, (draft: T, value: string) => void>;
 
 /** The device of a successful answer to {@link GET_REQUEST}. Unknown names are skipped. */
 export function decodeDevice(answer: string): DeviceState {
-  const device: DeviceDraft = { listenPort: 0, firewallMark: 0 };
-  const peers: PeerDraft[] = [];
-  let number = 0;
-  let name = "";
-  try {
-    for (let at = 0; at < answer.length;) {
-      const newline = answer.indexOf("\n", at);
-      const end = newline < 0 ? answer.length : newline;
-      const line = answer.slice(at, end);
-      const equals = Math.max(line.indexOf("="), 0);
-      number++;
-      name = line.slice(0, equals);
-      const value = line.slice(equals + 1);
-      const peer = peers.at(-1);
-      if (name === "public_key") peers.push(newPeer(parseHex(value)));
-      else if (peer) PEER_READERS.get(name)?.(peer, value);
-      else DEVICE_READERS.get(name)?.(device, value);
-      at = end + 1;
-    }
-  } catch (error) {
-    if (!(error instanceof UapiSyntaxError)) throw error;
-    throw new UapiSyntaxError(`line ${number} of the answer: ${name}: ${error.message}`);
-  }
-  return { ...device, peers };
+  return new DeviceDecoder().decode(answer);
 }
 
-const DEVICE_READERS = new Map<string, (device: DeviceDraft, value: string) => void>([
+/**
+ * Reads one device again and again, and decodes only what changed: a peer that is as in the last
+ * answer is the same value, and so is a device with just the same peers, in whatever order.
+ */
+export class DeviceDecoder {
+  #head = "";
+  /** By their texts. */
+  #peers: ReadonlyMap<string, PeerState> = new Map();
+  #device: DeviceState | undefined;
+
+  /** As {@link decodeDevice}. */
+  decode(answer: string): DeviceState {
+    const [head = "", ...texts] = linesOf(answer).split("\npublic_key=");
+    const isSame = head === this.#head && texts.length === this.#peers.size &&
+      texts.every((text) => this.#peers.has(text));
+    if (isSame && this.#device) return this.#device;
+    const device = decodeHead(head);
+    const peers = new Map(
+      texts.map((text, at) => [text, this.#peers.get(text) ?? decodePeer(text, at + 1)]),
+    );
+    this.#head = head;
+    this.#peers = peers;
+    return this.#device = { ...device, peers: [...peers.values()] };
+  }
+}
+
+/** The lines of an answer, a newline before each, but for what nobody needs and changes all the time. */
+function linesOf(answer: string): string {
+  const end = answer.lastIndexOf("errno=");
+  return `\n${end < 0 ? answer : answer.slice(0, end).trimEnd()}`
+    .replace(/\ntx_bytes=\d+/g, "");
+}
+
+function decodeHead(text: string): DeviceDraft {
+  const device: DeviceDraft = { listenPort: 0, firewallMark: 0 };
+  readLines(text, DEVICE_READERS, { draft: device, what: "the device" });
+  return device;
+}
+
+/** Begins with the key. */
+function decodePeer(text: string, number: number): PeerState {
+  const peer: PeerDraft = {
+    publicKey: ZERO_KEY,
+    persistentKeepalive: 0,
+    allowedIPs: [],
+    lastHandshake: 0,
+    receivedBytes: 0,
+  };
+  readLines(`public_key=${text}`, PEER_READERS, { draft: peer, what: `peer ${number}` });
+  return peer;
+}
+
+function readLines<T>(text: string, readers: Readers<T>, to: { draft: T; what: string }): void {
+  for (const line of text.split("\n")) {
+    const equals = Math.max(line.indexOf("="), 0);
+    const name = line.slice(0, equals);
+    try {
+      readers.get(name)?.(to.draft, line.slice(equals + 1));
+    } catch (error) {
+      if (!(error instanceof UapiSyntaxError)) throw error;
+      throw new UapiSyntaxError(`${name} of ${to.what} in the answer: ${error.message}`);
+    }
+  }
+}
+
+const DEVICE_READERS: Readers<DeviceDraft> = new Map([
   ["private_key", (device, value) => {
     if (value !== NO_KEY) device.privateKey = parseHex(value);
   }],
@@ -109,7 +152,8 @@ const DEVICE_READERS = new Map<string, (device: DeviceDraft, value: string) => v
   ["fwmark", (device, value) => device.firewallMark = parseNumber(value, 0xffffffff)],
 ]);
 
-const PEER_READERS = new Map<string, (peer: PeerDraft, value: string) => void>([
+const PEER_READERS: Readers<PeerDraft> = new Map([
+  ["public_key", (peer, value) => peer.publicKey = parseHex(value)],
   ["allowed_ip", (peer, value) => peer.allowedIPs.push(parseNetwork(value))],
   ["preshared_key", (peer, value) => {
     if (value !== NO_KEY) peer.presharedKey = parseHex(value);
@@ -126,15 +170,9 @@ const PEER_READERS = new Map<string, (peer: PeerDraft, value: string) => void>([
     peer.lastHandshake += Math.floor(parseNumber(value, 999_999_999) / 1e6);
   }],
   ["rx_bytes", (peer, value) => peer.receivedBytes = parseNumber(value)],
-  ["tx_bytes", (peer, value) => peer.sentBytes = parseNumber(value)],
 ]);
 
 const NO_KEY = "0".repeat(64);
-
-function newPeer(publicKey: Key): PeerDraft {
-  const counters = { lastHandshake: 0, receivedBytes: 0, sentBytes: 0 };
-  return { publicKey, persistentKeepalive: 0, allowedIPs: [], ...counters };
-}
 
 function parseNumber(text: string, max = Number.MAX_SAFE_INTEGER): number {
   const number = /^\d{1,20}$/.test(text) ? Number(text) : NaN;

@@ -1,12 +1,11 @@
 /** The client of a userspace device: one connection to its socket for each request. */
 
-import type { DeviceState } from "../net/device.ts";
 import { isEmptyChange, withScratchPeer } from "./change.ts";
 import { type WireGuardClient, WireGuardError, type WireGuardErrorReason } from "./client.ts";
 import { generatePresharedKey } from "./key.ts";
 import {
-  decodeDevice,
   decodeErrno,
+  DeviceDecoder,
   encodeSetRequests,
   GET_REQUEST,
   isWholeAnswer,
@@ -34,22 +33,18 @@ const LONGEST_LOOK = 3000;
 /** Bytes of more than 100,000 peers; what sends more is not a WireGuard device. */
 const MAX_ANSWER = 64 * 1024 * 1024;
 
-/**
- * A client for the device of this name. Does nothing until it is used. A device that answers as the
- * last time reads as the same value.
- */
+/** A client for the device of this name. Does nothing until it is used. */
 export function userspaceClient(name: string, options: UserspaceOptions = {}): WireGuardClient {
   const { directory = "/var/run/wireguard", timeout = 10_000 } = options;
   const path = `${directory}/${name}.sock`;
-  let last: { readonly answer: string; readonly state: DeviceState } | undefined;
+  const decoder = new DeviceDecoder();
   return {
     name,
     kind: "userspace",
     async read() {
       try {
-        const answer = await ask(GET_REQUEST, { path, timeout: Math.min(timeout, LONGEST_LOOK) });
-        if (last?.answer !== answer) last = { answer, state: decodeDevice(answer) };
-        return last.state;
+        const limit = Math.min(timeout, LONGEST_LOOK);
+        return decoder.decode(await ask(GET_REQUEST, { path, timeout: limit }));
       } catch (cause) {
         throw explain(`cannot read WireGuard device ${name} at ${path}`, cause);
       }

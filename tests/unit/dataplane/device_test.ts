@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Device } from "../../../src/dataplane/device.ts";
-import type { DeviceConfig, DeviceState } from "../../../src/net/device.ts";
+import type { DeviceConfig, DeviceState, PeerState } from "../../../src/net/device.ts";
 import { parseIP } from "../../../src/net/ip.ts";
 import { type Key, keyFromBytes } from "../../../src/net/key.ts";
 import { afterChange } from "../../../src/wireguard/change.ts";
@@ -224,4 +224,62 @@ Deno.test("Device looks where a peer behind NAT is before it moves it", async ()
   assert.deepEqual(report, { changed: 0, added: [], again: 0 });
   assert.deepEqual(client.state!.peers, [roamed]);
   assert.equal((await device.apply(wish("192.0.2.10"), { now: 100 })).again, undefined);
+});
+
+/** As {@link Device.isStill}, when it is looked at. */
+function isStill(device: Device, now: number): Promise<boolean> {
+  device.invalidate();
+  return device.isStill(now);
+}
+
+Deno.test("Device is still as it was while only handshakes go on", async () => {
+  const client = new FakeClient(EMPTY);
+  const device = new Device([client]);
+  await device.apply(WISH, OPTIONS);
+  assert.equal(await isStill(device, 1), false, "it was never seen to be as wished");
+  await device.apply(WISH, { now: 1 });
+  const [peer] = client.state!.peers;
+  const becomes = (values: Partial<PeerState>) => {
+    client.state = { ...client.state!, peers: [{ ...client.state!.peers[0]!, ...values }] };
+  };
+  assert.equal(await isStill(device, 2), true);
+
+  client.hangs = true;
+  assert.equal(await isStill(device, 2), false, "there is something to tell");
+  client.hangs = false;
+  assert.equal(await isStill(device, 2), false, "that must be told no more");
+  assert.equal(await isStill(device, 2), true);
+
+  becomes({ lastHandshake: 3 });
+  assert.equal(await isStill(device, 4), false, "its endpoint is worth publishing now");
+  await device.apply(WISH, { now: 5 });
+  becomes({ lastHandshake: 6, receivedBytes: 0 });
+  assert.equal(await isStill(device, 7), true);
+  assert.equal((await device.read())!.peers[0]!.lastHandshake, 6);
+
+  for (
+    const values of [{ endpoint: KEPT.endpoint }, { persistentKeepalive: 1 }, { receivedBytes: 9 }]
+  ) {
+    becomes(values);
+    assert.equal(await isStill(device, 8), false);
+    client.state = { ...client.state!, peers: [peer!] };
+    await isStill(device, 9);
+    await device.apply(WISH, { now: 9 });
+  }
+});
+
+Deno.test("Device is not still once a peer behind NAT is silent where it is", async () => {
+  const client = new FakeClient(EMPTY);
+  const device = new Device([client]);
+  const endpoint = { ip: parseIP("192.168.7.41")!, port: 51820 };
+  const wish = { ...WISH, peers: [{ ...WISH.peers[0]!, roams: true, endpoint }] };
+  await device.apply(wish, { now: 0 });
+  const roamed = { ...client.state!.peers[0]!, endpoint: KEPT.endpoint, lastHandshake: 10_000 };
+  client.state = { ...client.state!, peers: [roamed] };
+  device.invalidate();
+  for (const now of [10_001, 20_000]) await device.apply(wish, { now });
+  assert.equal(await isStill(device, 279_999), true);
+  assert.equal(await isStill(device, 280_000), false);
+  await device.apply(wish, { now: 280_000 });
+  assert.deepEqual(client.state!.peers[0]!.endpoint, endpoint);
 });

@@ -30,11 +30,11 @@ function wished(publicKey: Key, { ips, ...values }: Options<PeerConfig> = {}): P
 }
 
 function present(publicKey: Key, { ips, ...values }: Options<PeerState> = {}): PeerState {
-  const counters = { lastHandshake: 0, receivedBytes: 0, sentBytes: 0 };
   return {
     publicKey,
     persistentKeepalive: 0,
-    ...counters,
+    lastHandshake: 0,
+    receivedBytes: 0,
     ...values,
     allowedIPs: prefixes(ips),
   };

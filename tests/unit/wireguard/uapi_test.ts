@@ -5,6 +5,7 @@ import { formatPrefix, parsePrefix } from "../../../src/net/prefix.ts";
 import {
   decodeDevice,
   decodeErrno,
+  DeviceDecoder,
   encodeSetRequests,
   isWholeAnswer,
   UapiSyntaxError,
@@ -123,7 +124,6 @@ Deno.test("decodeDevice() reads what wireguard-go answers", () => {
     presharedKey: key(3),
     endpoint: endpoint("[fe80::1]:99"),
     lastHandshake: 1_700_000_000_123,
-    sentBytes: 11,
     receivedBytes: 12,
     persistentKeepalive: 7,
     allowedIPs: ["10.0.0.9/32", "fd00::/64"],
@@ -131,7 +131,6 @@ Deno.test("decodeDevice() reads what wireguard-go answers", () => {
   assert.deepEqual(second, {
     publicKey: key(4),
     lastHandshake: 0,
-    sentBytes: 0,
     receivedBytes: 0,
     persistentKeepalive: 0,
     allowedIPs: [],
@@ -156,18 +155,18 @@ Deno.test("decodeDevice() skips names it does not know", () => {
   assert.equal(decodeDevice(`jc=7\nnonsense\n${ANSWER}`).listenPort, 12345);
 });
 
-Deno.test("decodeDevice() names line and name of a wrong value, never the value", () => {
+Deno.test("decodeDevice() says whose value is wrong, never the value", () => {
   for (
     const [line, where] of [
-      [`private_key=${hex(7)}77`, "line 1 of the answer: private_key"],
-      [`private_key=${"g".repeat(64)}`, "line 1 of the answer: private_key"],
-      ["listen_port=65536", "line 1 of the answer: listen_port"],
-      ["listen_port=", "line 1 of the answer: listen_port"],
-      ["fwmark=-1", "line 1 of the answer: fwmark"],
-      [`public_key=`, "line 1 of the answer: public_key"],
-      [`public_key=${hex(2)}\nallowed_ip=10.0.0.1`, "line 2 of the answer: allowed_ip"],
-      [`public_key=${hex(2)}\nendpoint=a.example:5`, "line 2 of the answer: endpoint"],
-      [`public_key=${hex(2)}\nrx_bytes=1e9`, "line 2 of the answer: rx_bytes"],
+      [`private_key=${hex(7)}77`, "private_key of the device"],
+      [`private_key=${"g".repeat(64)}`, "private_key of the device"],
+      ["listen_port=65536", "listen_port of the device"],
+      ["listen_port=", "listen_port of the device"],
+      ["fwmark=-1", "fwmark of the device"],
+      [`public_key=`, "public_key of peer 1"],
+      [`public_key=${hex(2)}\nallowed_ip=10.0.0.1`, "allowed_ip of peer 1"],
+      [`public_key=${hex(2)}\npublic_key=${hex(3)}\nendpoint=a.example:5`, "endpoint of peer 2"],
+      [`public_key=${hex(2)}\nrx_bytes=1e9`, "rx_bytes of peer 1"],
     ]
   ) {
     assert.throws(() => decodeDevice(`${line}\nerrno=0\n\n`), (error) => {
@@ -177,6 +176,27 @@ Deno.test("decodeDevice() names line and name of a wrong value, never the value"
       return true;
     });
   }
+});
+
+Deno.test("DeviceDecoder gives what did not change as the same value", () => {
+  const decoder = new DeviceDecoder();
+  const peer = (fill: number, values = "tx_bytes=1\nrx_bytes=0") =>
+    `public_key=${hex(fill)}\n${values}\nallowed_ip=10.0.0.${fill}/32\n`;
+  const decode = (...texts: string[]) => decoder.decode(`fwmark=7\n${texts.join("")}errno=0\n\n`);
+  const first = decode(peer(2), peer(3));
+  assert.equal(decode(peer(2), peer(3)), first);
+  assert.equal(decode(peer(3), peer(2, "tx_bytes=20\nrx_bytes=0")), first);
+
+  const heard = decode(peer(3), peer(2, "tx_bytes=20\nrx_bytes=9"));
+  assert.equal(heard.peers[0], first.peers[1]);
+  assert.deepEqual(heard.peers[1], { ...first.peers[0]!, receivedBytes: 9 });
+  assert.equal(decode(peer(2, "tx_bytes=21\nrx_bytes=9"), peer(3)), heard);
+
+  assert.deepEqual(decode(peer(3)).peers, [first.peers[1]]);
+  const text = `fwmark=8\n${peer(3)}errno=0\n\n`;
+  assert.equal(decoder.decode(text).firewallMark, 8);
+  assert.throws(() => decode(peer(2, "endpoint=x")), UapiSyntaxError);
+  assert.equal(decoder.decode(text).firewallMark, 8);
 });
 
 Deno.test("decodeErrno() reads the end of an answer", () => {
