@@ -8,7 +8,18 @@ import { build } from "./build.ts";
 import { check } from "./check.ts";
 import { isRoot, type PartName, provision, provisionLab } from "./provision.ts";
 import { type Outcome, readOutcome } from "./outcome.ts";
-import { bold, CHILD_ENV, dim, duration, green, main, red, Refusal, yellow } from "./terminal.ts";
+import {
+  bold,
+  CHILD_ENV,
+  dim,
+  duration,
+  green,
+  main,
+  red,
+  Refusal,
+  say,
+  yellow,
+} from "./terminal.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname;
 
@@ -42,25 +53,25 @@ export const PARTS: readonly Part[] = [
     name: "lab",
     about: "whole meshes of the built program",
     namespaces: NET_PARTS,
-    run: async () => (await build(), await denoTest("lab", { parallel: 4 })),
+    run: () => testProgram("lab", { parallel: 4 }),
   },
   {
     name: "drift",
     about: "what others alter behind the agent's back",
     namespaces: NET_PARTS,
-    run: async () => (await build(), await denoTest("drift")),
+    run: () => testProgram("drift"),
   },
   {
     name: "faults",
     about: "what else goes wrong: disks, names, clocks, rights, other programs",
     namespaces: NET_PARTS,
-    run: async () => (await build(), await denoTest("faults", { parallel: 2 })),
+    run: () => testProgram("faults", { parallel: 2 }),
   },
   {
     name: "lossless",
     about: "packets under way while agents, Peers and Nodes come, change and go",
     namespaces: ["libmnl", "gcc", "headers"],
-    run: async () => (await build(), await denoTest("lossless")),
+    run: () => testProgram("lossless"),
   },
   {
     name: "static",
@@ -76,11 +87,13 @@ export const PARTS: readonly Part[] = [
   },
 ];
 
-/** Runs the tests under tests/PART; `parallel` files at a time. */
-async function denoTest(
-  part: string,
-  { parallel }: { readonly parallel?: number } = {},
-): Promise<Outcome> {
+interface TestOptions {
+  /** Files at a time. */
+  readonly parallel?: number;
+}
+
+/** Runs the tests under tests/PART. */
+async function denoTest(part: string, { parallel }: TestOptions = {}): Promise<Outcome> {
   const report = await Deno.makeTempFile({ prefix: "kg-test-", suffix: ".xml" });
   try {
     const output = await runDeno([
@@ -108,14 +121,29 @@ async function runVectors(): Promise<Outcome> {
 }
 
 async function runKubernetes(): Promise<Outcome> {
+  const obstacle = await prepareApiServer();
+  if (obstacle === undefined) return await denoTest("k8s");
+  return { passed: 0, failed: 0, skipped: [`all of k8s: ${obstacle}`], output: "" };
+}
+
+/** Tests of the program on both backends; where there can be no API server those on it are skipped. */
+async function testProgram(part: string, options: TestOptions = {}): Promise<Outcome> {
+  await build();
+  const obstacle = await prepareApiServer();
+  if (obstacle !== undefined) say(`without Kubernetes: ${obstacle}`);
+  return await denoTest(part, options);
+}
+
+/** Sees to all that an API server needs; answers what stands in the way. */
+async function prepareApiServer(): Promise<string | undefined> {
   try {
     await provision(["openssl", "setpriv"]);
     await apiServerProgram();
+    return undefined;
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
-    return { passed: 0, failed: 0, skipped: [`all of k8s: ${error.message}`], output: "" };
+    return error.message;
   }
-  return await denoTest("k8s");
 }
 
 async function runCheck(): Promise<Outcome> {

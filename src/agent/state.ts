@@ -14,6 +14,8 @@ export class State {
   readonly #path: string;
   readonly #log: Log;
   #published: Published = NOTHING_PUBLISHED;
+  /** Why the last write failed, if it did. */
+  #failure: string | undefined;
 
   private constructor(directory: string, log: Log) {
     this.keyPath = `${directory}/key`;
@@ -49,8 +51,11 @@ export class State {
       const temporary = `${this.#path}.new`;
       Deno.writeTextFileSync(temporary, text + "\n", { mode: 0o600 });
       Deno.renameSync(temporary, this.#path);
+      this.#failure = undefined;
     } catch (error) {
-      this.#log.warn(`${this.#path} cannot be written: ${describeError(error)}`);
+      const failure = describeError(error);
+      if (failure !== this.#failure) this.#log.warn(`${this.#path} cannot be written: ${failure}`);
+      this.#failure = failure;
     }
   }
 }

@@ -2,19 +2,21 @@
 
 import assert from "node:assert/strict";
 import { kernelHasIPIP } from "../../tools/provision.ts";
+import { onEachBackend } from "../lab/backends.ts";
 import { Lab } from "../lab/lab.ts";
 import { peerObject } from "../lab/manifests.ts";
 import { mesh, podsReach, stands } from "../lab/mesh.ts";
 import type { LabNode } from "../lab/node.ts";
+import type { Backend } from "../lab/objects.ts";
 import { waitFor } from "../lab/wait.ts";
 import { addWireGuard, hasKernelWireGuard } from "../lab/wireguard.ts";
 import { only, THREE_LOCATIONS } from "../lab/world.ts";
 import { Observer } from "./observer.ts";
 
 /** Two nodes with a tunnel between them, one elsewhere, one outside. */
-async function standing(): Promise<Lab> {
+async function standing(backend: Backend): Promise<Lab> {
   const names = ["berlin-1", "berlin-2", "tokyo-1", "laptop"];
-  const lab = await Lab.create({ world: only(THREE_LOCATIONS, names) });
+  const lab = await Lab.create({ world: only(THREE_LOCATIONS, names), backend });
   const laptop = lab.peer("laptop");
   await lab.objects.put(peerObject(laptop.spec, await laptop.publicKey()));
   for (const node of lab.nodes) {
@@ -64,21 +66,24 @@ function deleteFirstRule(chain: string): string {
     `$(nft -a list chain ${chain} | sed -n 's/.* # handle \\([0-9]*\\)$/\\1/p' | sed -n 2p)`;
 }
 
-Deno.test("what is deleted or altered in the kernel is repaired by its events", async (t) => {
-  await using lab = await standing();
-  const node = lab.node("berlin-1");
-  await using observer = Observer.open(node.namespace);
-  const times: number[] = [];
-  for (const [what, command] of DAMAGE) {
-    await t.step(what, async () => {
-      const time = await observer.repairTime(what, () => node.namespace.script(command));
-      times.push(tell(what, time));
-    });
-  }
-  const slow = times.filter((time) => time >= 100);
-  assert.ok(slow.length <= times.length / 10, `over 100 ms: ${slow.join(", ")}`);
-  assertQuiet(lab);
-});
+onEachBackend(
+  "what is deleted or altered in the kernel is repaired by its events",
+  async (t, backend) => {
+    await using lab = await standing(backend);
+    const node = lab.node("berlin-1");
+    await using observer = Observer.open(node.namespace);
+    const times: number[] = [];
+    for (const [what, command] of DAMAGE) {
+      await t.step(what, async () => {
+        const time = await observer.repairTime(what, () => node.namespace.script(command));
+        times.push(tell(what, time));
+      });
+    }
+    const slow = times.filter((time) => time >= 100);
+    assert.ok(slow.length <= times.length / 10, `over 100 ms: ${slow.join(", ")}`);
+    assertQuiet(lab);
+  },
+);
 
 /** Prints it, and answers the time: milliseconds. */
 function tell(what: string, time: number): number {
@@ -95,8 +100,8 @@ function assertQuiet(lab: Lab): void {
   }
 }
 
-Deno.test("devices that are deleted and made again are taken into use", async (t) => {
-  await using lab = await standing();
+onEachBackend("devices that are deleted and made again are taken into use", async (t, backend) => {
+  await using lab = await standing(backend);
   const node = lab.node("berlin-1");
   await using observer = Observer.open(node.namespace);
   /** Time from when it is there again, with nothing on it yet. */
@@ -143,8 +148,10 @@ function kill({ namespace }: LabNode): void {
 
 const CONFLIST = "/etc/cni/net.d/10-kilo.conflist";
 
-Deno.test("the CNI configuration is put right, and left alone where nobody understands it", async () => {
-  await using lab = await mesh(["berlin-1", "tokyo-1"]);
+const CNI = "the CNI configuration is put right, and left alone where nobody understands it";
+
+onEachBackend(CNI, async (_, backend) => {
+  await using lab = await mesh(["berlin-1", "tokyo-1"], { backend });
   const [node] = lab.nodes as [LabNode, LabNode];
   const path = node.namespace.path(CONFLIST);
   const read = () => Deno.readTextFileSync(path);

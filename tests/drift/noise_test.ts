@@ -1,6 +1,7 @@
 /** What happens on a node beside the mesh costs the agent next to nothing. */
 
 import assert from "node:assert/strict";
+import { onEachBackend } from "../lab/backends.ts";
 import type { Namespace } from "../lab/namespace.ts";
 import type { LabNode } from "../lab/node.ts";
 import { mesh, stands } from "../lab/mesh.ts";
@@ -46,32 +47,38 @@ async function repairRule(observer: Observer, { namespace }: LabNode): Promise<v
   await observer.repairTime("our firewall rules deleted", damage);
 }
 
-Deno.test("what is none of the mesh's makes the agent neither read nor write", async () => {
-  await using lab = await Lab.create({ world: only(THREE_LOCATIONS, ["berlin-1", "tokyo-1"]) });
-  const [node, other] = lab.nodes as [LabNode, LabNode];
-  const file = `${lab.directory}/trace`;
-  await node.startAgent({ trace: { calls: "sendto", file }, flags: ["--resync-period=10m"] });
-  await other.startAgent();
-  await lab.waitFor("the mesh stands", () => stands(lab.nodes));
-  await using observer = Observer.open(node.namespace);
-  const sent = () =>
-    Deno.readTextFileSync(file).split("\n")
-      .filter((line) => /NETLINK:\[(ROUTE|NETFILTER)/.test(line)).length;
-  await repairRule(observer, node);
-  await repairRule(observer, node);
-  const start = sent();
-  await repairRule(observer, node);
-  const quiet = sent() - start;
-  await makeNoise(node.namespace);
-  await repairRule(observer, node);
-  const messages = sent() - start - quiet;
-  assert.ok(quiet > 0);
-  // A repair whose events come in two lots takes a second look; each look at noise would be one more.
-  assert.ok(messages <= 2 * quiet, `${messages} messages to the kernel, a repair has ${quiet}`);
-});
+onEachBackend(
+  "what is none of the mesh's makes the agent neither read nor write",
+  async (_, backend) => {
+    await using lab = await Lab.create({
+      world: only(THREE_LOCATIONS, ["berlin-1", "tokyo-1"]),
+      backend,
+    });
+    const [node, other] = lab.nodes as [LabNode, LabNode];
+    const file = `${lab.directory}/trace`;
+    await node.startAgent({ trace: { calls: "sendto", file }, flags: ["--resync-period=10m"] });
+    await other.startAgent();
+    await lab.waitFor("the mesh stands", () => stands(lab.nodes));
+    await using observer = Observer.open(node.namespace);
+    const sent = () =>
+      Deno.readTextFileSync(file).split("\n")
+        .filter((line) => /NETLINK:\[(ROUTE|NETFILTER)/.test(line)).length;
+    await repairRule(observer, node);
+    await repairRule(observer, node);
+    const start = sent();
+    await repairRule(observer, node);
+    const quiet = sent() - start;
+    await makeNoise(node.namespace);
+    await repairRule(observer, node);
+    const messages = sent() - start - quiet;
+    assert.ok(quiet > 0);
+    // A repair whose events come in two lots takes a second look; each look at noise would be one more.
+    assert.ok(messages <= 2 * quiet, `${messages} messages to the kernel, a repair has ${quiet}`);
+  },
+);
 
-Deno.test("what is none of the mesh's takes little of the processor", async () => {
-  await using lab = await mesh(["berlin-1", "tokyo-1"]);
+onEachBackend("what is none of the mesh's takes little of the processor", async (_, backend) => {
+  await using lab = await mesh(["berlin-1", "tokyo-1"], { backend });
   const [node] = lab.nodes as [LabNode, LabNode];
   await using observer = Observer.open(node.namespace);
   await repairRule(observer, node);

@@ -1,6 +1,7 @@
 /** Somebody else holds another opinion, and insists: an endless war helps nobody. */
 
 import assert from "node:assert/strict";
+import { onEachBackend } from "../lab/backends.ts";
 import { mesh } from "../lab/mesh.ts";
 import type { LabNode } from "../lab/node.ts";
 import { Observer } from "./observer.ts";
@@ -20,9 +21,11 @@ const WARS: readonly (readonly [kind: string, command: string])[] = [
 ];
 
 for (const [kind, command] of WARS) {
-  Deno.test(`who keeps undoing our changes (${kind}) is told of once, and not fought without end`, async () => {
+  const title =
+    `who keeps undoing our changes (${kind}) is told of once, and not fought without end`;
+  onEachBackend(title, async (_, backend) => {
     const flags = [`--resync-period=${RESYNC}ms`];
-    await using lab = await mesh(["berlin-1", "tokyo-1"], { flags });
+    await using lab = await mesh(["berlin-1", "tokyo-1"], { backend, flags });
     const [node] = lab.nodes as [LabNode, LabNode];
     await using observer = Observer.open(node.namespace);
     const right = observer.state();

@@ -5,6 +5,7 @@ import type { DeviceState, PeerState } from "../../src/net/device.ts";
 import { formatPrefix } from "../../src/net/prefix.ts";
 import { generatePrivateKey, publicKeyOf } from "../../src/wireguard/key.ts";
 import { userspaceClient } from "../../src/wireguard/userspace.ts";
+import { onEachBackend } from "../lab/backends.ts";
 import { mesh, podsReach } from "../lab/mesh.ts";
 import type { LabNode } from "../lab/node.ts";
 import { waitFor } from "../lab/wait.ts";
@@ -14,11 +15,13 @@ import { hasKernelWireGuard } from "../lab/wireguard.ts";
 const LOOK = 5000;
 const REPAIR = 1000;
 
-Deno.test({
-  name: "what `wg set` changes is changed back by the next look",
-  ignore: await hasKernelWireGuard(), // it is read here as userspace devices are
-  fn: async () => {
-    await using lab = await mesh(["berlin-1", "tokyo-1", "office-1"]);
+// It is read here as userspace devices are.
+const USERSPACE = { ignore: await hasKernelWireGuard() };
+
+onEachBackend(
+  "what `wg set` changes is changed back by the next look",
+  async (_, backend) => {
+    await using lab = await mesh(["berlin-1", "tokyo-1", "office-1"], { backend });
     const [berlin, tokyo, office] = lab.nodes as [LabNode, LabNode, LabNode];
     await lab.waitFor("pods reach each other", () => podsReach(lab.nodes));
     const directory = berlin.namespace.path("/run/wireguard");
@@ -52,7 +55,8 @@ Deno.test({
     assert.ok(time < LOOK + REPAIR, `${time} ms`);
     await lab.waitFor("pods reach each other", () => podsReach(lab.nodes));
   },
-});
+  USERSPACE,
+);
 
 type Essence = Readonly<
   Record<"keys" | "allowedIPs" | "keepalives" | "presharedKeys" | "port" | "privateKey", string>

@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
-import { generatePrivateKey, publicKeyOf } from "../../src/wireguard/key.ts";
-import { ourRoutes } from "../lab/kernel.ts";
-import type { Lab } from "../lab/lab.ts";
-import { nodeObject, peerObject } from "../lab/manifests.ts";
-import { mesh } from "../lab/mesh.ts";
+import { generatePrivateKey } from "../../src/wireguard/key.ts";
+import { onEachBackend } from "../lab/backends.ts";
+import { nodeObject } from "../lab/manifests.ts";
+import { addPeer, mesh } from "../lab/mesh.ts";
 import type { LabNode } from "../lab/node.ts";
 import { waitFor } from "../lab/wait.ts";
 import { assertDiscreet, assertUnharmed, complaints, count } from "./fault.ts";
@@ -11,17 +10,6 @@ import { assertDiscreet, assertUnharmed, complaints, count } from "./fault.ts";
 const TWO = ["berlin-1", "tokyo-1"];
 const STATE = "/var/lib/kilo";
 const CNI = "/etc/cni/net.d";
-
-/** Adds a Peer, and waits for its route on all nodes. */
-async function addPeer(lab: Lab, allowedIP: string): Promise<void> {
-  const name = `peer-${allowedIP.replace("/", "-")}`;
-  const spec = { name, site: "", addresses: [], allowedIPs: [allowedIP], persistentKeepalive: 0 };
-  await lab.objects.put(peerObject(spec, await publicKeyOf(generatePrivateKey())));
-  await lab.waitFor(`a route to ${allowedIP}`, async () => {
-    const routes = await Promise.all(lab.nodes.map(({ namespace }) => ourRoutes(namespace)));
-    return routes.every((lines) => lines.some((line) => line.startsWith(`${allowedIP} `)));
-  });
-}
 
 /** Puts a small file system with the same files over a directory of a node, and fills it. */
 async function fill(node: LabNode, directory: string): Promise<void> {
@@ -45,15 +33,17 @@ for (
     { how: "read-only", harm: makeReadOnly, said: "Read-only file system" },
   ]
 ) {
-  Deno.test(`directories that become ${how} are named once each, and the mesh goes on`, async () => {
-    await using lab = await mesh(TWO, { flags: ["--resync-period=1s"] });
+  const title = `directories that become ${how} are named once each, and the mesh goes on`;
+  onEachBackend(title, async (_, backend) => {
+    await using lab = await mesh(TWO, { backend, flags: ["--resync-period=1s"] });
     const [node] = lab.nodes as [LabNode, LabNode];
-    const status = `${lab.manifests.directory}/status`;
-    const directories = [status, STATE, CNI];
+    const status = backend.name === "file" ? [`${lab.manifests.directory}/status`] : [];
+    const directories = [...status, STATE, CNI];
     for (const directory of directories) await harm(node, directory);
     // Something is to be written to each of them.
     const endpoint = { "force-endpoint": "198.51.100.11:51821" };
     const podCIDR = "10.42.9.0/24";
+    await lab.objects.delete("Node", node.name); // one that exists keeps its pod CIDR
     await lab.objects.put({ ...nodeObject(node.spec, endpoint), spec: { podCIDR } });
     await addPeer(lab, "10.10.77.0/24");
     for (const directory of directories) {
@@ -73,15 +63,18 @@ for (
   });
 }
 
-Deno.test("an agent starts where its directory is read-only, with its key in it", async () => {
-  await using lab = await mesh(TWO);
-  const [node] = lab.nodes as [LabNode, LabNode];
-  await node.agent!.stop("SIGKILL");
-  await makeReadOnly(node, STATE);
-  await node.startAgent();
-  await addPeer(lab, "10.10.77.0/24");
-  await assertUnharmed(lab);
-});
+onEachBackend(
+  "an agent starts where its directory is read-only, with its key in it",
+  async (_, backend) => {
+    await using lab = await mesh(TWO, { backend });
+    const [node] = lab.nodes as [LabNode, LabNode];
+    await node.agent!.stop("SIGKILL");
+    await makeReadOnly(node, STATE);
+    await node.startAgent();
+    await addPeer(lab, "10.10.77.0/24");
+    await assertUnharmed(lab);
+  },
+);
 
 Deno.test("5,000 broken files do not hold up the others, nor fill the log", async () => {
   await using lab = await mesh(TWO);

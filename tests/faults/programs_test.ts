@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { onEachBackend } from "../lab/backends.ts";
 import { ourRoutes } from "../lab/kernel.ts";
 import { mesh, podsReach, stands } from "../lab/mesh.ts";
 import type { LabNode } from "../lab/node.ts";
@@ -8,11 +9,10 @@ import { assertUnharmed, complaints, count } from "./fault.ts";
 const TWO = ["berlin-1", "tokyo-1"];
 const USERSPACE = { ignore: await hasKernelWireGuard() };
 
-Deno.test({
-  ...USERSPACE,
-  name: "wireguard-go that hangs keeps nothing else waiting for long, and is used again",
-  fn: async () => {
-    await using lab = await mesh(TWO);
+onEachBackend(
+  "wireguard-go that hangs keeps nothing else waiting for long, and is used again",
+  async (_, backend) => {
+    await using lab = await mesh(TWO, { backend });
     const [node] = lab.nodes as [LabNode, LabNode];
     const pids = node.namespace.processes("wireguard-go");
     for (const pid of pids) Deno.kill(pid, "SIGSTOP");
@@ -28,13 +28,13 @@ Deno.test({
     assert.equal(complaints(node).length, 1, complaints(node).join("\n"));
     await assertUnharmed(lab);
   },
-});
+  USERSPACE,
+);
 
-Deno.test({
-  ...USERSPACE,
-  name: "a WireGuard socket that is gone for a while is told of once",
-  fn: async () => {
-    await using lab = await mesh(TWO);
+onEachBackend(
+  "a WireGuard socket that is gone for a while is told of once",
+  async (_, backend) => {
+    await using lab = await mesh(TWO, { backend });
     const [node] = lab.nodes as [LabNode, LabNode];
     const socket = node.namespace.path("/run/wireguard/kilo0.sock");
     await Deno.rename(socket, `${socket}.away`);
@@ -46,10 +46,11 @@ Deno.test({
     assert.equal(complaints(node).length, 1, complaints(node).join("\n"));
     await assertUnharmed(lab);
   },
-});
+  USERSPACE,
+);
 
-Deno.test("events that are lost are made up for by a look", async () => {
-  await using lab = await mesh(TWO);
+onEachBackend("events that are lost are made up for by a look", async (_, backend) => {
+  await using lab = await mesh(TWO, { backend });
   const [node] = lab.nodes as [LabNode, LabNode];
   const right = await ourRoutes(node.namespace);
   node.agent!.kill("SIGSTOP");

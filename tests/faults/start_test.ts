@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { parseKey } from "../../src/net/key.ts";
+import { onEachBackend } from "../lab/backends.ts";
 import { Lab } from "../lab/lab.ts";
 import { peerObject } from "../lab/manifests.ts";
 import { mesh, stands } from "../lab/mesh.ts";
 import type { LabNode } from "../lab/node.ts";
+import { API_SERVER } from "../lab/wiring.ts";
 import { only, THREE_LOCATIONS } from "../lab/world.ts";
 import { privateKeyOf } from "../lab/secrets.ts";
 import { assertDiscreet, assertUnharmed, withoutRights } from "./fault.ts";
@@ -19,16 +21,16 @@ async function refusal(node: LabNode, program?: string): Promise<string> {
   return agent.stderr.trim();
 }
 
-Deno.test("without the right to change the network an agent says so", async () => {
-  await using lab = await Lab.create({ world: TWO });
+onEachBackend("without the right to change the network an agent says so", async (_, backend) => {
+  await using lab = await Lab.create({ world: TWO, backend });
   const [node] = lab.nodes as [LabNode, LabNode];
   const program = await withoutRights(lab, "net_admin");
   const words = await refusal(node, program);
   assert.match(words, /^Error: no right to change the network \(CAP_NET_ADMIN\): .*EPERM$/);
 });
 
-Deno.test("a key that cannot be read is fatal, named, and left alone", async () => {
-  await using lab = await mesh(["berlin-1", "tokyo-1"]);
+onEachBackend("a key that cannot be read is fatal, named, and left alone", async (_, backend) => {
+  await using lab = await mesh(["berlin-1", "tokyo-1"], { backend });
   const [node] = lab.nodes as [LabNode, LabNode];
   await node.agent!.stop("SIGKILL");
   const key = privateKeyOf(node);
@@ -40,42 +42,48 @@ Deno.test("a key that cannot be read is fatal, named, and left alone", async () 
   assertDiscreet(lab);
 });
 
-Deno.test("a directory in which no key can be made is fatal and named", async () => {
-  await using lab = await Lab.create({ world: TWO });
+onEachBackend("a directory in which no key can be made is fatal and named", async (_, backend) => {
+  await using lab = await Lab.create({ world: TWO, backend });
   const [node] = lab.nodes as [LabNode, LabNode];
   await node.namespace.script("mkdir /var/lib/kilo; mount -t tmpfs -o ro none /var/lib/kilo");
   assert.match(await refusal(node), /Read-only.*\/var\/lib\/kilo\//);
 });
 
-Deno.test("dead DNS and an own name that does not resolve delay nothing", async () => {
-  await using lab = await Lab.create({ world: TWO });
-  const [node, other] = lab.nodes as [LabNode, LabNode];
-  await node.namespace.script(`
+onEachBackend(
+  "dead DNS and an own name that does not resolve delay nothing",
+  async (_, backend) => {
+    await using lab = await Lab.create({ world: TWO, backend });
+    const [node, other] = lab.nodes as [LabNode, LabNode];
+    await node.namespace.script(`
     echo 'nameserver 203.0.113.99' >/etc/resolv.conf
     echo '127.0.0.1 localhost' >/etc/hosts`);
-  const spec = { name: "vpn", site: "", addresses: [], allowedIPs: ["10.10.9.0/24"] };
-  const key = parseKey("9GzWJHTLWNSIRIQ3BIEYCmMPBoJOBjDhr4GNMdGpYAE=")!;
-  const peer = peerObject({ ...spec, persistentKeepalive: 0 }, key);
-  const endpoint = { dnsOrIP: { dns: "vpn.example" }, port: 51820 };
-  await lab.objects.put({ ...peer, spec: { ...peer.spec, endpoint } });
-  const start = performance.now();
-  await Promise.all([node, other].map((each) => each.startAgent()));
-  await lab.waitFor("the mesh stands", () => stands(lab.nodes));
-  const time = performance.now() - start;
-  console.log(`measured: with dead DNS the mesh stands after ${time.toFixed(0)} ms`);
-  assert.ok(time < 5000, `${time} ms`);
-  await assertUnharmed(lab);
-  const stopping = performance.now();
-  await node.agent!.stop();
-  assert.ok(performance.now() - stopping < 3000, "nor does it wait at its end");
-});
+    const spec = { name: "vpn", site: "", addresses: [], allowedIPs: ["10.10.9.0/24"] };
+    const key = parseKey("9GzWJHTLWNSIRIQ3BIEYCmMPBoJOBjDhr4GNMdGpYAE=")!;
+    const peer = peerObject({ ...spec, persistentKeepalive: 0 }, key);
+    const endpoint = { dnsOrIP: { dns: "vpn.example" }, port: 51820 };
+    await lab.objects.put({ ...peer, spec: { ...peer.spec, endpoint } });
+    const start = performance.now();
+    await Promise.all([node, other].map((each) => each.startAgent()));
+    await lab.waitFor("the mesh stands", () => stands(lab.nodes));
+    const time = performance.now() - start;
+    console.log(`measured: with dead DNS the mesh stands after ${time.toFixed(0)} ms`);
+    assert.ok(time < 5000, `${time} ms`);
+    await assertUnharmed(lab);
+    const stopping = performance.now();
+    await node.agent!.stop();
+    assert.ok(performance.now() - stopping < 3000, "nor does it wait at its end");
+  },
+);
 
-Deno.test("without a default route the mesh stands, and one that comes later counts", async () => {
-  await using lab = await Lab.create({ world: TWO });
+const NO_ROUTE = "without a default route the mesh stands, and one that comes later counts";
+
+onEachBackend(NO_ROUTE, async (_, backend) => {
+  await using lab = await Lab.create({ world: TWO, backend });
   const [node] = lab.nodes as [LabNode, LabNode];
   await node.namespace.script(`
     ip link set eth0 mtu 1400
     ip route add 203.0.113.0/24 via 198.51.100.1
+    ip route add ${API_SERVER} via 198.51.100.1
     ip route del default`);
   for (const each of lab.nodes) await each.startAgent();
   await lab.waitFor("the mesh stands", () => stands(lab.nodes));

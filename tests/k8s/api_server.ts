@@ -130,6 +130,15 @@ export class ApiServer implements AsyncDisposable {
     await process.status;
   }
 
+  /** It answers nothing more, and keeps all its connections, until {@link thaw}. */
+  freeze(): void {
+    this.#process?.kill("SIGSTOP");
+  }
+
+  thaw(): void {
+    this.#process?.kill("SIGCONT");
+  }
+
   /** Only while halted: keeps a copy of all that etcd holds. */
   async backup(): Promise<void> {
     await run(["cp", "-a", `${this.directory}/etcd`, `${this.directory}/backup`]);

@@ -22,8 +22,9 @@ export class Gateway implements AsyncDisposable {
 
   private constructor(
     target: ApiServer,
-    { pid, hostname, cert, key, http }: {
+    { pid, port, hostname, cert, key, http }: {
       pid: number | undefined;
+      port: number;
       hostname: string;
       cert: string;
       key: string;
@@ -32,7 +33,7 @@ export class Gateway implements AsyncDisposable {
   ) {
     this.#target = target;
     this.#http = http;
-    const options = { hostname, port: 0, cert, key, onListen: () => {}, onError: () => bad() };
+    const options = { hostname, port, cert, key, onListen: () => {}, onError: () => bad() };
     const serve = () => Deno.serve(options, (request) => this.#pass(request));
     this.#server = pid === undefined ? serve() : inNetworkOf(pid, serve);
   }
@@ -40,12 +41,17 @@ export class Gateway implements AsyncDisposable {
   /** Listens at an address; with `pid` in the network namespace that this process lives in. */
   static async open(
     target: ApiServer,
-    { pid, hostname = "127.0.0.1" }: { readonly pid?: number; readonly hostname?: string } = {},
+    { pid, hostname = "127.0.0.1", port = 0 }: {
+      readonly pid?: number;
+      readonly hostname?: string;
+      readonly port?: number;
+    } = {},
   ): Promise<Gateway> {
     const read = (name: string) => Deno.readTextFile(`${target.directory}/${name}`);
     const caCerts = [await read("ca.crt")];
     return new Gateway(target, {
       pid,
+      port,
       hostname,
       cert: await read("server.crt"),
       key: await read("server.key"),

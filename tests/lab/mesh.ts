@@ -1,9 +1,13 @@
 /** Labs in which kg runs, and what tests and people ask of a mesh. */
 
 import { peerConfig } from "../../src/mesh/config.ts";
+import { generatePrivateKey, publicKeyOf } from "../../src/wireguard/key.ts";
+import { FILES } from "./directory.ts";
 import { Lab } from "./lab.ts";
 import { ourRoutes } from "./kernel.ts";
+import { peerObject } from "./manifests.ts";
 import type { LabNode } from "./node.ts";
+import type { Backend } from "./objects.ts";
 import { ping } from "./traffic.ts";
 import { only, THREE_LOCATIONS, type World } from "./world.ts";
 
@@ -13,6 +17,8 @@ const FOLLOWS = "the kernel follows the mesh";
 export interface MeshOptions {
   /** Default: the usual one. */
   readonly world?: World;
+  /** Default: files. */
+  readonly backend?: Backend;
   /** More flags for each kg. */
   readonly flags?: readonly string[];
 }
@@ -20,9 +26,9 @@ export interface MeshOptions {
 /** A lab of these nodes and peers of a world, with kg on each node, once their mesh stands. */
 export async function mesh(
   names: readonly string[],
-  { world = THREE_LOCATIONS, flags = [] }: MeshOptions = {},
+  { world = THREE_LOCATIONS, backend = FILES, flags = [] }: MeshOptions = {},
 ): Promise<Lab> {
-  const lab = await Lab.create({ world: only(world, names) });
+  const lab = await Lab.create({ world: only(world, names), backend });
   try {
     await Promise.all(lab.nodes.map((node) => node.startAgent({ flags })));
     await lab.waitFor(
@@ -56,6 +62,21 @@ export async function podsReach(nodes: readonly LabNode[]): Promise<boolean> {
     nodes.filter((to) => to !== from).map((to) => from.pings(to))
   );
   return (await Promise.all(pairs)).every(Boolean);
+}
+
+/** Adds a Peer that is nowhere, and waits until the kernels of all nodes have a route to it. */
+export async function addPeer(
+  lab: Lab,
+  allowedIP: string,
+  options: { readonly timeout?: number } = {},
+): Promise<void> {
+  const name = `peer-${allowedIP.replaceAll(/[./]/g, "-")}`;
+  const spec = { name, site: "", addresses: [], allowedIPs: [allowedIP], persistentKeepalive: 0 };
+  await lab.objects.put(peerObject(spec, await publicKeyOf(generatePrivateKey())));
+  await lab.waitFor(`a route to ${allowedIP}`, async () => {
+    const routes = await Promise.all(lab.nodes.map(({ namespace }) => ourRoutes(namespace)));
+    return routes.every((lines) => lines.some((line) => line.startsWith(`${allowedIP} `)));
+  }, options);
 }
 
 /**

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { Lab } from "../lab/lab.ts";
 import { peerObject } from "../lab/manifests.ts";
 import { peersReach, podsReach } from "../lab/mesh.ts";
+import type { Backend } from "../lab/objects.ts";
 import { INTERNET } from "../lab/wiring.ts";
 import { THREE_LOCATIONS, type World } from "../lab/world.ts";
 import { type End, type Fate, type Flow, Prober } from "./prober.ts";
@@ -45,17 +46,26 @@ export const WORLD: World = {
 /** Nodes of {@link WORLD} that are no part of the mesh at first. */
 export const LATECOMERS = ["berlin-3", "lima-1"];
 
+export interface MeshOptions {
+  readonly backend: Backend;
+  readonly world?: World;
+  /** Nodes that do not exist yet. */
+  readonly latecomers?: readonly string[];
+}
+
 export class Mesh implements AsyncDisposable {
   readonly #prober: string;
 
-  private constructor(readonly lab: Lab) {
+  private constructor(readonly lab: Lab, readonly backend: Backend) {
     this.#prober = `${lab.directory}/prober`;
   }
 
-  /** A lab in which no agent runs yet; the Nodes named last do not exist yet. */
-  static async create(world = THREE_LOCATIONS, latecomers: readonly string[] = []): Promise<Mesh> {
-    const lab = await Lab.create({ world });
-    const mesh = new Mesh(lab);
+  /** A lab in which no agent runs yet. */
+  static async create(
+    { backend, world = THREE_LOCATIONS, latecomers = [] }: MeshOptions,
+  ): Promise<Mesh> {
+    const lab = await Lab.create({ world, backend });
+    const mesh = new Mesh(lab, backend);
     for (const name of latecomers) await lab.objects.delete("Node", name);
     await Prober.compile(mesh.#prober);
     return mesh;
@@ -128,7 +138,8 @@ export class Mesh implements AsyncDisposable {
     const all = new Fates(await prober.stop());
     const others = all.without(...cut);
     const told = cut.length > 0 ? `; of ${cut.join(" and ")} ${all.with(...cut)}` : "";
-    console.log(`measured: ${what}: ${others}${told} (the change took ${Math.round(took)} ms)`);
+    const time = `the change took ${Math.round(took)} ms`;
+    console.log(`measured: ${what} (${this.backend.name}): ${others}${told} (${time})`);
     return all;
   }
 

@@ -1,9 +1,11 @@
 /** Nodes come, go and move; whoever is not meant loses nothing, and who is meant is back at once. */
 
 import assert from "node:assert/strict";
+import { onEachBackend } from "../lab/backends.ts";
 import { nodeObject } from "../lab/manifests.ts";
 import { podsReach } from "../lab/mesh.ts";
-import { type Fates, Mesh, pause, WORLD } from "./mesh.ts";
+import type { Backend } from "../lab/objects.ts";
+import { type Fates, LATECOMERS, Mesh, pause, WORLD } from "./mesh.ts";
 
 const NODES = ["berlin-1", "berlin-2", "tokyo-1", "office-1"];
 
@@ -11,8 +13,8 @@ const NODES = ["berlin-1", "berlin-2", "tokyo-1", "office-1"];
 const BACK_WITHIN = 1000;
 
 /** A mesh in which the agents have told each other how those behind NAT are reached. */
-async function settled(): Promise<Mesh> {
-  const mesh = await Mesh.create();
+async function settled(backend: Backend): Promise<Mesh> {
+  const mesh = await Mesh.create({ backend });
   await mesh.start(...NODES);
   await mesh.lab.waitFor("office-1 is found behind its NAT", async () => {
     const found = await mesh.lab.node("tokyo-1").status();
@@ -50,9 +52,9 @@ function assertBack(fates: Fates): void {
   assert.ok(fates.longestGap <= BACK_WITHIN, `${fates}`);
 }
 
-for (const name of ["berlin-3", "lima-1"]) {
-  Deno.test(`${name} comes and goes, and the others lose nothing`, async (t) => {
-    await using mesh = await Mesh.create(WORLD, ["berlin-3", "lima-1"]);
+for (const name of LATECOMERS) {
+  onEachBackend(`${name} comes and goes, and the others lose nothing`, async (t, backend) => {
+    await using mesh = await Mesh.create({ backend, world: WORLD, latecomers: LATECOMERS });
     const { lab } = mesh;
     await mesh.start(...NODES);
     await t.step("comes", async () => {
@@ -74,8 +76,8 @@ for (const name of ["berlin-3", "lima-1"]) {
   });
 }
 
-Deno.test("a node's keepalive costs nobody anything", async (t) => {
-  await using mesh = await settled();
+onEachBackend("a node's keepalive costs nobody anything", async (t, backend) => {
+  await using mesh = await settled(backend);
   for (const seconds of ["7", ""]) {
     const what = seconds === "" ? "tokyo-1 without keepalive" : `tokyo-1 with ${seconds} s`;
     await t.step(what, async () => {
@@ -93,8 +95,8 @@ Deno.test("a node's keepalive costs nobody anything", async (t) => {
   }
 });
 
-Deno.test("a node that changes its location costs the others nothing", async (t) => {
-  await using mesh = await settled();
+onEachBackend("a node that changes its location costs the others nothing", async (t, backend) => {
+  await using mesh = await settled(backend);
   await t.step("to one of its own", async () => {
     const fates = await change(mesh, "berlin-2, no leader, moved to a location of its own", {
       cut: ["berlin-2"],
@@ -113,8 +115,8 @@ Deno.test("a node that changes its location costs the others nothing", async (t)
   });
 });
 
-Deno.test("a new leader costs those in other locations nothing", async (t) => {
-  await using mesh = await settled();
+onEachBackend("a new leader costs those in other locations nothing", async (t, backend) => {
+  await using mesh = await settled(backend);
   for (
     const [what, annotations] of [
       ["berlin-2 leads instead of berlin-1", { leader: "" }],

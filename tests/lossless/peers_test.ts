@@ -2,6 +2,7 @@
 
 import type { Key } from "../../src/net/key.ts";
 import { generatePrivateKey, publicKeyOf } from "../../src/wireguard/key.ts";
+import { onEachBackend } from "../lab/backends.ts";
 import { type PeerManifest, peerObject } from "../lab/manifests.ts";
 import { waitFor } from "../lab/wait.ts";
 import { type Fates, Mesh } from "./mesh.ts";
@@ -9,8 +10,10 @@ import { type Fates, Mesh } from "./mesh.ts";
 const NODES = ["berlin-1", "berlin-2", "tokyo-1", "office-1"];
 const LEADERS = ["berlin-1", "tokyo-1", "office-1"];
 
-Deno.test("Peers come, change and go without a packet lost that they do not forbid", async (t) => {
-  await using mesh = await Mesh.create();
+const TITLE = "Peers come, change and go without a packet lost that they do not forbid";
+
+onEachBackend(TITLE, async (t, backend) => {
+  await using mesh = await Mesh.create({ backend });
   await mesh.start(...NODES);
   const other = await strangerKey();
   const { spec } = mesh.lab.peer("laptop");

@@ -1,8 +1,11 @@
 /** Agents end and start, in all ways; their nodes' traffic does not notice. */
 
 import assert from "node:assert/strict";
+import { onEachBackend } from "../lab/backends.ts";
 import type { LabNode } from "../lab/node.ts";
+import type { Backend } from "../lab/objects.ts";
 import { waitFor } from "../lab/wait.ts";
+import { API_SERVER } from "../lab/wiring.ts";
 import { FLAGS, Mesh, pause } from "./mesh.ts";
 
 const NODES = ["berlin-1", "berlin-2", "tokyo-1", "office-1"];
@@ -25,8 +28,8 @@ async function restart(node: LabNode, signal: Deno.Signal): Promise<void> {
   await waitFor(`${node.name} has looked at its routes`, () => staleRouteIsGone(node));
 }
 
-Deno.test("agents end and start, and no packet is lost", async (t) => {
-  await using mesh = await Mesh.create();
+onEachBackend("agents end and start, and no packet is lost", async (t, backend) => {
+  await using mesh = await Mesh.create({ backend });
   await mesh.start(...NODES);
   await mesh.addLaptop();
   const step = async (
@@ -53,7 +56,7 @@ Deno.test("agents end and start, and no packet is lost", async (t) => {
   });
   await step("an agent cut off from the objects, and back", {
     concerned: ["tokyo-1"],
-    change: () => cutOff(mesh, mesh.lab.node("tokyo-1")),
+    change: () => CUT_OFF[backend.name](mesh.lab.node("tokyo-1"), mesh),
   });
 });
 
@@ -73,16 +76,26 @@ async function upgrade({ lab }: Mesh, node: LabNode): Promise<void> {
   });
 }
 
-/** Takes the directory of objects away from one agent, and gives it back. */
-async function cutOff({ lab }: Mesh, node: LabNode): Promise<void> {
-  await node.exec(["mount", "-t", "tmpfs", "none", lab.directory]);
-  // Something happens that it hears of and cannot read.
-  for (const name of NODES) await touch(`${lab.manifests.directory}/status/${name}.yaml`);
-  for (const name of NODES) await touch(lab.manifests.path("Node", name));
-  await pause(1500);
-  await node.exec(["umount", "--lazy", lab.directory]);
-  await pause(1500);
-}
+/** Takes the objects away from one agent, and gives them back. */
+const CUT_OFF: Readonly<Record<Backend["name"], (node: LabNode, mesh: Mesh) => Promise<void>>> = {
+  file: async (node, { lab }) => {
+    await node.exec(["mount", "-t", "tmpfs", "none", lab.directory]);
+    // Something happens that it hears of and cannot read.
+    for (const name of NODES) await touch(`${lab.manifests.directory}/status/${name}.yaml`);
+    for (const name of NODES) await touch(lab.manifests.path("Node", name));
+    await pause(1500);
+    await node.exec(["umount", "--lazy", lab.directory]);
+    await pause(1500);
+  },
+  kubernetes: async (node) => {
+    const rule = `ip daddr ${API_SERVER} meta l4proto tcp reject with tcp reset`;
+    const chain = `chain output { type filter hook output priority 0; ${rule}; }`;
+    await node.exec(["nft", `table ip cut { ${chain}; }`]);
+    await pause(3000);
+    await node.exec(["nft", "delete table ip cut"]);
+    await pause(3000);
+  },
+};
 
 async function touch(path: string): Promise<void> {
   await Deno.utime(path, new Date(), new Date());

@@ -1,6 +1,7 @@
 /** Flows that are older than the mesh live in it as others do: no connection is remembered wrongly. */
 
 import assert from "node:assert/strict";
+import { onEachBackend } from "../lab/backends.ts";
 import { nodeObject } from "../lab/manifests.ts";
 import { describe, type Fates, LATECOMERS, Mesh, pause, WORLD } from "./mesh.ts";
 import type { Fate } from "./prober.ts";
@@ -10,23 +11,26 @@ const NODES = ["berlin-1", "berlin-2", "tokyo-1", "office-1"];
 /** Milliseconds after which everything lives, once first packets have reached all. */
 const ALIVE_WITHIN = 1000;
 
-Deno.test("flows begun before and during the start of a mesh live once it stands", async () => {
-  await using mesh = await Mesh.create();
-  let stoodAt = Infinity;
-  const fates = await mesh.during(
-    "all agents started from nothing, lost until the mesh stands",
-    { ends: mesh.pods(...NODES), concerned: NODES },
-    async (prober) => {
-      await mesh.start(...NODES);
-      stoodAt = prober.elapsed;
-    },
-  );
-  assertAlive(fates, { since: stoodAt });
-});
+onEachBackend(
+  "flows begun before and during the start of a mesh live once it stands",
+  async (_, backend) => {
+    await using mesh = await Mesh.create({ backend });
+    let stoodAt = Infinity;
+    const fates = await mesh.during(
+      "all agents started from nothing, lost until the mesh stands",
+      { ends: mesh.pods(...NODES), concerned: NODES },
+      async (prober) => {
+        await mesh.start(...NODES);
+        stoodAt = prober.elapsed;
+      },
+    );
+    assertAlive(fates, { since: stoodAt });
+  },
+);
 
 for (const name of LATECOMERS) {
-  Deno.test(`flows begun before ${name} joins live once it has`, async () => {
-    await using mesh = await Mesh.create(WORLD, LATECOMERS);
+  onEachBackend(`flows begun before ${name} joins live once it has`, async (_, backend) => {
+    await using mesh = await Mesh.create({ backend, world: WORLD, latecomers: LATECOMERS });
     const { lab } = mesh;
     await mesh.start(...NODES);
     let stoodAt = Infinity;
@@ -45,8 +49,8 @@ for (const name of LATECOMERS) {
   });
 }
 
-Deno.test("flows begun before a Peer is added live once it is", async () => {
-  await using mesh = await Mesh.create();
+onEachBackend("flows begun before a Peer is added live once it is", async (_, backend) => {
+  await using mesh = await Mesh.create({ backend });
   await mesh.start(...NODES);
   // For the prober to send from; its interface comes when it is configured.
   const { namespace, address } = mesh.laptop;

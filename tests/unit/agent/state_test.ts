@@ -52,4 +52,6 @@ Deno.test("State warns of a file it cannot use or write, and goes on", () =>
     await Deno.remove(directory, { recursive: true });
     state.published = { endpoint: ["x"], internalIP: [] };
     assert.deepEqual([state.published.endpoint, warnings.length], [["x"], 2]);
+    state.published = { endpoint: ["y"], internalIP: [] };
+    assert.equal(warnings.length, 2, "once as long as it stays so");
   }));
