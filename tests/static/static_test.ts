@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { VERSION } from "../../src/cli/version.ts";
 import { Agent } from "../lab/agent.ts";
+import { ask } from "../lab/http.ts";
 import { waitFor } from "../lab/wait.ts";
 import { addWireGuard } from "../lab/wireguard.ts";
 import { build } from "../../tools/build.ts";
@@ -102,7 +103,7 @@ Deno.test("a program alone in a root has libc's functions, threads, workers, TCP
   assert.deepEqual(parseFound(ran), { ...FOUND, args: ["two words", "", "--three"] });
 });
 
-Deno.test("kg alone in a root runs the agent: keys, netlink, WireGuard, manifests", async () => {
+Deno.test("kg alone in a root runs the agent: keys, netlink, WireGuard, manifests, HTTP", async () => {
   await using jail = await Jail.open(kg, { directories: ["cluster", "var"] });
   const { namespace } = jail;
   await addWireGuard(namespace, "kilo0");
@@ -121,6 +122,9 @@ Deno.test("kg alone in a root runs the agent: keys, netlink, WireGuard, manifest
     assert.equal(agent.ended, undefined, agent.output);
     return /inet 10\.4\.0\.1/.test(await namespace.exec(["ip", "address", "show", "kilo0"]));
   });
+  await waitFor("it is ready", async () => (await ask(namespace, "/ready")).status === 200);
+  assert.match((await ask(namespace, "/metrics")).body, /^kilo_leader 1$/m);
+  assert.match((await ask(namespace, "/graph")).body, /<svg [^]*>alone</);
   assert.equal((await agent.stop()).code, 0, agent.output);
 });
 
