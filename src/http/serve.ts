@@ -1,7 +1,10 @@
 /** A plain HTTP server. */
 
 import { describeError } from "../net/text.ts";
-import { listenOn } from "./listen.ts";
+import { type ListenAddress, listenOn } from "./listen.ts";
+
+/** Milliseconds until it is tried again to listen. */
+const PAUSE = 100;
 
 export interface Server extends Disposable {
   /** Where it listens: of port 0 the one that it got. */
@@ -17,12 +20,24 @@ export function serve(
   handler: (request: Request) => Response | Promise<Response>,
 ): Server {
   const stop = new AbortController();
-  const server = listenOn(address, (where) =>
-    Deno.serve({
+  const start = (where: ListenAddress) => {
+    const server = Deno.serve({
       ...where,
       signal: stop.signal,
       onListen() {},
       onError: (error) => new Response(`${describeError(error)}\n`, { status: 500 }),
-    }, handler));
-  return { port: server.addr.port, [Symbol.dispose]: () => stop.abort() };
+    }, handler);
+    server.finished.catch(() => restart(server.addr));
+    return server;
+  };
+  // Deno's server ends, and all its connections, when there is no file descriptor for one more.
+  const restart = (where: ListenAddress) => {
+    if (stop.signal.aborted) return;
+    try {
+      start(where);
+    } catch {
+      setTimeout(restart, PAUSE, where);
+    }
+  };
+  return { port: listenOn(address, start).addr.port, [Symbol.dispose]: () => stop.abort() };
 }

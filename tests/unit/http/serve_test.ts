@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { serve } from "../../../src/http/serve.ts";
+import { waitFor } from "../../lab/wait.ts";
 
 const hello = () => new Response("hello");
 
@@ -51,4 +52,25 @@ Deno.test("serve() disposed of lets go of the port and of those who are connecte
   assert.equal(await idle.read(buffer).catch(() => null), null, "it hangs up");
   using again = serve(`127.0.0.1:${server.port}`, hello);
   assert.equal(await get("127.0.0.1", again.port), "hello");
+});
+
+Deno.test("serve() survives more connections than there can be", async () => {
+  const script = `
+    const { serve } = await import("${new URL("../../../src/http/serve.ts", import.meta.url)}");
+    console.log(serve("127.0.0.1:0", () => new Response("hello")).port);`;
+  await using child = new Deno.Command("sh", {
+    args: ["-c", 'ulimit -n 100; exec "$0" eval "$1"', Deno.execPath(), script],
+    stdout: "piped",
+  }).spawn();
+  const lines = child.stdout.pipeThrough(new TextDecoderStream()).values();
+  const port = Number((await lines.next()).value);
+  const connections: Deno.Conn[] = [];
+  for (let count = 0; count < 300; count++) {
+    await Deno.connect({ hostname: "127.0.0.1", port }).then(
+      (connection) => connections.push(connection),
+      () => {}, // it is just ending
+    );
+  }
+  for (const connection of connections) connection.close();
+  await waitFor("an answer", async () => await get("127.0.0.1", port) === "hello");
 });
