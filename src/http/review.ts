@@ -1,6 +1,12 @@
 /** Kubernetes' question whether a Peer may be stored (AdmissionReview, admission.k8s.io/v1), and the answer. */
 
-import { asPeerObject, ObjectShapeError, type PeerObject } from "../mesh/object.ts";
+import {
+  asPeerObject,
+  fields,
+  ObjectShapeError,
+  optional,
+  type PeerObject,
+} from "../mesh/object.ts";
 import { InvalidPeerError, parsePeer } from "../mesh/read_peer.ts";
 
 const KIND = { kind: "AdmissionReview", apiVersion: "admission.k8s.io/v1" } as const;
@@ -33,21 +39,42 @@ export interface Reviewed {
 
 /** Answers the question in this text; throws a {@link ReviewError} if it is none. */
 export function review(text: string): Reviewed {
-  const question = fieldsOf(parse(text), "the body");
-  if (question.kind !== KIND.kind || question.apiVersion !== KIND.apiVersion) {
+  try {
+    return answer(parse(text));
+  } catch (error) {
+    if (error instanceof ObjectShapeError) throw new ReviewError(error.message);
+    throw error;
+  }
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new ReviewError("the body is not JSON"); // V8's words would quote it, keys and all
+  }
+}
+
+function answer(question: unknown): Reviewed {
+  const { kind, apiVersion, request } = fields(question, "the body");
+  if (kind !== KIND.kind || apiVersion !== KIND.apiVersion) {
     throw new ReviewError("only API v1 is supported");
   }
-  const request = fieldsOf(question.request, "request");
-  const uid = textOf(request.uid, "request.uid");
-  const operation = textOf(request.operation, "request.operation");
-  const name = textOf(request.name, "request.name");
+  const { uid, operation, name, object } = fields(request, "request");
   // What is deleted need not be valid: else nobody could delete what is not.
-  const message = operation === "DELETE" ? undefined : whyNot(peerOf(request.object));
+  const message = operation === "DELETE" ? undefined : whyNot(asPeer(object));
   const status = message === undefined ? {} : { status: { metadata: {}, message } };
   return {
-    operation,
-    name,
-    answer: { ...KIND, response: { uid, allowed: message === undefined, ...status } },
+    operation: optionalText(operation, "request.operation"),
+    name: optionalText(name, "request.name"),
+    answer: {
+      ...KIND,
+      response: {
+        uid: optionalText(uid, "request.uid"),
+        allowed: message === undefined,
+        ...status,
+      },
+    },
   };
 }
 
@@ -62,41 +89,15 @@ function whyNot(peer: PeerObject): string | undefined {
   }
 }
 
-/** The Peer, which may have no name yet: it is told apart by nothing here. */
-function peerOf(value: unknown): PeerObject {
-  const object = fieldsOf(value, "request.object");
-  const metadata = isThere(object.metadata)
-    ? fieldsOf(object.metadata, "request.object: metadata")
-    : {};
-  try {
-    return asPeerObject({ ...object, metadata: { ...metadata, name: metadata.name || "unnamed" } });
-  } catch (error) {
-    if (!(error instanceof ObjectShapeError)) throw error;
-    throw new ReviewError(`request.object is not a Peer: ${error.message}`);
-  }
+/** The Peer, which may have no name yet; it does not matter here. */
+function asPeer(value: unknown): PeerObject {
+  const object = fields(value, "request.object");
+  const metadata = fields(object.metadata ?? {}, "metadata");
+  return asPeerObject({ ...object, metadata: { ...metadata, name: metadata.name || "unnamed" } });
 }
 
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw new ReviewError("the body is not JSON"); // V8's words would quote it, keys and all
-  }
-}
-
-type Fields = Readonly<Record<string, unknown>>;
-
-function isThere(value: unknown): boolean {
-  return value !== undefined && value !== null;
-}
-
-function fieldsOf(value: unknown, path: string): Fields {
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Fields;
-  throw new ReviewError(`${path} is ${isThere(value) ? "not an object" : "missing"}`);
-}
-
-function textOf(value: unknown, path: string): string {
-  if (!isThere(value)) return "";
-  if (typeof value === "string") return value;
-  throw new ReviewError(`${path} is not a string`);
+/** As in Go, nothing and `null` are the empty text. */
+function optionalText(value: unknown, path: string): string {
+  optional("string", value, path);
+  return value as string | undefined ?? "";
 }

@@ -100,13 +100,14 @@ function checkPeerSpec(spec: Fields): void {
   optional("string", spec.publicKey, "spec.publicKey");
 }
 
-type Fields = Readonly<Record<string, unknown>>;
+export type Fields = Readonly<Record<string, unknown>>;
 
 function isThere(value: unknown): boolean {
   return value !== undefined && value !== null;
 }
 
-function fields(value: unknown, path: string): Fields {
+/** The value's fields; throws ObjectShapeError if it is missing, or no object. */
+export function fields(value: unknown, path: string): Fields {
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Fields;
   throw new ObjectShapeError(`${path} is ${isThere(value) ? "not an object" : "missing"}`);
 }
@@ -116,7 +117,8 @@ function nonEmpty(value: unknown, path: string): void {
   throw new ObjectShapeError(`${path} is not a string with text in it`);
 }
 
-function optional(type: "string" | "integer", value: unknown, path: string): void {
+/** Throws ObjectShapeError if the value is there and of another type. */
+export function optional(type: "string" | "integer", value: unknown, path: string): void {
   if (!isThere(value)) return;
   if (type === "integer" ? Number.isInteger(value) : typeof value === "string") return;
   throw new ObjectShapeError(`${path} is not ${type === "integer" ? "an integer" : "a string"}`);

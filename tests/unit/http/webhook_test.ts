@@ -138,7 +138,7 @@ Deno.test("answer() says 400 to what is no review of a Peer, why, and counts it"
     [object(undefined), "request.object is missing"],
     [object(null), "request.object is missing"],
     [object("Peer"), "request.object is not an object"],
-    [object({ ...PEER, metadata: 1 }), "request.object: metadata is not an object"],
+    [object({ ...PEER, metadata: 1 }), "metadata is not an object"],
     [object({ metadata: { name: 5 } }), "metadata.name is not a string with text in it"],
     [object({ spec: "x" }), "spec is not an object"],
     [object({ spec: { ...SPEC, allowedIPs: "10.5.0.1/32" } }), "spec.allowedIPs is not a list"],
