@@ -87,7 +87,7 @@ export class HttpsServer {
 
   /** Ends all servers, and when they have nothing more to say their connections too. */
   async #drain(): Promise<void> {
-    await Promise.all([...this.#running].map((server) => server.shutdown()));
+    await Promise.allSettled([...this.#running].map((server) => server.shutdown()));
     await atMost(LINGER, Promise.all(this.#passing));
   }
 
@@ -168,7 +168,8 @@ export class HttpsServer {
 
   /** Ends a server that will get no more connections and has none left. */
   #retire({ server, connections }: Backstage): void {
-    if (server !== this.#current.server && connections === 0) server.shutdown();
+    if (server === this.#current.server || connections > 0) return;
+    if (this.#running.has(server)) server.shutdown();
   }
 }
 
