@@ -4,6 +4,7 @@ import { ZERO_KEY } from "../../../src/net/key.ts";
 import { formatPrefix } from "../../../src/net/prefix.ts";
 import type { PeerObject } from "../../../src/mesh/object.ts";
 import { InvalidPeerError, parsePeer } from "../../../src/mesh/read_peer.ts";
+import { PEER_CASES } from "../../k8s/peer_cases.ts";
 
 const KEY = "jk1ph8d/WBhSbxgUvoIzUOqxOTXzHYRIRRfpJK73iuE=";
 
@@ -130,4 +131,13 @@ Deno.test("parsePeer() uses 65535 for a longer keepalive and says so", () => {
     "spec.persistentKeepalive: 65536 is more than 65535, which is used instead",
   ]);
   assert.deepEqual(parse({ persistentKeepalive: 65535 }).warnings, []);
+});
+
+Deno.test("parsePeer() refuses just what webhook and policy refuse", () => {
+  for (const { name, spec, refusal, schema } of PEER_CASES) {
+    if (schema) continue; // no such object is ever stored
+    const read = () => parsePeer({ metadata: { name: "p" }, spec });
+    if (refusal) assert.throws(read, InvalidPeerError, name);
+    else assert.doesNotThrow(read, name);
+  }
 });
