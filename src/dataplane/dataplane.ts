@@ -136,7 +136,8 @@ export class Dataplane {
 
   /** Look at everything again, and try again what was refused or not supported. */
   invalidateAll(): void {
-    for (const doubt of ["link", "rule", "nftables", "wireguard"] as const) this.invalidate(doubt);
+    for (const doubt of ["link", "rule", "wireguard"] as const) this.invalidate(doubt);
+    this.#firewall.suspect();
     this.#tunnel?.invalidate();
   }
 

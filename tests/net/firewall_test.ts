@@ -158,6 +158,32 @@ Deno.test("FirewallApplier.apply() repairs after invalidate() whatever was done 
   Deno.removeSync("/dev/shm/nft-damage");
 });
 
+Deno.test("FirewallApplier.apply() looks after suspect() if there was a transaction", () => {
+  using namespace = NetworkNamespace.enter("nft");
+  const { connection } = openMeddled();
+  using _connection = connection;
+  let looks = 0;
+  const applier = new FirewallApplier(connection, {
+    did: (operations) =>
+      looks += operations.some((each) => each.operation === "ListChains") ? 1 : 0,
+  });
+  const looksOf = (damage?: string): number => {
+    if (damage) namespace.run(`nft ${damage}`);
+    const before = looks;
+    applier.suspect();
+    ok(applier.apply(WISH).length === (damage?.includes("kilo") ? 1 : 0), damage);
+    return looks - before;
+  };
+  applier.apply(WISH);
+  ok(looksOf() > 0, "own transaction");
+  equal(looksOf(), 0);
+  ok(looksOf("add table ip others") > 0);
+  equal(looksOf(), 0);
+  ok(looksOf("delete element ip kilo known { 10.42.0.0/23 }") > 0);
+  ok(looksOf() > 0, "own transaction");
+  equal(looksOf(), 0);
+});
+
 /** The tables in the order of their text: a new one is listed last. */
 function sorted(ruleset: string): string {
   return ruleset.split(/^(?=table)/m).sort().join("");

@@ -5,6 +5,7 @@ import type { Family } from "../../net/ip.ts";
 import type { Connection } from "../../netlink/connection.ts";
 import { NetlinkError } from "../../netlink/error.ts";
 import type { Change } from "../../netlink/nftables/change.ts";
+import { getGeneration, readGeneration } from "../../netlink/nftables/generation.ts";
 import { commit, transact } from "../../netlink/nftables/transaction.ts";
 import { diffFamily, diffSets, equalStructure, type FamilyWish, removal } from "./diff.ts";
 import { renderHostRules } from "./host_rules.ts";
@@ -51,6 +52,9 @@ export class FirewallApplier {
   /** The wish that this is, if it is all of it. */
   #wish: Firewall | undefined;
   #ipv6Problem: NetlinkError | undefined;
+  /** Of nf_tables, when the last look found all as wished; undefined: it did not. */
+  #generation: number | undefined;
+  #isSuspected = false;
 
   /** `did` is told what was done, to be counted. */
   constructor(
@@ -77,11 +81,18 @@ export class FirewallApplier {
     this.#wish = undefined;
   }
 
+  /** Look before the next change, unless nobody made a transaction since all was as wished. */
+  suspect(): void {
+    this.#isSuspected = true;
+  }
+
   /**
    * Makes the firewall what is wished, in one transaction; returns what that changed. A NetlinkError
    * if the kernel refuses it: then everything is as it was.
    */
   apply(wish: Firewall, { stage = "complete" }: ApplyOptions = {}): readonly Change[] {
+    if (this.#isSuspected && this.#readGeneration() !== this.#generation) this.invalidate();
+    this.#isSuspected = false;
     if (this.#wish === wish) return [];
     const changes = this.#changeMembers(wish, stage) ?? this.#change(wish, stage);
     if (stage === "complete") this.#wish = wish;
@@ -136,9 +147,12 @@ export class FirewallApplier {
   /** After a look at the kernel. */
   #change(wish: Firewall, stage: Stage): readonly Change[] {
     this.invalidate();
+    this.#generation = undefined;
     try {
+      const generation = this.#readGeneration();
       const changes = this.#changeBoth(wish, stage);
       this.#ipv6Problem = undefined;
+      if (changes.length === 0) this.#generation = generation;
       return changes;
     } catch (error) {
       if (!(error instanceof NetlinkError && lacksSomething(error))) throw error;
@@ -176,6 +190,10 @@ export class FirewallApplier {
       }));
     this.#reached = wishes;
     return this.#done(changes);
+  }
+
+  #readGeneration(): number {
+    return readGeneration(this.#connection.get(getGeneration()));
   }
 
   #observe(family: Family): Observed {
