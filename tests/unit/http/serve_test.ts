@@ -55,8 +55,8 @@ Deno.test("serve() disposed of lets go of the port and of those who are connecte
 });
 
 Deno.test("serve() survives more connections than there can be", async () => {
-  const script = `
-    const { serve } = await import("${new URL("../../../src/http/serve.ts", import.meta.url)}");
+  const module = JSON.stringify(new URL("../../../src/http/serve.ts", import.meta.url));
+  const script = `const { serve } = await import(${module});
     console.log(serve("127.0.0.1:0", () => new Response("hello")).port);`;
   await using child = new Deno.Command("sh", {
     args: ["-c", 'ulimit -n 100; exec "$0" eval "$1"', Deno.execPath(), script],
