@@ -26,13 +26,13 @@ const DRAWINGS: Readonly<Record<DrawingFormat, string>> = {
 const SOURCES = ["dot", "gv"];
 
 /**
- * Edges that `circo` draws within a second or so; it takes a minute for 800, where `neato` takes 50 ms.
- * So that one draws larger meshes, unless somebody wants it otherwise.
+ * Edges that `circo`, the usual layout, draws within a second or so; it takes a minute for 800, where
+ * `twopi` takes 50 ms if it need not look for the best way to keep nodes apart.
  */
 const MOST_EDGES_OF_CIRCO = 150;
 
-/** Edges: some 60 MB for a moment. */
-const MOST_EDGES = 10_000;
+/** Edges: up to 90 MB for a moment, of which a third is Graphviz itself. */
+const MOST_EDGES = 2000;
 
 /**
  * Answers 400 to what is not supported, 500 if there is nothing to be drawn; while a drawing is being
@@ -92,8 +92,9 @@ async function drawing(
       `the mesh has ${edges} edges and at most ${MOST_EDGES} are drawn here: format=dot is the text of it`,
     );
   }
-  const usual = edges > MOST_EDGES_OF_CIRCO ? "neato" : "circo";
-  return await draw({ dot, format, layout: layout ?? usual });
+  if (edges <= MOST_EDGES_OF_CIRCO) return await draw({ dot, format, layout: layout ?? "circo" });
+  const quick = dot.replace("overlap=false", "overlap=scale");
+  return await draw({ dot: quick, format, layout: layout ?? "twopi" });
 }
 
 function isFormat(text: string): text is DrawingFormat {

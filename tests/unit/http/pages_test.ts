@@ -112,9 +112,9 @@ Deno.test("/graph answers 500 with the reason if there is no mesh, or none that 
   const broken = await ask("/graph", { mesh: () => ({ dot: "digraph {" }) });
   assert.equal(broken.status, 500);
   assert.match(broken.text, /^drawing failed: .*syntax error/i);
-  const huge = await ask("/graph", { mesh: () => ({ dot: "a->b;".repeat(10_001) }) });
+  const huge = await ask("/graph", { mesh: () => ({ dot: "a->b;".repeat(2001) }) });
   assert.equal(huge.status, 500);
-  assert.match(huge.text, /10001 edges .* format=dot/);
+  assert.match(huge.text, /2001 edges .* format=dot/);
 });
 
 Deno.test("/graph draws a mesh that circo would take a minute for, and one at a time", async () => {

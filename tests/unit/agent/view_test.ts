@@ -1,0 +1,129 @@
+import assert from "node:assert/strict";
+import type { Kernel } from "../../../src/agent/kernel.ts";
+import { Members } from "../../../src/agent/members.ts";
+import type { AgentOptions } from "../../../src/agent/options.ts";
+import { Resolver } from "../../../src/agent/resolver.ts";
+import { View } from "../../../src/agent/view.ts";
+import type { Backend, Cluster } from "../../../src/backend/backend.ts";
+import type { Node } from "../../../src/mesh/node.ts";
+import type { Peer } from "../../../src/mesh/peer.ts";
+import type { DeviceState } from "../../../src/net/device.ts";
+import { endpoint, key, node, peer, prefix } from "../mesh/cluster.ts";
+
+const NOW = Date.now();
+
+/** What node n1 sees of these nodes, all of which check in now, and Peers. */
+function view(
+  { nodes, peers = [], device }: {
+    nodes: readonly Node[];
+    peers?: readonly Peer[];
+    device?: readonly { key: number; handshake: number }[];
+  },
+): View {
+  const cluster: Cluster = {
+    nodes: new Map(nodes.map((node) => [node.name, node])),
+    peers: new Map(peers.map((peer) => [peer.name, peer])),
+    problems: [],
+  };
+  const members = new Members("n1");
+  const change = { nodes: [...cluster.nodes.keys()], peers: [...cluster.peers.keys()] };
+  members.update(cluster, change, { monotonic: 0, wall: NOW });
+  const known: Pick<DeviceState, "peers"> | undefined = device && {
+    peers: device.map((each) => ({
+      ...{ publicKey: key(each.key), lastHandshake: each.handshake, allowedIPs: [] },
+      ...{ persistentKeepalive: 0, receivedBytes: 0, sentBytes: 0 },
+    })),
+  };
+  const milliseconds = { device: 1, firewall: 2, flows: 3, routes: 4, rules: 5 };
+  return new View({
+    options: {
+      hostname: "n1",
+      meshGranularity: "full",
+      subnet: prefix("10.4.0.0/16"),
+    } as AgentOptions,
+    backend: { cluster: () => cluster, live: true, relists: 7 } as unknown as Backend,
+    members,
+    kernel: { dataplane: { device: { known }, watch: { milliseconds } } } as unknown as Kernel,
+    resolver: new Resolver({ lookup: () => Promise.reject(new Error("no")), changed() {} }),
+  });
+}
+
+const fresh = (number: number, fields: Partial<Node> = {}): Node => ({
+  ...node(number),
+  lastSeen: NOW / 1000,
+  ...fields,
+});
+
+/** It has none of these fields. */
+function without(node: Node, ...fields: readonly (keyof Node)[]): Node {
+  return Object.fromEntries(
+    Object.entries(node).filter(([name]) => !fields.includes(name as keyof Node)),
+  ) as unknown as Node;
+}
+
+Deno.test("View counts the local node only if it is ready", () => {
+  const peers = [peer(1), peer(2, { allowedIPs: [] })];
+  assert.deepEqual(view({ nodes: [fresh(1), fresh(2)], peers }).count(), { nodes: 2, peers: 1 });
+  const unready = without(fresh(1), "endpoint");
+  assert.deepEqual(view({ nodes: [unready, fresh(2)] }).count(), { nodes: 1, peers: 0 });
+});
+
+Deno.test("View says why nodes are not in the mesh", () => {
+  const nodes = [
+    fresh(1, { lastSeen: 0 }), // to itself it is never stale
+    fresh(2),
+    fresh(3, { lastSeen: NOW / 1000 - 3600 }),
+    without(fresh(4), "endpoint", "key", "subnet"),
+    without(fresh(5), "key"),
+    without(fresh(6), "subnet"),
+    without(fresh(7), "endpoint"),
+  ];
+  assert.deepEqual([...view({ nodes }).present().excluded].sort(), [
+    ["no endpoint", 2],
+    ["no key", 1],
+    ["no pod subnet", 1],
+    ["stale", 1],
+  ]);
+});
+
+Deno.test("View knows whose handshakes the device remembers, without their keys", () => {
+  const device = [
+    { key: 2, handshake: NOW - 5000 },
+    { key: 101, handshake: NOW - 60_000 },
+    { key: 102, handshake: 0 }, // never
+    { key: 99, handshake: NOW }, // nobody's
+  ];
+  const peers = [peer(1, { publicKey: key(101) }), peer(2, { publicKey: key(102) })];
+  const { handshakes } = view({ nodes: [fresh(1), fresh(2)], peers, device }).present();
+  const seen = [...handshakes].map(({ kind, name, age }) => [kind, name, Math.round(age / 5)]);
+  assert.deepEqual(seen, [["node", "n2", 1], ["peer", "p1", 12]]);
+  assert.deepEqual([...view({ nodes: [fresh(1)] }).present().handshakes], []);
+});
+
+Deno.test("View passes on what the backend and the kernel know", () => {
+  const { live, relists, spent } = view({ nodes: [] }).present();
+  assert.deepEqual({ live, relists, routes: spent.routes }, { live: true, relists: 7, routes: 4 });
+});
+
+Deno.test("View draws the mesh as the local node sees it, or else the first ready one", () => {
+  const dotOf = (nodes: readonly Node[]) => {
+    const drawn = view({ nodes, peers: [peer(1)] }).mesh();
+    assert.ok("dot" in drawn, JSON.stringify(drawn));
+    return drawn.dot;
+  };
+  assert.match(dotOf([fresh(2), fresh(1)]), /^\t"n1"->"n2"\[ dir=both \];$/m);
+  const unready = dotOf([without(fresh(1), "subnet"), fresh(3), fresh(2)]);
+  assert.match(unready, /^\t"n2"->"n3"\[ dir=both \];$/m);
+  assert.doesNotMatch(unready, /"n1"/);
+});
+
+Deno.test("View says why there is no mesh to be drawn", () => {
+  const unready = without(fresh(1), "key");
+  assert.deepEqual(view({ nodes: [unready] }).mesh(), { problem: "no node is ready" });
+});
+
+Deno.test("View leaves a name that was never resolved as it is", () => {
+  const named = fresh(2, { endpoint: endpoint("gate.example:51820") });
+  const drawn = view({ nodes: [fresh(1), named] }).mesh();
+  assert.match("dot" in drawn ? drawn.dot : "", /gate\.example:51820/);
+});
