@@ -129,3 +129,12 @@ Deno.test("AgentMetrics shows what is so at present, handshakes of a leader only
   ) assert.ok(lines(metrics).includes(line), line);
   assert.ok(lines(metrics, undefined).includes("kilo_reconciles_total 0"));
 });
+
+Deno.test("AgentMetrics has nothing that docs/metrics.md does not tell of", async () => {
+  const text = await Deno.readTextFile(new URL("../../../docs/metrics.md", import.meta.url));
+  const metrics = new AgentMetrics();
+  metrics.applied(SUMS, { isLeader: true });
+  for (const { name } of metrics.collect(PRESENT)) {
+    assert.match(text, new RegExp(`\`${name}[\`{]`), name);
+  }
+});

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { pages, type Sources } from "../../../src/http/pages.ts";
+import { serve } from "../../../src/http/serve.ts";
 
 const DOT = 'digraph kilo {\n\t"a"->"b"[ dir=both ];\n}\n';
 
@@ -132,4 +133,32 @@ Deno.test("/graph draws a mesh that circo would take a minute for, and one at a 
   assert.match(await answers[0]!.text(), /<svg /);
   assert.equal((await request()).status, 200);
   assert.equal(drawn, 2);
+});
+
+Deno.test("what is no HTTP, or only nearly, does not end the server", async () => {
+  using server = serve("127.0.0.1:0", pages(SOURCES));
+  const garbage = [
+    "\0\x01\x02\xff\r\n\r\n",
+    "GET / HTTP/9.9\r\n\r\n",
+    "GET / HTTP/1.1\r\nHost: [::bad\r\n\r\n",
+    "GET / HTTP/1.1\r\nHost: a b\r\nHost: c\r\n\r\n",
+    "GET http://[/graph HTTP/1.1\r\nHost: x\r\n\r\n",
+    "GET /graph?format=%E0%A4%A&layout=%00 HTTP/1.1\r\nHost: x\r\n\r\n",
+    "OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n",
+    "CONNECT x:1 HTTP/1.1\r\nHost: x:1\r\n\r\n",
+    `GET /${"a".repeat(100_000)} HTTP/1.1\r\nHost: x\r\n\r\n`,
+    `GET / HTTP/1.1\r\nHost: x\r\n${"a: b\r\n".repeat(500)}\r\n`,
+    "POST /health HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\nshort",
+    "POST /health HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\xff\x09\xff\xff\xff\xff\xff",
+  ];
+  for (const request of garbage) {
+    const connection = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
+    await connection.write(Uint8Array.from(request, (char) => char.charCodeAt(0)));
+    await connection.closeWrite();
+    await connection.read(new Uint8Array(4096)).catch(() => {});
+    connection.close();
+  }
+  const answer = await fetch(`http://127.0.0.1:${server.port}/health`);
+  assert.deepEqual([answer.status, (await answer.json()).ready], [200, true]);
 });
