@@ -15,10 +15,18 @@ const NLA_TYPE_MASK = 0x3fff;
 /** Kernel header name → [number, codec]. */
 export type Rows = Readonly<Record<string, readonly [number: number, codec: Codec<unknown>]>>;
 
+/** A row by itself, as reading and writing want it. */
+interface Row<T = unknown> {
+  readonly name: string;
+  readonly number: number;
+  readonly codec: Codec<T>;
+}
+
 /** What may stand in a message or nest. Make one with {@link table}. */
 export interface Table<R extends Rows = Rows> {
   readonly rows: R;
-  readonly byNumber: ReadonlyMap<number, { readonly name: string; readonly codec: Codec<unknown> }>;
+  readonly byName: ReadonlyMap<string, Row>;
+  readonly byNumber: ReadonlyMap<number, Row>;
 }
 
 /** The values of a table's attributes, by their kernel names. */
@@ -31,11 +39,15 @@ export type Attributes<T extends Table> = T extends Table<infer R>
  * `table({ IFA_ADDRESS: [1, ip], IFA_LOCAL: [2, ip], IFA_LABEL: [3, string] })`.
  */
 export function table<const R extends Rows>(rows: R): Table<R> {
-  const byNumber = new Map(
-    Object.entries(rows).map(([name, [number, codec]]) => [number, { name, codec }]),
-  );
-  if (byNumber.size !== Object.keys(rows).length) throw new TypeError("two rows, one number");
-  return { rows, byNumber };
+  const all: Row[] = Object.entries(rows).map(([name, [number, codec]]) => ({
+    name,
+    number,
+    codec,
+  }));
+  const byName = new Map(all.map((row) => [row.name, row]));
+  const byNumber = new Map(all.map((row) => [row.number, row]));
+  if (byNumber.size !== byName.size) throw new TypeError("two rows, one number");
+  return { rows, byName, byNumber };
 }
 
 /**
@@ -67,9 +79,9 @@ export function writeAttributes<T extends Table>(
   for (const name in given) {
     const value = given[name];
     if (value === undefined) continue;
-    const row = table.rows[name];
+    const row = table.byName.get(name);
     if (!row) throw new UnencodableError(`${name} is not in this table`);
-    writeAttribute(out, { name, number: row[0], codec: row[1] }, value);
+    writeAttribute(out, row, value);
   }
 }
 
@@ -87,6 +99,7 @@ export function nested<T extends Table>(table: T): Codec<Attributes<T>> {
  * (`NFTA_LIST_ELEM` is 1; many families take 0) and read whatever theirs is.
  */
 export function list<T>(element: Codec<T>, number = 0): Codec<readonly T[]> {
+  const row: Row<T> = { name: "list element", number, codec: element };
   return {
     nested: true,
     read(view, start, end) {
@@ -100,9 +113,7 @@ export function list<T>(element: Codec<T>, number = 0): Codec<readonly T[]> {
       return values;
     },
     write(out, values) {
-      for (const value of values) {
-        writeAttribute(out, { name: "list element", number, codec: element }, value);
-      }
+      for (const value of values) writeAttribute(out, row, value);
     },
   };
 }
@@ -170,7 +181,7 @@ function attributeType(view: DataView, at: number): number {
 }
 
 function readValue<T>(
-  row: { readonly name: string; readonly codec: Codec<T> },
+  row: Pick<Row<T>, "name" | "codec">,
   view: DataView,
   start: number,
   end: number,
@@ -182,11 +193,7 @@ function readValue<T>(
   }
 }
 
-function writeAttribute(
-  out: Writer,
-  row: { readonly name: string; readonly number: number; readonly codec: Codec<unknown> },
-  value: unknown,
-): void {
+function writeAttribute<T>(out: Writer, row: Row<T>, value: T): void {
   const start = out.reserve(HEADER);
   row.codec.write(out, value);
   const length = out.length - start;

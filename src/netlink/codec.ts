@@ -125,7 +125,11 @@ export const ip: Codec<IP> = {
     if (end - start !== 4 && end - start !== 16) throw wrongLength("an IP address", end - start);
     return ipFromBytes(new Uint8Array(view.buffer, view.byteOffset + start, end - start));
   },
-  write: (out, value) => out.append(ipToBytes(value)),
+  write(out, value) {
+    if (value.family === 6) return out.append(ipToBytes(value));
+    const at = out.reserve(4); // most are these, and routes are thousands
+    out.view.setUint32(at, Number(value.value));
+  },
 };
 
 /** There or not, without a value: written when true, never read as false. */

@@ -21,6 +21,7 @@ function address(size: number): Codec<bigint> {
     },
     write(out, value) {
       const start = out.reserve(size);
+      if (size === 4) return out.view.setUint32(start, Number(value)); // thousands at once
       let rest = value;
       for (let at = start + size - 4; at >= start; at -= 4, rest >>= 32n) {
         out.view.setUint32(at, Number(rest & 0xffffffffn));
