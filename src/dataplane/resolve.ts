@@ -1,7 +1,7 @@
 /** From the mesh's wish, which names devices by their role, to entries the kernel can take. */
 
 import type { Family } from "../net/ip.ts";
-import { formatPrefix, network, type Prefix } from "../net/prefix.ts";
+import { formatPrefix, network, type Prefix, prefixKey } from "../net/prefix.ts";
 import { type DeviceRole, type Route, ROUTE_PROTOCOL, type Rule } from "../net/route.ts";
 import { type RouteEntry, routeEntry } from "../netlink/route.ts";
 import { RT_TABLE_MAIN } from "../netlink/rtnetlink.ts";
@@ -35,7 +35,7 @@ export const RULE_PRIORITY = 32000;
 
 /** What makes two routes rivals for one place in the kernel. */
 export function routeIdentity({ dst, table, tos, metric }: RouteEntry): string {
-  return `${dst.ip.family} ${dst.ip.value} ${dst.bits} ${table} ${tos} ${metric}`;
+  return `${dst.ip.family} ${prefixKey(dst)} ${table} ${tos} ${metric}`;
 }
 
 /**

@@ -130,6 +130,7 @@ export function diffRoutes(
   wish: readonly RouteEntry[],
   observed: readonly RouteEntry[],
 ): Change<RouteEntry>[] {
+  if (observed.length === 0) return wish.map((entry) => ({ verb: "add", entry }));
   const there = Map.groupBy(observed, routeIdentity);
   const changes: Change<RouteEntry>[] = [];
   const removals: Change<RouteEntry>[] = [];

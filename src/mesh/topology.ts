@@ -3,7 +3,14 @@
 import type { Endpoint } from "../net/endpoint.ts";
 import { addToIP, type IP } from "../net/ip.ts";
 import type { Key } from "../net/key.ts";
-import { contains, formatPrefix, hostPrefix, network, type Prefix } from "../net/prefix.ts";
+import {
+  contains,
+  formatPrefix,
+  hostPrefix,
+  network,
+  type Prefix,
+  prefixKey,
+} from "../net/prefix.ts";
 import { compareText } from "../net/text.ts";
 import { electLeader } from "./leader.ts";
 import { declaredLocationIPs, filterLocationIPs } from "./location_ips.ts";
@@ -156,18 +163,20 @@ function mergeDiscovered(local: CompleteNode, nodes: readonly CompleteNode[]): D
   return merged;
 }
 
-/** Peers by name, each without the allowed IPs (by text) that were claimed before. */
+/** Peers by name, each without the allowed IPs (as written) that were claimed before. */
 function uniqueAllowedIPs(peers: readonly Peer[]): { peers: Peer[]; warnings: string[] } {
-  const owners = new Map<string, string>();
+  const owners = new Map<number | bigint, string>();
   const warnings: string[] = [];
   const unique = peers.toSorted((a, b) => compareText(a.name, b.name)).map((peer) => {
     const allowedIPs = peer.allowedIPs.filter((prefix) => {
-      const text = formatPrefix(prefix);
-      const owner = owners.get(text);
-      if (owner === undefined) owners.set(text, peer.name);
+      const key = prefixKey(prefix);
+      const owner = owners.get(key);
+      if (owner === undefined) owners.set(key, peer.name);
       else if (owner !== peer.name) {
         warnings.push(
-          `allowed IP ${text} of Peer ${peer.name} is ignored: Peer ${owner} claims it`,
+          `allowed IP ${
+            formatPrefix(prefix)
+          } of Peer ${peer.name} is ignored: Peer ${owner} claims it`,
         );
       }
       return owner === undefined;

@@ -36,6 +36,11 @@ export function network(prefix: Prefix): Prefix {
     : { ip: { family: prefix.ip.family, value }, bits: prefix.bits };
 }
 
+/** The prefix, as written, as a key of a Map: numbers are IPv4, bigints are IPv6. */
+export function prefixKey({ ip, bits }: Prefix): number | bigint {
+  return ip.family === 4 ? Number(ip.value) * 64 + bits : ip.value << 8n | BigInt(bits);
+}
+
 /** The address alone: a /32 or /128. */
 export function hostPrefix(ip: IP): Prefix {
   return { ip, bits: width(ip.family) };

@@ -10,6 +10,7 @@ import {
   ipFromBytes,
   ipToBytes,
   parseIP,
+  width,
 } from "../../src/net/ip.ts";
 import { keyFromBytes, keyToBytes, parseKey } from "../../src/net/key.ts";
 import {
@@ -20,6 +21,7 @@ import {
   overlaps,
   parsePrefix,
   type Prefix,
+  prefixKey,
 } from "../../src/net/prefix.ts";
 import { compareText } from "../../src/net/text.ts";
 
@@ -62,6 +64,18 @@ Deno.test("prefixes survive text, and a network contains itself", () => {
     assert.ok(contains(prefix, network(prefix).ip));
     assert.ok(contains(network(prefix), prefix.ip));
     assert.ok(equalPrefix(network(network(prefix)), network(prefix)));
+  }));
+});
+
+Deno.test("two prefixes have one key just where they have one text", () => {
+  const near = prefixes.chain((a) =>
+    fc.tuple(
+      fc.constant(a),
+      fc.oneof(prefixes, fc.nat(width(a.ip.family)).map((bits) => ({ ...a, bits }))),
+    )
+  );
+  fc.assert(fc.property(near, ([a, b]) => {
+    assert.equal(prefixKey(a) === prefixKey(b), formatPrefix(a) === formatPrefix(b));
   }));
 });
 

@@ -24,7 +24,10 @@ export class Cover {
     const { before, after } = changedPart({ before: this.#prefixes, after: prefixes }, equalPrefix);
     const changed = [...before, ...after].filter(({ ip }) => ip.family === this.#family);
     this.#prefixes = prefixes;
-    if (changed.length > 0) this.#intervals = this.#replaceAround(changed);
+    if (changed.length === 0) return this.#intervals;
+    this.#intervals = this.#intervals.length === 0
+      ? mergePrefixes(prefixes, this.#family)
+      : this.#replaceAround(changed);
     return this.#intervals;
   }
 
