@@ -20,9 +20,18 @@ export interface Files {
   readonly problems: readonly Problem[];
 }
 
-/** The cluster and, to spare reading a Node anew, what its Nodes were read from. */
+/** The cluster and, to spare doing it all again, what it was made of. */
 export interface Assembled extends Cluster {
+  readonly objects: Objects;
   readonly sources: ReadonlyMap<string, NodeSource>;
+}
+
+/** What the manifests hold, by name. */
+interface Objects {
+  readonly manifests: readonly PathContent[];
+  readonly nodes: ReadonlyMap<string, NodeObject>;
+  readonly peers: ReadonlyMap<string, Peer>;
+  readonly problems: readonly Problem[];
 }
 
 interface NodeSource {
@@ -36,6 +45,7 @@ export const NOTHING: Assembled = {
   nodes: new Map(),
   peers: new Map(),
   problems: [],
+  objects: { manifests: [], nodes: new Map(), peers: new Map(), problems: [] },
   sources: new Map(),
 };
 
@@ -45,55 +55,65 @@ export function assemble(
   options: { readonly hostname: string; readonly topologyLabel: string; readonly last: Assembled },
 ): Assembled {
   const { hostname, topologyLabel, last } = options;
-  const problems: Problem[] = [...files.problems];
-  const { manifests } = files;
+  const isSame = files.manifests === last.objects.manifests;
+  const objects = isSame ? last.objects : collect(files.manifests, last.objects);
+  const problems: Problem[] = [...files.problems, ...objects.problems];
   const sources = new Map<string, NodeSource>();
   const nodes = new Map<string, Node>();
-  for (const [name, object] of firstByName("Node", { manifests, problems, pick: pickNodes })) {
+  for (const [name, object] of objects.nodes) {
     const status = files.statusOf(name);
     const source = readSource({ object, status, topologyLabel, last: last.sources.get(name) });
     sources.set(name, source);
     nodes.set(name, source.node);
     problems.push(...source.problems);
   }
-  const peers = new Map<string, Peer>();
-  for (const [name, peer] of firstByName("Peer", { manifests, problems, pick: pickPeers })) {
-    const before = last.peers.get(name);
-    if (peer) peers.set(name, before && equalPeers(before, peer) ? before : peer);
-  }
   const own = sources.get(hostname);
   return {
     nodes,
-    peers,
+    peers: objects.peers,
     problems,
+    objects,
     sources,
     ...(own && { own: withStatus(own.object, own.status).metadata.annotations ?? {} }),
   };
 }
 
-type Named<T> = readonly (readonly [name: string, value: T])[];
-
-function pickNodes(content: FileContent): Named<NodeObject> {
-  return content.nodes.map((node) => [node.metadata.name, node]);
-}
-
-function pickPeers(content: FileContent): Named<Peer | undefined> {
-  return content.peers.map(({ name, peer }) => [name, peer]);
+/** Of several files; every Peer of `last` that is still the same is kept. */
+function collect(manifests: readonly PathContent[], last: Objects): Objects {
+  const problems: Problem[] = [];
+  const nodes = firstByName("Node", {
+    ...{ manifests, problems },
+    pick: (content) => content.nodes,
+    nameOf: (node) => node.metadata.name,
+  });
+  const named = firstByName("Peer", {
+    ...{ manifests, problems },
+    pick: (content) => content.peers,
+    nameOf: (peer) => peer.name,
+  });
+  const peers = new Map<string, Peer>();
+  for (const [name, { peer }] of named) {
+    const before = last.peers.get(name);
+    if (peer) peers.set(name, before && equalPeers(before, peer) ? before : peer);
+  }
+  return { manifests, nodes, peers, problems };
 }
 
 /** Of objects with one name the first in the first file by name counts; the others are problems. */
 function firstByName<T>(
   kind: string,
-  { manifests, problems, pick }: {
+  { manifests, problems, pick, nameOf }: {
     manifests: readonly PathContent[];
     problems: Problem[];
-    pick: (content: FileContent) => Named<T>;
+    pick: (content: FileContent) => readonly T[];
+    nameOf: (object: T) => string;
   },
 ): Map<string, T> {
   const values = new Map<string, T>();
   const paths = new Map<string, string>();
   for (const [path, content] of manifests) {
-    for (const [name, value] of pick(content)) {
+    for (const value of pick(content)) {
+      const name = nameOf(value);
       const first = paths.get(name);
       if (first === undefined) {
         paths.set(name, path);
@@ -140,6 +160,7 @@ export function changeOf(before: Cluster, after: Cluster, hostname: string): Cha
 }
 
 function differing<T>(before: ReadonlyMap<string, T>, after: ReadonlyMap<string, T>): string[] {
+  if (before === after) return [];
   const names: string[] = [];
   for (const [name, value] of after) {
     if (before.get(name) !== value) names.push(name);

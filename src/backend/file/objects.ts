@@ -44,7 +44,7 @@ export function readContent(
   const ignored = new Set<string>();
   for (const object of parseManifest(text, path.endsWith(".json") ? "json" : "yaml")) {
     const kind = kindOf(object);
-    const about = `${path}: ${object.kind} ${quote(nameOf(object.value))}`;
+    const about = () => `${path}: ${object.kind} ${quote(nameOf(object.value))}`;
     if (kind === "Node") {
       const { node, problem } = readNode(object.value, { about, topologyLabel, last });
       if (node) nodes.push(node);
@@ -71,7 +71,7 @@ function kindOf({ kind, apiVersion }: ManifestObject): "Node" | "Peer" | undefin
 function readNode(
   value: unknown,
   { about, topologyLabel, last }: {
-    about: string;
+    about: () => string;
     topologyLabel: string;
     last: FileContent | undefined;
   },
@@ -84,11 +84,11 @@ function readNode(
     if (!(error instanceof ObjectShapeError)) throw error;
     const node = last?.nodes.find(({ metadata }) => metadata.name === nameOf(value));
     const outcome = node ? "it stays as it was" : "it is ignored";
-    return { node, problem: { text: `${about}: ${error.message}; ${outcome}` } };
+    return { node, problem: { text: `${about()}: ${error.message}; ${outcome}` } };
   }
 }
 
-function readPeer(value: unknown, about: string): NamedPeer & { problems: Problem[] } {
+function readPeer(value: unknown, about: () => string): NamedPeer & { problems: Problem[] } {
   try {
     const object = asPeerObject(value);
     checkName(object.metadata.name);
@@ -96,11 +96,11 @@ function readPeer(value: unknown, about: string): NamedPeer & { problems: Proble
     return {
       name: peer.name,
       peer,
-      problems: warnings.map((text) => ({ text: `${about}: ${text}` })),
+      problems: warnings.map((text) => ({ text: `${about()}: ${text}` })),
     };
   } catch (error) {
     if (!(error instanceof ObjectShapeError || error instanceof InvalidPeerError)) throw error;
-    const problem: Problem = { text: `${about} is ignored: ${error.message}`, event: "peer" };
+    const problem: Problem = { text: `${about()} is ignored: ${error.message}`, event: "peer" };
     return { name: nameOf(value), peer: undefined, problems: [problem] };
   }
 }

@@ -3,7 +3,6 @@
  * over the Node in DIR, where only what people write is kept.
  */
 
-import { dump } from "js-yaml";
 import { parseEndpoint } from "../../net/endpoint.ts";
 import { parsePrefix } from "../../net/prefix.ts";
 import { CLEAN_UP_PATCH } from "../../mesh/publish.ts";
@@ -40,8 +39,16 @@ export function patched(
   return left.length === 0 ? undefined : Object.fromEntries(left);
 }
 
-/** The text of a status file. */
+/** The text of a status file: YAML in which all text is quoted as JSON does, which YAML reads, too. */
 export function formatStatus(name: string, annotations: Strings): string {
-  const node = { apiVersion: "v1", kind: "Node", metadata: { name, annotations } };
-  return dump(node, { lineWidth: -1, sortKeys: true });
+  const lines = Object.keys(annotations).sort()
+    .map((key) => `    ${quoted(key)}: ${quoted(annotations[key]!)}\n`);
+  const metadata = `metadata:\n  name: ${quoted(name)}\n  annotations:\n${lines.join("")}`;
+  return `apiVersion: v1\nkind: Node\n${metadata}`;
+}
+
+/** Of what is beyond ASCII, some must not stand in YAML as it is. */
+function quoted(text: string): string {
+  const escaped = (unit: string) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  return JSON.stringify(text).replace(/[^ -~]/g, escaped);
 }
