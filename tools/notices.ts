@@ -33,7 +33,7 @@ export async function notices(system: System, maps: readonly string[]): Promise<
     },
     ...packages,
     {
-      title: "Graphviz 16.1.0 and Expat, fzstd, Emscripten (in @hpcc-js/wasm-graphviz)",
+      title: "Graphviz, Expat, fzstd, Emscripten (in @hpcc-js/wasm-graphviz)",
       text: await Deno.readTextFile(`${ROOT}tools/licenses/graphviz.txt`),
     },
     { title: `ld.so, libc, libm: ${libc6.source}`, text: libc6.copyright },

@@ -1,11 +1,11 @@
 /** What the agent tells of itself over HTTP. Its parts tell it how they fare; others may ask any time. */
 
+import type { Backend, Problem } from "../backend/backend.ts";
 import { AgentMetrics } from "../http/agent_metrics.ts";
 import type { DotText } from "../http/graph.ts";
 import { Health, type HealthReport } from "../http/health.ts";
 import type { Metric } from "../http/metrics/exposition.ts";
 import type { Sources } from "../http/pages.ts";
-import type { Backend, Problem } from "../backend/backend.ts";
 import { withoutKeys } from "./log.ts";
 import { giveBackMemory } from "./memory.ts";
 import type { View } from "./view.ts";

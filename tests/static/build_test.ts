@@ -15,7 +15,8 @@ Deno.test("kg has at most 98 MB", async () => {
 Deno.test("kg version --licenses prints the licences of all that is embedded", async () => {
   const text = await run([kg, "version", "--licenses"]);
   const titles = /^The parts:\n\n((?: {2}.*\n)+)/m.exec(text)![1]!.trim().split(/\n */);
-  const parts = ["kg", "Deno ", "js-yaml ", "ld.so, libc, libm: ", "libgcc_s: ", "libmnl: "];
+  const parts = ["kg", "Deno ", "js-yaml ", "@hpcc-js/wasm-graphviz ", "Graphviz, "];
+  parts.push("ld.so, libc, libm: ", "libgcc_s: ", "libmnl: ");
   for (const part of parts) assert(titles.some((title) => title.startsWith(part)), part);
   const bodies = titles.map((title) => text.split(`\n${"=".repeat(78)}\n${title}\n`)[1] ?? "");
   for (const [n, body] of bodies.entries()) {
