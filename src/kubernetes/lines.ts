@@ -1,7 +1,7 @@
 /** A stream of bytes as the lines in it, as many at a time as are there. */
 
 import { ConnectionError } from "./error.ts";
-import { sleep } from "./backoff.ts";
+import { RateLimit } from "./rate_limit.ts";
 
 /** Bytes: no object is that big (etcd takes 1.5 MB), so this is no stream of lines. */
 const LONGEST_LINE = 64 * 1024 * 1024;
@@ -9,13 +9,16 @@ const LONGEST_LINE = 64 * 1024 * 1024;
 /** Milliseconds: bytes that took longer to come were not there yet. */
 const WAITED = 2;
 
+/** So many looks are saved up in quiet times: when little happens, all of it is seen at once. */
+const SAVED = 20;
+
 /** Bytes that are read at a time: more than a TLS record has. */
 const BUFFER = 64 * 1024;
 
 const NEWLINE = 0x0a;
 
 export interface LinesOptions {
-  /** Milliseconds between two looks, unless nothing came for that long: then at once. */
+  /** Milliseconds between two looks where there is always something to see; 0: at once. */
   readonly pace: number;
   /** Ends the stream, as if there were no more. */
   readonly signal?: AbortSignal;
@@ -36,16 +39,13 @@ export async function* readLines(
   if (signal?.aborted) cancel();
   signal?.addEventListener("abort", cancel);
   const splitter = new LineSplitter();
-  let looked = -Infinity;
+  const looks = pace > 0 ? new RateLimit({ perSecond: 1000 / pace, burst: SAVED }) : undefined;
   try {
     for (;;) {
       const asked = performance.now();
       const { done, value } = await reader.read(new Uint8Array(buffer));
-      const now = performance.now();
-      if (pace > 0 && now - asked > WAITED) { // not of the batch before
-        if (looked + pace > now) await sleep(looked + pace - now, signal);
-        looked = performance.now();
-      }
+      const isOfTheSame = performance.now() - asked <= WAITED;
+      if (!isOfTheSame) await looks?.wait(signal);
       const lines = done ? splitter.end() : splitter.push(value);
       if (value) buffer = value.buffer;
       if (lines.length > 0) yield lines;
