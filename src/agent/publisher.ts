@@ -4,7 +4,7 @@
  */
 
 import type { Backend } from "../backend/backend.ts";
-import type { Strings } from "../mesh/object.ts";
+import { ANNOTATIONS, type Strings } from "../mesh/object.ts";
 import { CLEAN_UP_PATCH, type Own, publish, type Published } from "../mesh/publish.ts";
 import { STALE_AFTER } from "../mesh/staleness.ts";
 import { describeError } from "../net/text.ts";
@@ -96,8 +96,11 @@ export class Publisher {
   #publication({ checkIn }: { checkIn: boolean }) {
     const annotations = this.#backend.cluster().own;
     if (!annotations || !this.#own) return undefined;
-    const own = { ...this.#own, now: Date.now() / 1000 };
-    return publish(annotations, own, { published: this.#memory.published, checkIn });
+    const now = Date.now() / 1000;
+    // To the others who was away for long is dead until it checks in.
+    const isDue = !(now - Number(annotations[ANNOTATIONS.lastSeen]) <= CHECK_IN_PERIOD / 1000);
+    const { published } = this.#memory;
+    return publish(annotations, { ...this.#own, now }, { published, checkIn: checkIn || isDue });
   }
 
   async #send({ checkIn }: { checkIn: boolean }): Promise<boolean> {
