@@ -11,18 +11,25 @@ import {
   isReadyPeer,
 } from "../mesh/readiness.ts";
 import { type Moment, Staleness } from "../mesh/staleness.ts";
+import { formatPrefix, type Prefix } from "../net/prefix.ts";
 
 /** Follows a backend's cluster; everything costs as much as changed, not as much as there is. */
 export class Members {
   readonly #hostname: string;
   readonly #staleness = new Staleness();
+  readonly #standing: Set<string>;
   readonly #nodes = new Map<string, CompleteNode>();
   readonly #peers = new Map<string, Peer>();
   #relists = 0;
 
-  /** `hostname`: the local node, which to itself is always fresh. */
-  constructor(hostname: string) {
+  /**
+   * `hostname`: the local node, which to itself is always fresh. `standing`: where routes of ours led
+   * before this agent began. A node there was a member for the agent before, and stays one until it
+   * has had time to check in: perhaps nobody could, for an API server that was away.
+   */
+  constructor(hostname: string, { standing = [] }: { readonly standing?: readonly Prefix[] } = {}) {
     this.#hostname = hostname;
+    this.#standing = new Set(standing.map(formatPrefix));
   }
 
   /** Ready nodes but the local one, in no order. */
@@ -85,6 +92,9 @@ export class Members {
     const before = this.#nodes.get(name);
     if (node) this.#staleness.observe(name, node.lastSeen, now);
     else this.#staleness.forget(name);
+    if (node?.subnet && this.#standing.delete(formatPrefix(node.subnet))) {
+      this.#staleness.trust(name, now);
+    }
     if (!node || !isComplete(node) || !this.#staleness.isFresh(name)) {
       return this.#nodes.delete(name);
     }

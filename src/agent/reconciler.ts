@@ -91,7 +91,7 @@ export class Reconciler {
   constructor(parts: ReconcilerParts) {
     const { options, kernel, log, monitor } = parts;
     this.#parts = parts;
-    this.#members = new Members(options.hostname);
+    this.#members = new Members(options.hostname, { standing: kernel.dataplane.destinations() });
     this.#mesh = new NodeMesh(parts, this.#members);
     this.#view = new View({ ...parts, members: this.#members });
     monitor.show(this.#view);

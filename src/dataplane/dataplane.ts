@@ -2,6 +2,7 @@
 
 import type { DeviceConfig } from "../net/device.ts";
 import type { IP } from "../net/ip.ts";
+import type { Prefix } from "../net/prefix.ts";
 import type { Desired } from "../mesh/desired.ts";
 import type { Encapsulator } from "../mesh/encapsulation.ts";
 import type { Connection } from "../netlink/connection.ts";
@@ -109,6 +110,11 @@ export class Dataplane {
     this.#routes = new RouteApplier(connection);
     this.#rules = new RuleApplier(connection);
     this.#tunnel = encapsulator && new Tunnel(this.host, encapsulator);
+  }
+
+  /** Where the kernel's routes of ours lead, whoever made them. */
+  destinations(): readonly Prefix[] {
+    return this.#routes.destinations();
   }
 
   /** May these events have changed something we made, or build on? */

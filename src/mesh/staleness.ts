@@ -48,6 +48,14 @@ export class Staleness {
     this.#nodes.set(name, { lastSeen, since, ahead: age < 0, fresh });
   }
 
+  /** Whatever its own word is: it was a member until now, and has a full minute to check in. */
+  trust(name: string, now: Moment): void {
+    const node = this.#nodes.get(name);
+    if (!node || node.lastSeen === 0) return;
+    node.since = now.monotonic;
+    node.fresh = true;
+  }
+
   /** The node is gone. */
   forget(name: string): void {
     this.#nodes.delete(name);

@@ -88,3 +88,16 @@ Deno.test("Members lets nobody go while its own view is not live, nor in the min
   assert.deepEqual(members.expire(at(419), { live: true, relists: 1 }), []);
   assert.deepEqual(members.expire(at(420), { live: true, relists: 1 }), ["n2"]);
 });
+
+Deno.test("Members trusts who was a member for the agent before, for a minute", () => {
+  const members = new Members("n1", { standing: [prefix("10.2.2.0/24")] });
+  const old = seen(2, -300, { subnet: prefix("10.2.2.0/24") });
+  const dead = seen(3, -300, { subnet: prefix("10.2.3.0/24") });
+  const both = cluster({ nodes: [old, dead] });
+  members.update(both, { nodes: ["n2", "n3"], peers: [] }, at(0));
+  assert.deepEqual(names(members), ["n2"]);
+  assert.deepEqual(members.expire(at(59), LIVE), []);
+  assert.deepEqual(members.expire(at(60), LIVE), ["n2"]);
+  members.update(both, N2, at(61));
+  assert.deepEqual(names(members), [], "once");
+});
