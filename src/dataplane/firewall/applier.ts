@@ -52,7 +52,7 @@ export class FirewallApplier {
   /** The wish that this is, if it is all of it. */
   #wish: Firewall | undefined;
   #ipv6Problem: NetlinkError | undefined;
-  /** Of nf_tables, when the last look found all as wished; undefined: it did not. */
+  /** Of nf_tables, in which all is known to be as reached; undefined: none is known. */
   #generation: number | undefined;
   #isSuspected = false;
 
@@ -81,7 +81,7 @@ export class FirewallApplier {
     this.#wish = undefined;
   }
 
-  /** Look before the next change, unless nobody made a transaction since all was as wished. */
+  /** Look before the next change, unless nobody else made a transaction since all was as reached. */
   suspect(): void {
     this.#isSuspected = true;
   }
@@ -128,6 +128,7 @@ export class FirewallApplier {
       wishes.set(family, wished);
     }
     if (changes.length > 0 && !this.#tryCommit(changes)) return undefined;
+    this.#follow(this.#generation, changes);
     this.#reached = wishes;
     return changes;
   }
@@ -152,7 +153,7 @@ export class FirewallApplier {
       const generation = this.#readGeneration();
       const changes = this.#changeBoth(wish, stage);
       this.#ipv6Problem = undefined;
-      if (changes.length === 0) this.#generation = generation;
+      this.#follow(generation, changes);
       return changes;
     } catch (error) {
       if (!(error instanceof NetlinkError && lacksSomething(error))) throw error;
@@ -190,6 +191,11 @@ export class FirewallApplier {
       }));
     this.#reached = wishes;
     return this.#done(changes);
+  }
+
+  /** Each transaction makes the next generation: if it is another one later, there was not just ours. */
+  #follow(before: number | undefined, changes: readonly Change[]): void {
+    this.#generation = before !== undefined && changes.length > 0 ? before + 1 : before;
   }
 
   #readGeneration(): number {
