@@ -74,3 +74,18 @@ Deno.test("serve() survives more connections than there can be", async () => {
   for (const connection of connections) connection.close();
   await waitFor("an answer", async () => await get("127.0.0.1", port) === "hello");
 });
+
+Deno.test("serve() hangs up on who is silent for longest when too many are connected", async () => {
+  using server = serve("127.0.0.1:0", hello);
+  const { port } = server;
+  const idle: Deno.TcpConn[] = [];
+  for (let count = 0; count < 100; count++) {
+    idle.push(await Deno.connect({ hostname: "127.0.0.1", port }));
+  }
+  const read = async (connection: Deno.TcpConn) =>
+    await connection.read(new Uint8Array(1)).catch(() => null);
+  const hungUp = await Promise.all(idle.slice(0, 30).map(read));
+  assert.deepEqual(new Set(hungUp), new Set([null]));
+  assert.equal(await get("127.0.0.1", port), "hello");
+  for (const connection of idle) connection.close();
+});
