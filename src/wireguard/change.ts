@@ -49,8 +49,9 @@ export function isEmptyChange(change: DeviceChange): boolean {
 export function networkKey(prefix: Prefix): number | bigint {
   const { ip, bits } = prefix;
   if (ip.family === 6) return network(prefix).ip.value << 8n | BigInt(bits);
-  const value = Number(ip.value);
-  return (value - value % 2 ** (32 - bits)) * 64 + bits;
+  if (bits === 0) return 0; // to shift by 32 is not to shift at all
+  const mask = -1 << (32 - bits);
+  return ((Number(ip.value) & mask) >>> 0) * 64 + bits;
 }
 
 /** The same change in two steps: all but the allowed IPs that are removed, and only those. */
@@ -114,18 +115,29 @@ export function afterChange(state: DeviceState, change: DeviceChange): DeviceSta
     for (const prefix of peer.addAllowedIPs) taken.add(networkKey(prefix));
     for (const prefix of peer.removeAllowedIPs) taken.add(networkKey(prefix));
   }
-  const fresh = change.peers.filter((peer) => peer.kind === "add").map(newPeer);
-  const peers = [...state.peers, ...fresh].filter((peer) => !removed.has(peer.publicKey));
+  const kept = state.peers.map((peer) =>
+    afterSetting(takeFrom(peer, taken), settings.get(peer.publicKey))
+  );
+  const fresh = change.peers.flatMap((peer) => peer.kind === "add" ? newPeer(peer) : []);
   return {
     ...state,
     ...change.privateKey !== undefined && { privateKey: change.privateKey },
     ...change.listenPort !== undefined && { listenPort: change.listenPort },
-    peers: peers.map((peer) => afterSetting(takeFrom(peer, taken), settings.get(peer.publicKey))),
+    peers: [...kept, ...fresh].filter((peer) => !removed.has(peer.publicKey)),
   };
 }
 
-function newPeer({ publicKey }: { readonly publicKey: Key }): PeerState {
-  return { publicKey, persistentKeepalive: 0, allowedIPs: [], lastHandshake: 0, receivedBytes: 0 };
+function newPeer(setting: PeerSetting): PeerState {
+  const { publicKey, presharedKey, endpoint, persistentKeepalive = 0, addAllowedIPs } = setting;
+  return {
+    publicKey,
+    ...presharedKey !== undefined && presharedKey !== ZERO_KEY && { presharedKey },
+    ...endpoint && { endpoint },
+    persistentKeepalive,
+    allowedIPs: addAllowedIPs,
+    lastHandshake: 0,
+    receivedBytes: 0,
+  };
 }
 
 function takeFrom(peer: PeerState, taken: ReadonlySet<number | bigint>): PeerState {
