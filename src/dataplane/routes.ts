@@ -1,7 +1,7 @@
 /** Our routes in the kernel: what is there, what must change, and the changing. */
 
 import { equalIP, type IP } from "../net/ip.ts";
-import { equalPrefix, formatPrefix, hostPrefix, type Prefix } from "../net/prefix.ts";
+import { equalPrefix, hostPrefix, prefixKey } from "../net/prefix.ts";
 import { KILO_TABLE, ROUTE_PROTOCOL } from "../net/route.ts";
 import type { Connection } from "../netlink/connection.ts";
 import { type Message, NLM_F_REPLACE, type Request } from "../netlink/message.ts";
@@ -37,11 +37,6 @@ export class RouteApplier {
     });
   }
 
-  /** Of all that are ours. */
-  destinations(): readonly Prefix[] {
-    return this.#list(ROUTE_PROTOCOL).map(({ dst }) => dst);
-  }
-
   /** The kernel's routes may have changed. */
   invalidate(): void {
     this.#applier.invalidate();
@@ -56,11 +51,13 @@ export class RouteApplier {
 
   /** Removes those of ours that lead to just one of these addresses, of whatever last wish. */
   removeTo(addresses: readonly IP[]): void {
-    const hosts = new Set(addresses.map((ip) => formatPrefix(hostPrefix(ip))));
-    const ours = this.#list(ROUTE_PROTOCOL).filter(({ dst }) => hosts.has(formatPrefix(dst)));
+    const ours = this.#list(ROUTE_PROTOCOL);
     if (ours.length === 0) return;
+    const hosts = new Set(addresses.map((ip) => prefixKey(hostPrefix(ip))));
+    const found = ours.filter(({ dst }) => hosts.has(prefixKey(dst)));
+    if (found.length === 0) return;
     this.#applier.invalidate();
-    this.#connection.execute(ours.map(deleteRoute));
+    this.#connection.execute(found.map(deleteRoute));
   }
 
   /** Removes all of ours; what the original agent left, too, if nothing was applied before. */
@@ -72,8 +69,8 @@ export class RouteApplier {
   #observe(wish: readonly RouteEntry[], devices: Devices): RouteEntry[] {
     const ours = this.#list(ROUTE_PROTOCOL);
     if (this.#tookOver) return ours;
-    const theirs = this.#list(RTPROT_STATIC).filter(isOriginals(wish, devices));
-    return [...ours, ...theirs];
+    const theirs = this.#list(RTPROT_STATIC);
+    return theirs.length === 0 ? ours : [...ours, ...theirs.filter(isOriginals(wish, devices))];
   }
 
   #list(protocol: number): RouteEntry[] {
@@ -100,8 +97,7 @@ export function isOriginals(
   wish: readonly RouteEntry[],
   devices: Devices,
 ): (route: RouteEntry) => boolean {
-  const place = ({ dst, table }: RouteEntry) =>
-    `${table} ${dst.ip.family} ${dst.ip.value}/${dst.bits}`;
+  const place = ({ dst, table }: RouteEntry) => `${dst.ip.family} ${prefixKey(dst)} ${table}`;
   const wished = new Set(wish.map(place));
   return (route) => {
     const { oif, table, onlink } = route;
