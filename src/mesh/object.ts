@@ -26,7 +26,11 @@ const OURS: ReadonlySet<string> = new Set(Object.values(ANNOTATIONS));
 
 /** Those of an object's annotations that are read or written here, in their order. */
 export function ourAnnotations(annotations: Strings | null | undefined): Strings {
-  return Object.fromEntries(Object.entries(annotations ?? {}).filter(([name]) => OURS.has(name)));
+  const ours: Record<string, string> = {};
+  for (const [name, text] of Object.entries(annotations ?? {})) {
+    if (OURS.has(name)) ours[name] = text;
+  }
+  return ours;
 }
 
 export interface NodeObject {

@@ -141,6 +141,10 @@ type Present<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
 
 /** Only the fields that have a value. */
 function present<T extends object>(fields: T): Present<T> {
-  const there = Object.entries(fields).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(there) as Present<T>;
+  const there: Present<T> = {};
+  for (const name in fields) {
+    const value = fields[name];
+    if (value !== undefined) there[name] = value as Present<T>[typeof name];
+  }
+  return there;
 }

@@ -138,12 +138,11 @@ function readSource(
   if (last && last.object === object && last.status === status) return last;
   const { node, warnings } = parseNode(withStatus(object, status), { topologyLabel });
   const same = last && equalNodes(last.node, node) && last.node.lastSeen === node.lastSeen;
-  const about = `Node ${quote(node.name)}`;
   return {
     object,
     status,
     node: same ? last.node : node,
-    problems: warnings.map((text) => ({ text: `${about}: ${text}` })),
+    problems: warnings.map((text) => ({ text: `Node ${quote(node.name)}: ${text}` })),
   };
 }
 
