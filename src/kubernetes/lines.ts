@@ -12,13 +12,19 @@ const WAITED = 2;
 /** So many looks are saved up in quiet times: when little happens, all of it is seen at once. */
 const SAVED = 20;
 
+/** Lines that make a look count twice: to wake up costs more than a few of them. */
+const MANY = 6;
+
 /** Bytes that are read at a time: more than a TLS record has. */
 const BUFFER = 64 * 1024;
 
 const NEWLINE = 0x0a;
 
 export interface LinesOptions {
-  /** Milliseconds between two looks where there is always something to see; 0: at once. */
+  /**
+   * Milliseconds between two looks where there is always something to see, and twice that where
+   * there is much; 0: at once.
+   */
   readonly pace: number;
   /** Ends the stream, as if there were no more. */
   readonly signal?: AbortSignal;
@@ -40,14 +46,20 @@ export async function* readLines(
   signal?.addEventListener("abort", cancel);
   const splitter = new LineSplitter();
   const looks = pace > 0 ? new RateLimit({ perSecond: 1000 / pace, burst: SAVED }) : undefined;
+  let found = 0; // lines in this look
   try {
     for (;;) {
       const asked = performance.now();
       const { done, value } = await reader.read(new Uint8Array(buffer));
       const isOfTheSame = performance.now() - asked <= WAITED;
-      if (!isOfTheSame) await looks?.wait(signal);
+      if (!isOfTheSame) {
+        if (found >= MANY) looks?.reserve();
+        found = 0;
+        await looks?.wait(signal);
+      }
       const lines = done ? splitter.end() : splitter.push(value);
       if (value) buffer = value.buffer;
+      found += lines.length;
       if (lines.length > 0) yield lines;
       if (done) return;
     }

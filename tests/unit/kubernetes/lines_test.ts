@@ -42,7 +42,10 @@ function paced(pace: number) {
   })();
   return {
     write: (text: string) => stream.enqueue(bytes(text)),
-    end: () => stream.close(),
+    end: () => {
+      stream.close();
+      stream.byobRequest?.respond(0); // a read that waits ends only so
+    },
     batches,
     done,
   };
@@ -51,7 +54,7 @@ function paced(pace: number) {
 const later = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 Deno.test("readLines() with a pace tells a few lines at once, then waits", async () => {
-  const { write, end, batches, done } = paced(300);
+  const { write, end, batches, done } = paced(1000);
   const few = Array.from({ length: 20 }, (_, at) => `${at}`);
   for (const line of few) {
     await later(10);
@@ -68,6 +71,19 @@ Deno.test("readLines() with a pace tells a few lines at once, then waits", async
   await done;
   assert.deepEqual(batches.flatMap(({ lines }) => lines), [...few, "b", "c", "d"]);
   assert.ok(batches.at(-1)!.at - batches[few.length]!.at < 200, "and then all together");
+});
+
+Deno.test("readLines() with a pace looks half as often while each look brings many lines", async () => {
+  const { write, end, batches, done } = paced(50);
+  for (let at = 0; at < 80; at++) {
+    await later(10);
+    write("line\n".repeat(6));
+  }
+  end();
+  await done;
+  const gaps = batches.map(({ at }, n) => at - (batches[n - 1]?.at ?? at));
+  const pauses = gaps.filter((gap) => gap > 40).sort((a, b) => a - b);
+  assert.ok(pauses[Math.floor(pauses.length / 2)]! > 80, `pauses of ${pauses} ms`);
 });
 
 Deno.test("readLines() lets go of the stream when nobody reads on", async () => {
