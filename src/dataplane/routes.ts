@@ -1,7 +1,7 @@
 /** Our routes in the kernel: what is there, what must change, and the changing. */
 
 import { equalIP, type IP } from "../net/ip.ts";
-import { equalPrefix, hostPrefix, prefixKey } from "../net/prefix.ts";
+import { equalPrefix, hostPrefix, type Prefix, prefixKey } from "../net/prefix.ts";
 import { KILO_TABLE, ROUTE_PROTOCOL } from "../net/route.ts";
 import type { Connection } from "../netlink/connection.ts";
 import { type Message, NLM_F_REPLACE, type Request } from "../netlink/message.ts";
@@ -35,6 +35,11 @@ export class RouteApplier {
       equal: equalRoute,
       execute: (changes) => connection.execute(changes.map(request)),
     });
+  }
+
+  /** Of all that are ours. */
+  destinations(): readonly Prefix[] {
+    return this.#list(ROUTE_PROTOCOL).map(({ dst }) => dst);
   }
 
   /** The kernel's routes may have changed. */
