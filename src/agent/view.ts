@@ -3,7 +3,7 @@
 import type { Backend } from "../backend/backend.ts";
 import type { Exclusion, Present } from "../http/agent_metrics.ts";
 import type { DotText } from "../http/graph.ts";
-import { graph } from "../mesh/graph.ts";
+import { edgeCount, graph } from "../mesh/graph.ts";
 import type { Node } from "../mesh/node.ts";
 import { type CompleteNode, isComplete } from "../mesh/readiness.ts";
 import { topology, TopologyError } from "../mesh/topology.ts";
@@ -14,6 +14,9 @@ import type { Members } from "./members.ts";
 import { withAddresses } from "./names.ts";
 import type { AgentOptions } from "./options.ts";
 import type { Resolver } from "./resolver.ts";
+
+/** Of a drawing's text, some megabytes. What is much more would hold the agent up. */
+const MOST_EDGES = 200_000;
 
 type Handshake = Present["handshakes"] extends Iterable<infer T> ? T : never;
 
@@ -60,7 +63,10 @@ export class View {
       resolver,
     );
     try {
-      return { dot: graph(topology(resolved, { hostname, granularity, subnet })) };
+      const drawn = topology(resolved, { hostname, granularity, subnet });
+      const edges = edgeCount(drawn);
+      if (edges > MOST_EDGES) return { problem: `${edges} edges are too many: see kgctl graph` };
+      return { dot: graph(drawn) };
     } catch (error) {
       if (error instanceof TopologyError) return { problem: error.message };
       throw error;

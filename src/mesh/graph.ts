@@ -30,6 +30,13 @@ export function graph({ subnet, segments, peers }: Topology): string {
   ].join("\n");
 }
 
+/** How many edges {@link graph} draws: many more than there are nodes. */
+export function edgeCount({ segments, peers }: Topology): number {
+  const leaders = segments.length;
+  const followers = segments.reduce((sum, { nodes }) => sum + nodes.length - 1, 0);
+  return followers + leaders * (leaders - 1) / 2 + leaders * peers.length;
+}
+
 /** Each leader to its own nodes, then the leaders to each other, then each leader to the Peers. */
 function* edges(segments: readonly Segment[], peers: readonly Peer[]): Generator<string> {
   const leaders = segments.map((segment) => quote(segment.leader.name));

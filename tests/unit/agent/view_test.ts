@@ -122,6 +122,15 @@ Deno.test("View says why there is no mesh to be drawn", () => {
   assert.deepEqual(view({ nodes: [unready] }).mesh(), { problem: "no node is ready" });
 });
 
+Deno.test("View makes no text of a mesh that is so large that it would hold the agent up", () => {
+  const nodes = Array.from({ length: 700 }, (_, n) => (
+    { ...fresh(1), name: `n${n + 1}`, location: `l${n}` }
+  ));
+  assert.deepEqual(view({ nodes }).mesh(), {
+    problem: "244650 edges are too many: see kgctl graph",
+  });
+});
+
 Deno.test("View leaves a name that was never resolved as it is", () => {
   const named = fresh(2, { endpoint: endpoint("gate.example:51820") });
   const drawn = view({ nodes: [fresh(1), named] }).mesh();

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { graph } from "../../../src/mesh/graph.ts";
+import { edgeCount, graph } from "../../../src/mesh/graph.ts";
 import { loneNode, mesh, node, peer } from "./cluster.ts";
 
 Deno.test("graph() draws leaders with their nodes, with each other and with Peers", () => {
@@ -11,6 +11,18 @@ Deno.test("graph() draws leaders with their nodes, with each other and with Peer
     '\t"n1"->"p1"[ dir=both, style=dashed ];',
     '\t"n9"->"p1"[ dir=both, style=dashed ];',
   ]);
+});
+
+Deno.test("edgeCount() tells how many edges graph() draws", () => {
+  const lone = [loneNode(7), loneNode(8), loneNode(9)];
+  const topologies = [
+    mesh([node(1)]),
+    mesh([node(1), node(2), node(3)], { peers: [peer(1)] }),
+    mesh([node(1), node(2), ...lone], { peers: [peer(1), peer(2)] }),
+  ];
+  for (const topology of topologies) {
+    assert.equal(edgeCount(topology), graph(topology).split("->").length - 1);
+  }
 });
 
 Deno.test("graph() escapes quotes and backslashes of locations", () => {
