@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { graph } from "../../src/mesh/graph.ts";
 import { ZERO_KEY } from "../../src/net/key.ts";
+import { onOwnCluster } from "./backends.ts";
 import { ask, scrape } from "./http.ts";
 import { isUp, ourRoutes } from "./kernel.ts";
 import { Lab } from "./lab.ts";
@@ -135,3 +136,31 @@ Deno.test("kg that was killed can listen again at once", async () => {
     async () => (await ask(node.namespace, "/ready")).status === 200,
   );
 });
+
+onOwnCluster(
+  "an agent without API server says so, stays ready for a while, and counts how often",
+  async (_, cluster) => {
+    await using lab = await mesh(["berlin-1", "tokyo-1"], { backend: cluster });
+    const [{ namespace }] = lab.nodes as [LabNode, LabNode];
+    const backend = async () => {
+      const { parts } = JSON.parse((await ask(namespace, "/health")).body);
+      return parts.find(({ name }: { name: string }) => name === "backend");
+    };
+    const live = async () => (await scrape(namespace)).get("kilo_backend_live");
+    await lab.waitFor("it is seen", async () => (await backend()).state === "works");
+    assert.equal(await live(), 1);
+    assert.equal((await scrape(namespace)).get("kilo_watch_restarts_total"), 0);
+
+    await cluster.server.halt();
+    await lab.waitFor("it is missed", async () => (await backend()).state === "fails");
+    assert.match((await backend()).problem, /cannot be followed/);
+    assert.equal(await live(), 0);
+    assert.equal((await ask(namespace, "/ready")).status, 200);
+    assert.ok(await podsReach(lab.nodes));
+
+    await cluster.server.resume();
+    await lab.waitFor("it is seen again", async () => (await backend()).state === "works");
+    assert.equal(await live(), 1);
+    assert.ok((await scrape(namespace)).get("kilo_watch_restarts_total")! > 0);
+  },
+);
