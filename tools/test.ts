@@ -74,6 +74,12 @@ export const PARTS: readonly Part[] = [
     run: () => testProgram("lossless"),
   },
   {
+    name: "outages",
+    about: "an API server that fails, with packets under way; a node that dies",
+    namespaces: ["libmnl", "gcc", "headers"],
+    run: () => testProgram("outages", { parallel: 3 }),
+  },
+  {
     name: "static",
     about: "the program file, alone in an empty root",
     namespaces: ["libmnl"],

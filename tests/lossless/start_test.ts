@@ -69,6 +69,12 @@ onEachBackend("flows begun before a Peer is added live once it is", async (_, ba
   assertAlive(fates.with("laptop"), { since: stoodAt + ALIVE_WITHIN });
 });
 
+/** When the last packet was lost between pods, in milliseconds of the prober. */
+function aliveAt(fates: Fates): number {
+  const { all } = fates.where(({ to }) => to.name !== "outside");
+  return Math.max(...all.flatMap(({ gaps }) => gaps.map(({ at, length }) => at + length)));
+}
+
 /** Loses nothing from that time on, in milliseconds of the prober, and bears its own address. */
 function assertAlive(fates: Fates, { since }: { readonly since: number }): void {
   // Outside is left out: what was begun before anybody masqueraded goes on unmasqueraded.

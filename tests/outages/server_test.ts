@@ -5,24 +5,9 @@ import type { ApiServer } from "../k8s/api_server.ts";
 import { Gateway } from "../k8s/gateway.ts";
 import { onOwnCluster } from "../lab/backends.ts";
 import { ClusterObjects } from "../lab/cluster.ts";
-import { addPeer } from "../lab/mesh.ts";
 import { API_SERVER, INTERNET } from "../lab/wiring.ts";
-import { FLAGS, Mesh, pause } from "./mesh.ts";
-
-const NODES = ["berlin-1", "berlin-2", "tokyo-1", "office-1"];
-
-/** Milliseconds after which all agents have heard of a Peer that is added once the API server works. */
-const BACK_WITHIN = 15_000;
-
-const MINUTE = 60_000;
-
-interface Outage {
-  readonly what: string;
-  /** What happens to the API server; it works again when this is done. */
-  readonly happen: (server: ApiServer, mesh: Mesh) => Promise<void>;
-  /** What agents complain of. */
-  readonly complaint?: RegExp;
-}
+import { pause } from "../lossless/mesh.ts";
+import { type Outage, standing, suffer } from "./outage.ts";
 
 const OUTAGES: readonly Outage[] = [
   {
@@ -32,7 +17,6 @@ const OUTAGES: readonly Outage[] = [
       await pause(5000);
       await server.resume();
     },
-    complaint: /refused/,
   },
   {
     what: "restarted in order",
@@ -92,19 +76,6 @@ const OUTAGES: readonly Outage[] = [
     },
     complaint: /\b429\b/,
   },
-  {
-    what: "away for two minutes, while an agent is killed and started",
-    happen: async (server, { lab }) => {
-      await server.halt();
-      await pause(MINUTE);
-      const [node] = lab.nodes;
-      await node!.agent!.stop("SIGKILL");
-      await node!.startAgent({ flags: FLAGS });
-      await pause(MINUTE);
-      await server.resume();
-    },
-    complaint: /refused/,
-  },
 ];
 
 async function restart(server: ApiServer): Promise<void> {
@@ -120,39 +91,13 @@ async function throttle(server: ApiServer, pid: number): Promise<void> {
   await pause(10_000);
 }
 
-onOwnCluster(
-  "no outage of the API server costs a packet, nor needs anybody's help",
-  async (t, cluster) => {
-    await using mesh = await Mesh.create({ backend: cluster });
-    const { lab } = mesh;
-    const { server } = cluster;
-    await mesh.start(...NODES);
-    await mesh.addLaptop();
-    await server.halt();
-    await server.backup();
-    await server.resume();
-    for (const [at, { what, happen, complaint }] of OUTAGES.entries()) {
-      await t.step(what, async () => {
-        const output = lab.nodes.map(({ agent }) => agent!.output.length);
-        let back = 0;
-        const ends = [...mesh.pods(), mesh.laptop];
-        const fates = await mesh.during(what, { ends, concerned: NODES }, async () => {
-          await happen(server, mesh);
-          const start = performance.now();
-          await addPeer(lab, `10.50.${at}.0/24`, { timeout: 60_000 });
-          back = performance.now() - start;
-        });
-        console.log(
-          `measured: ${what}: a Peer added afterwards is in all kernels after ${
-            Math.round(back)
-          } ms`,
-        );
-        fates.assertLossless();
-        assert.ok(back < BACK_WITHIN, `${back} ms`);
-        for (const [index, { name, agent }] of lab.nodes.entries()) {
-          if (complaint) assert.match(agent!.output.slice(output[index]), complaint, name);
-        }
-      });
-    }
-  },
-);
+onOwnCluster("whatever the API server does, no packet is lost", async (t, cluster) => {
+  await using mesh = await standing(cluster);
+  const { server } = cluster;
+  await server.halt();
+  await server.backup();
+  await server.resume();
+  for (const [number, outage] of OUTAGES.entries()) {
+    await t.step(outage.what, () => suffer(outage, { mesh, server, number }));
+  }
+});
