@@ -149,7 +149,7 @@ function presentMetrics({ live, relists, spent, excluded }: Present): Metric[] {
     gauge("kilo_backend_live", "Is the view of Nodes and Peers up to date?", Number(live)),
     single("counter", {
       name: "kilo_watch_restarts_total",
-      help: "How often that view was lost and made anew.",
+      help: "How often the view of Nodes was lost and made anew.",
       value: relists,
     }),
     {
