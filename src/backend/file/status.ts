@@ -39,13 +39,16 @@ export function patched(
   return left.length === 0 ? undefined : Object.fromEntries(left);
 }
 
-/** The text of a status file: YAML in which all text is quoted as JSON does, which YAML reads, too. */
+/** The text of a status file: YAML whose values are quoted as JSON does, which YAML reads, too. */
 export function formatStatus(name: string, annotations: Strings): string {
   const lines = Object.keys(annotations).sort()
-    .map((key) => `    ${quoted(key)}: ${quoted(annotations[key]!)}\n`);
+    .map((key) => `    ${PLAIN.test(key) ? key : quoted(key)}: ${quoted(annotations[key]!)}\n`);
   const metadata = `metadata:\n  name: ${quoted(name)}\n  annotations:\n${lines.join("")}`;
   return `apiVersion: v1\nkind: Node\n${metadata}`;
 }
+
+/** The name of an annotation that means nothing else to YAML; all of ours. */
+const PLAIN = /^[a-z][a-z.]*\/[a-z][a-z-]*$/;
 
 /** Of what is beyond ASCII, some must not stand in YAML as it is. */
 function quoted(text: string): string {

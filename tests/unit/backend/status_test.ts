@@ -6,7 +6,8 @@ import { formatStatus } from "../../../src/backend/file/status.ts";
 Deno.test("formatStatus() writes YAML a line each annotation, by name", () => {
   const text = formatStatus("a", {
     "kilo.squat.ai/key": "x=",
-    "kilo.squat.ai/endpoint": "1.2.3.4:5",
+    "kilo.squat.ai/internal-ip": "1.2.3.4/8",
+    "y": "n",
   });
   assert.equal(
     text,
@@ -15,8 +16,9 @@ kind: Node
 metadata:
   name: "a"
   annotations:
-    "kilo.squat.ai/endpoint": "1.2.3.4:5"
-    "kilo.squat.ai/key": "x="
+    kilo.squat.ai/internal-ip: "1.2.3.4/8"
+    kilo.squat.ai/key: "x="
+    "y": "n"
 `,
   );
 });
