@@ -121,7 +121,9 @@ async function compile(work: string, inputs: Inputs): Promise<void> {
     ..."compile --quiet --no-config --no-lock --no-npm --no-remote --no-check".split(" "),
     // The cache would be a file in /tmp that everybody can write before we run what is in it.
     "--no-code-cache",
-    "--v8-flags=--expose-gc", // src/agent/memory.ts
+    // For src/agent/memory.ts; and new objects get 2 MB before they are looked through instead of
+    // 16, which costs no time and spares a start with 1,000 nodes 12 MB.
+    "--v8-flags=--expose-gc,--max-semi-space-size=2",
     ...PERMISSIONS,
     ...["libmnl.so.0", "licenses.gz", "draw_worker.js"].flatMap((
       name,
