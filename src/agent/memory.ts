@@ -4,13 +4,20 @@ import { readSystemFile, releaseMemory } from "./libc.ts";
 
 /**
  * To be called when nothing else is to be done; takes some 50 ms after a start with 5,000 Peers.
- * The heap is collected (V8 itself waits for the next allocations, which in a quiet mesh never
- * come) and what was read of the program's own file is forgotten: it is still in the page cache,
- * from which the little that is needed again is mapped at its next use.
+ * The heap is collected: V8 itself waits for the next allocations, which in a quiet mesh never
+ * come. And the program's own file is forgotten.
  */
 export function giveBackMemory(): void {
   const { gc } = globalThis as { gc?: (options: Readonly<Record<string, string>>) => void };
   gc?.({ type: "major", execution: "sync", flavor: "last-resort" }); // --expose-gc, see the build
+  forgetOwnFile();
+}
+
+/**
+ * What was read of the program's own file counts no longer as ours: it is still in the page cache,
+ * from which the little that is needed again is mapped at its next use. Takes a millisecond or two.
+ */
+export function forgetOwnFile(): void {
   try {
     releaseMemory(ownPages(readSystemFile("/proc/self/maps")));
   } catch { /* it was only thrift */ }
