@@ -50,3 +50,19 @@ Deno.test("Store ignores an older state of an object, and notes only what differ
   store.remove("nobody");
   assert.deepEqual(store.takeChanged(), ["b"]);
 });
+
+Deno.test("Store has the problems of what there is, and of nothing that is gone or mended", () => {
+  const store = new Store<string>();
+  store.begin();
+  store.list("a", entry("5", "A", "odd"));
+  store.list("b", entry("5", undefined, "broken"));
+  assert.deepEqual(store.problems(), [], "the list is not complete");
+  store.complete();
+  assert.deepEqual(store.problems(), [{ text: "odd" }, { text: "broken" }]);
+  store.put("b", entry("6", "B"));
+  assert.deepEqual(store.problems(), [{ text: "odd" }]);
+  store.begin();
+  store.list("b", entry("7", "B"));
+  store.complete();
+  assert.deepEqual(store.problems(), []);
+});
