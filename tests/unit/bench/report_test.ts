@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { insertInto, markdown } from "../../../bench/report.ts";
+import { insertInto, markdown, tables } from "../../../bench/report.ts";
 import { median, spread } from "../../../bench/statistics.ts";
 
 Deno.test("median() is the middle, or the mean of the two in the middle, whatever the order", () => {
@@ -19,6 +19,24 @@ Deno.test("markdown() has the numbers' columns on the right", () => {
     markdown([{ title: "Figures", rows }]),
     "Figures:\n\n| mesh | ms |\n| --- | --: |\n| peers-20 | 7 |",
   );
+});
+
+Deno.test("tables() tells of an API server what was measured, and nothing of check-ins nobody watched", () => {
+  const changes = { added: [30], changed: [40], removed: [20] };
+  const scale = { nodes: 1000, peers: 500, starts: [{ wall: 500, own: 300, cpu: 400 }], changes };
+  const none = { meshes: [], quiet: [], program: undefined };
+  const [unwatched] = tables({ ...none, scale: { ...scale, checkIns: undefined } });
+  assert.equal(unwatched!.title, "1000 nodes and 500 Peers on a real API server");
+  assert.deepEqual(unwatched!.rows.map(([, figure]) => figure), [
+    ...["kg", "500", "300", "400", "30", "40", "20"],
+  ]);
+  const memory = { resident: 77.8e6, anonymous: 38.4e6, peak: 90e6 };
+  const [watched] = tables({
+    ...none,
+    scale: { ...scale, checkIns: { cpu: 557, writes: 0, memory } },
+  });
+  const figures = watched!.rows.slice(unwatched!.rows.length).map(([, figure]) => figure);
+  assert.deepEqual(figures, ["557", "0", "77.8", "38.4", "90.0"]);
 });
 
 Deno.test("insertInto() replaces what stands between the marks, and nothing else", async () => {
