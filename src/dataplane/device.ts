@@ -5,7 +5,7 @@ import type { Key } from "../net/key.ts";
 import { afterChange, type DeviceChange, isEmptyChange } from "../wireguard/change.ts";
 import { type WireGuardClient, WireGuardError } from "../wireguard/client.ts";
 import { diffDevice, type DiffOptions, equalButTraffic, settledUntil } from "../wireguard/diff.ts";
-import { YoungPeers } from "./young_peers.ts";
+import { type Care, YoungPeers } from "./young_peers.ts";
 
 export interface DeviceReport {
   /** How many peers and settings were changed; 0 if all is as wished. */
@@ -101,7 +101,7 @@ export class Device {
 
   async apply(wish: DeviceConfig, options: DiffOptions): Promise<DeviceReport> {
     const { now } = options;
-    if (this.#young.isDue(now)) this.invalidate();
+    if (!this.#problem && this.#young.isDue(now)) this.invalidate();
     const isRemembered = this.#state !== undefined;
     const state = await this.read();
     if (!state || !this.#client) throw absent(this.#clients);
@@ -111,7 +111,9 @@ export class Device {
     if (settled && settled.state === state && settled.wish === wish && now < settled.until) {
       return { changed: 0, added: [] };
     }
-    const { renew, ...again } = this.#young.care(wish, { state, ...options });
+    const { renew, ...again } = this.#problem
+      ? NO_CARE // whether they have answered is not known
+      : this.#young.care(wish, { state, ...options });
     const rest = renew.size === 0 ? state : withoutPeers(state, renew);
     const change = diffDevice(wish, rest, options);
     if (isRemembered && movesRoaming(wish, change)) {
@@ -151,6 +153,8 @@ export class Device {
     return undefined;
   }
 }
+
+const NO_CARE: Care = { renew: new Set() };
 
 /**
  * Does a peer behind NAT get another endpoint? The device follows such a peer by itself, so that

@@ -14,6 +14,7 @@ onEachBackend(
   async (_, backend) => {
     await using lab = await mesh(TWO, { backend });
     const [node] = lab.nodes as [LabNode, LabNode];
+    await lab.waitFor("pods reach each other", () => podsReach(lab.nodes));
     const pids = node.namespace.processes("wireguard-go");
     for (const pid of pids) Deno.kill(pid, "SIGSTOP");
     await lab.waitFor("an error", () => count(node, /no sign of life/) > 0, { timeout: 30_000 });

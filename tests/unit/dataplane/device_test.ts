@@ -164,6 +164,22 @@ Deno.test("Device leaves it to a peer behind NAT to begin, unless it is behind o
   assert.deepEqual(await renewals(both, HIGHER_KEY), LATER);
 });
 
+Deno.test("Device does not make peers anew of which a hanging device says nothing", async () => {
+  const client = new FakeClient(EMPTY);
+  const device = new Device([client]);
+  await device.apply(KEPT_WISH, { now: 0 });
+  client.hangs = true;
+  const { reads } = client;
+  for (let now = 10; now < 1000; now += 10) {
+    assert.equal((await device.apply(KEPT_WISH, { now })).again !== undefined, now < 80);
+  }
+  assert.deepEqual([client.removed, client.reads], [[], reads + 1], "asked once a look");
+  client.hangs = false;
+  device.invalidate();
+  await device.apply(KEPT_WISH, { now: 1000 });
+  assert.deepEqual(client.removed, [KEPT.publicKey]);
+});
+
 Deno.test("Device gives a peer time that is just shaking hands", async () => {
   const client = new FakeClient(EMPTY);
   const device = new Device([client]);
