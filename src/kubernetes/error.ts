@@ -10,6 +10,9 @@ export class ConnectionError extends Error {
   override readonly name = "ConnectionError";
 }
 
+/** Nothing came for long: there may have been nothing to say, or the connection may be dead. */
+export class SilenceError extends ConnectionError {}
+
 /** The API server answered, and the answer is no. */
 export class StatusError extends Error {
   override readonly name = "StatusError";

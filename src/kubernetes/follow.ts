@@ -1,7 +1,7 @@
 /** Follows a collection for as long as it is wanted: list, watch, and both again after every fault. */
 
 import { Backoff, sleep } from "./backoff.ts";
-import { ConnectionError, StatusError } from "./error.ts";
+import { ConnectionError, SilenceError, StatusError } from "./error.ts";
 import { type Collection, currentResourceVersion, list } from "./list.ts";
 import { compareResourceVersions, type KubernetesObject, type Representation } from "./object.ts";
 import { openWatch, type WatchEvent, type WatchOptions } from "./watch.ts";
@@ -25,7 +25,7 @@ export interface FollowOptions {
   readonly representation: Representation;
   /** Milliseconds between two looks at what came; 0: everything at once. */
   readonly pace: number;
-  /** Milliseconds without a word after which a watch counts as dead; a bookmark comes each minute. */
+  /** Milliseconds without a word after which a watch is begun anew; mostly a bookmark comes each minute. */
   readonly silence: number;
   readonly signal: AbortSignal;
 }
@@ -64,6 +64,8 @@ export async function* follow<T extends KubernetesObject>(
       throw new ConnectionError(`${describe(collection)} ended as soon as it began`);
     } catch (error) {
       if (signal.aborted) return;
+      // No bookmark is promised: a server that has seen no event of a kind since its start sends none.
+      if (began < Infinity && error instanceof SilenceError) continue;
       if (error instanceof StatusError && error.isGone) place.version = undefined;
       if (performance.now() - began > WORKED) backoff.reset();
       yield { type: "lost", error: error instanceof Error ? error : new Error(String(error)) };

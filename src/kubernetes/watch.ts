@@ -1,7 +1,7 @@
 /** One watch: a stream of events, a JSON object a line. */
 
 import type { Client, Query } from "./client.ts";
-import { ConnectionError, StatusError } from "./error.ts";
+import { ConnectionError, SilenceError, StatusError } from "./error.ts";
 import { link } from "./link.ts";
 import { readLines } from "./lines.ts";
 import type { KubernetesObject, Representation, Status } from "./object.ts";
@@ -25,7 +25,7 @@ export interface WatchOptions {
 /**
  * Resolves when the server begins to answer; then batches of events, until the server ends the
  * stream. A {@link StatusError} is what the server says (`isGone`: list anew), anything else a
- * {@link ConnectionError}.
+ * {@link ConnectionError}, of which a {@link SilenceError} is one.
  */
 export async function openWatch<T extends KubernetesObject>(
   { client, path }: { readonly client: Client; readonly path: string },
@@ -64,7 +64,7 @@ async function* readEvents<T extends KubernetesObject>(
     if (!ending.signal.aborted) throw new ConnectionError(`${what} was cut`, { cause });
   }
   if (ending.signal.aborted && !signal.aborted) {
-    throw new ConnectionError(`${what}: silent for ${silence / 1000} s`);
+    throw new SilenceError(`${what}: silent for ${silence / 1000} s`);
   }
 }
 

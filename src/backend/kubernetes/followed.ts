@@ -8,7 +8,7 @@ import { describeError } from "../../net/text.ts";
 import type { Problem } from "../backend.ts";
 import { type Entry, Store } from "./store.ts";
 
-/** Milliseconds without a word after which a watch counts as dead: a bookmark comes each minute. */
+/** Milliseconds without a word after which a watch is begun anew: mostly a bookmark comes each minute. */
 const SILENCE = 75_000;
 
 export interface FollowedOptions<R extends KubernetesObject, E>
