@@ -20,7 +20,11 @@ const PATHS: Readonly<Record<Kind, string>> = {
 export class Cluster implements Backend, AsyncDisposable {
   readonly name = "kubernetes";
 
-  private constructor(readonly server: ApiServer, readonly token: string) {}
+  readonly #token: string;
+
+  private constructor(readonly server: ApiServer, token: string) {
+    this.#token = token;
+  }
 
   /** Starts it, with the kind of Peers and the agent's account; some seconds. */
   static async start(): Promise<Cluster> {
@@ -33,9 +37,9 @@ export class Cluster implements Backend, AsyncDisposable {
 
   async open({ internet }: { readonly internet: Namespace }): Promise<ClusterObjects> {
     const door = this.server.openDoor(internet.pid, API_SERVER);
-    const { token } = this;
-    const path = await this.server.writeKubeconfig("kilo", { token }, { server: door.url });
-    const objects = await ClusterObjects.open(this.server, { door, kubeconfig: path });
+    const user = { token: this.#token };
+    const kubeconfig = await this.server.writeKubeconfig("kilo", user, { server: door.url });
+    const objects = await ClusterObjects.open(this.server, { door, kubeconfig });
     await objects.clear();
     return objects;
   }
@@ -111,8 +115,8 @@ export class ClusterObjects implements Objects {
     const response = await fetch(this.#server.url + path, {
       method,
       headers: {
-        "authorization": `Bearer ${ADMIN_TOKEN}`,
-        "content-type": "application/apply-patch+yaml",
+        authorization: `Bearer ${ADMIN_TOKEN}`,
+        "content-type": "application/apply-patch+yaml", // of a server-side apply, the only one with a body
       },
       ...body !== undefined && { body: JSON.stringify(body) },
       client: this.#http,
