@@ -102,7 +102,8 @@ export class NodeMesh {
     const report = await kernel.dataplane.apply(wish, { ground, now: Date.now(), publicKey });
     this.#reconciled = {
       ...wish.address && { wireGuardIP: wish.address },
-      discoveredEndpoints: wish.isLeader ? local.discoveredEndpoints : NO_ENDPOINTS,
+      // Of the device as it is now: who has shaken hands since the round began is told of, too.
+      discoveredEndpoints: wish.isLeader ? await this.#discover() : NO_ENDPOINTS,
     };
     publisher.update(this.#own());
     return { wish, report };
