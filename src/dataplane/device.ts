@@ -2,7 +2,12 @@
 
 import type { DeviceConfig, DeviceState } from "../net/device.ts";
 import type { Key } from "../net/key.ts";
-import { afterChange, type DeviceChange, isEmptyChange } from "../wireguard/change.ts";
+import {
+  afterChange,
+  type DeviceChange,
+  isEmptyChange,
+  type PeerChange,
+} from "../wireguard/change.ts";
 import { type WireGuardClient, WireGuardError } from "../wireguard/client.ts";
 import { diffDevice, type DiffOptions, equalButTraffic, settledUntil } from "../wireguard/diff.ts";
 import { type Care, YoungPeers } from "./young_peers.ts";
@@ -128,8 +133,7 @@ export class Device {
       return { changed: 0, added: [], ...again };
     }
     this.#state = this.#last = undefined; // for the case of an exception
-    const removals = [...renew].map((publicKey) => ({ kind: "remove", publicKey }) as const);
-    await this.#client.apply({ ...change, peers: [...removals, ...change.peers] });
+    await this.#client.apply({ ...change, peers: change.peers.flatMap(renewing(renew)) });
     this.#state = this.#last = afterChange(rest, change);
     const { peers, ...settings } = change;
     return {
@@ -166,6 +170,14 @@ function movesRoaming(wish: DeviceConfig, { peers }: DeviceChange): boolean {
     if (peer.kind === "update" && peer.endpoint) moved.add(peer.publicKey);
   }
   return moved.size > 0 && wish.peers.some((peer) => peer.roams && moved.has(peer.publicKey));
+}
+
+/** Removes a peer just before it is added again. */
+function renewing(keys: ReadonlySet<Key>): (change: PeerChange) => PeerChange[] {
+  return (change) => {
+    const { publicKey } = change;
+    return keys.has(publicKey) ? [{ kind: "remove", publicKey }, change] : [change];
+  };
 }
 
 function withoutPeers(state: DeviceState, keys: ReadonlySet<Key>): DeviceState {
