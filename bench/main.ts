@@ -55,7 +55,7 @@ function readOrder(args: readonly string[]): Order {
     others: others.intersection(new Set(names)),
     runs: readNumber("--runs", values.runs, 1),
     quiet: readNumber("--quiet", values.quiet, 0),
-    path: values.program,
+    path: values.program && Deno.realPathSync(values.program),
   };
 }
 

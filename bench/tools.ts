@@ -1,6 +1,7 @@
 /** What the usual tools take to load, from nothing, the state that a converged machine has. */
 
 import type { Namespace } from "../tests/lab/namespace.ts";
+import { waitFor } from "../tests/lab/wait.ts";
 import { DEVICE, difference, PROTOCOL } from "./kernel.ts";
 import { Machine } from "./machine.ts";
 import type { Expected } from "./cluster.ts";
@@ -23,7 +24,7 @@ interface State {
 
 /** Loads the state of one machine into a fresh one, and makes sure that it is the same. */
 export async function timeTools(from: Namespace, wish: Expected): Promise<ToolTimes> {
-  const state = await save(from);
+  const state = await save(from, wish);
   await using machine = await Machine.create();
   const { namespace, directory } = machine;
   for (const tool of ["ip", "nft", "wg"] as const) {
@@ -41,7 +42,7 @@ export async function timeTools(from: Namespace, wish: Expected): Promise<ToolTi
   return times;
 }
 
-async function save(namespace: Namespace): Promise<State> {
+async function save(namespace: Namespace, wish: Expected): Promise<State> {
   const routes = await namespace.exec(
     ["ip", "-4", "route", "show", "table", "all", "proto", PROTOCOL],
   );
@@ -53,7 +54,10 @@ async function save(namespace: Namespace): Promise<State> {
       "",
     ),
     nft: await namespace.exec(["nft", "-s", "list", "ruleset"]),
-    wg: await namespace.exec(["wg", "showconf", DEVICE]),
+    wg: await waitFor("a device with all peers, none of them being made anew", async () => {
+      const text = await namespace.exec(["wg", "showconf", DEVICE]);
+      return text.split("[Peer]").length === wish.peers.size + 1 ? text : undefined;
+    }),
   };
 }
 
