@@ -9,7 +9,13 @@
  * the other, so that it can try again at once. There is no session to be lost by that.
  */
 
-import type { DeviceConfig, DeviceState, PeerConfig, PeerState } from "../net/device.ts";
+import {
+  type DeviceConfig,
+  type DeviceState,
+  type PeerConfig,
+  peersByKey,
+  type PeerState,
+} from "../net/device.ts";
 import type { Key } from "../net/key.ts";
 
 /**
@@ -69,7 +75,7 @@ export class YoungPeers {
   /** Call it before each change to the device. */
   care(wish: DeviceConfig, circumstances: Circumstances): Care {
     const { state, now } = circumstances;
-    const known = new Map(state.peers.map((peer) => [peer.publicKey, peer]));
+    const known = peersByKey(state);
     this.#meet(wish, known, circumstances);
     const renew = new Set<Key>();
     for (const [key, youth] of this.#peers) {

@@ -42,3 +42,15 @@ export interface DeviceState {
   readonly firewallMark: number;
   readonly peers: readonly PeerState[];
 }
+
+const INDEXES = new WeakMap<DeviceState, ReadonlyMap<Key, PeerState>>();
+
+/** A device's peers by their public keys; made once. */
+export function peersByKey(device: DeviceState): ReadonlyMap<Key, PeerState> {
+  let index = INDEXES.get(device);
+  if (!index) {
+    index = new Map(device.peers.map((peer) => [peer.publicKey, peer]));
+    INDEXES.set(device, index);
+  }
+  return index;
+}

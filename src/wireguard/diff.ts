@@ -1,6 +1,12 @@
 /** The difference between the device that shall be and the one that is. */
 
-import type { DeviceConfig, DeviceState, PeerConfig, PeerState } from "../net/device.ts";
+import {
+  type DeviceConfig,
+  type DeviceState,
+  type PeerConfig,
+  peersByKey,
+  type PeerState,
+} from "../net/device.ts";
 import { equalIP } from "../net/ip.ts";
 import { type Key, ZERO_KEY } from "../net/key.ts";
 import { equalPrefix, network, type Prefix } from "../net/prefix.ts";
@@ -27,7 +33,8 @@ export interface DiffOptions {
   readonly publicKey?: Key;
 }
 
-type Owners = ReadonlyMap<number | bigint, Key>;
+type NetworkKey = ReturnType<typeof networkKey>;
+type Owners = ReadonlyMap<NetworkKey, Key>;
 
 /**
  * What turns `observed` into `wish`: first what is added or updated, then the peers that go. A
@@ -44,11 +51,13 @@ export function diffDevice(
     wished.delete(peer.publicKey); // a key named twice: the later entry counts, in its place
     wished.set(peer.publicKey, peer);
   }
-  const there = new Map(observed.peers.map((peer) => [peer.publicKey, peer]));
-  const owners = ownersOf(wished.values());
-  const owned = ownersOf(observed.peers);
+  const there = peersByKey(observed);
+  const others = [...wished.values()].filter((peer) => !isAsWished(peer, there, options));
+  const disputed = networksOf(others, there);
+  const owners = ownersOf(wished.values(), disputed);
+  const owned = ownersOf(observed.peers, disputed);
   const peers: PeerChange[] = [];
-  for (const peer of wished.values()) {
+  for (const peer of others) {
     const before = there.get(peer.publicKey);
     const change: PeerSetting = {
       ...before ? changedValues(peer, before, options.now) : allValues(peer),
@@ -68,7 +77,7 @@ export function diffDevice(
  * since the Unix epoch: as soon as a peer that roams is not heard from any more where it is now.
  */
 export function settledUntil(wish: DeviceConfig, observed: DeviceState): number {
-  const there = new Map(observed.peers.map((peer) => [peer.publicKey, peer]));
+  const there = peersByKey(observed);
   const ends = wish.peers.filter(({ roams }) => roams).flatMap((peer) => {
     const { endpoint, lastHandshake = 0 } = there.get(peer.publicKey) ?? {};
     const isAway = !equalAddress(endpoint, wishedAddress(peer));
@@ -87,7 +96,7 @@ export function equalButTraffic(a: DeviceState, b: DeviceState): boolean {
     a.privateKey !== b.privateKey || a.listenPort !== b.listenPort ||
     a.firewallMark !== b.firewallMark || a.peers.length !== b.peers.length
   ) return false;
-  const others = new Map(b.peers.map((peer) => [peer.publicKey, peer]));
+  const others = peersByKey(b);
   return a.peers.every((peer) => equalPeers(peer, others.get(peer.publicKey)));
 }
 
@@ -115,11 +124,59 @@ function changedDevice(wish: DeviceConfig, observed: DeviceState): Omit<DeviceCh
   };
 }
 
-/** Who has each network. One that two peers claim belongs to the later, as on a device. */
-function ownersOf(peers: Iterable<PeerConfig | PeerState>): Owners {
-  const owners = new Map<number | bigint, Key>();
+/** Nothing is to be done about such a peer itself; mostly that are all. */
+function isAsWished(
+  peer: PeerConfig,
+  there: ReadonlyMap<Key, PeerState>,
+  { now }: DiffOptions,
+): boolean {
+  const before = there.get(peer.publicKey);
+  return before !== undefined &&
+    wishedPresharedKey(peer) === (before.presharedKey ?? ZERO_KEY) &&
+    wishedKeepalive(peer) === before.persistentKeepalive &&
+    changedEndpoint(peer, before, now) === undefined &&
+    equalNetworks(peer.allowedIPs, before.allowedIPs);
+}
+
+/** Lists that hold the same: most of them meet again at each change of the mesh. */
+const EQUAL_LISTS = new WeakMap<readonly Prefix[], readonly Prefix[]>();
+
+/** The same networks, in whatever order. */
+function equalNetworks(a: readonly Prefix[], b: readonly Prefix[]): boolean {
+  if (EQUAL_LISTS.get(a) === b) return true;
+  if (a.length !== b.length) return false;
+  const networks = new Set(a.map(networkKey));
+  const isEqual = networks.size === b.length &&
+    b.every((prefix) => networks.has(networkKey(prefix)));
+  if (isEqual) EQUAL_LISTS.set(a, b);
+  return isEqual;
+}
+
+/** The networks that these peers shall have or have. */
+function networksOf(
+  peers: readonly PeerConfig[],
+  there: ReadonlyMap<Key, PeerState>,
+): ReadonlySet<NetworkKey> {
+  const networks = new Set<NetworkKey>();
   for (const { publicKey, allowedIPs } of peers) {
-    for (const prefix of allowedIPs) owners.set(networkKey(prefix), publicKey);
+    for (const prefix of allowedIPs) networks.add(networkKey(prefix));
+    for (const prefix of there.get(publicKey)?.allowedIPs ?? []) networks.add(networkKey(prefix));
+  }
+  return networks;
+}
+
+/** Who has each of these networks. One that two peers claim belongs to the later, as on a device. */
+function ownersOf(
+  peers: Iterable<PeerConfig | PeerState>,
+  networks: ReadonlySet<NetworkKey>,
+): Owners {
+  const owners = new Map<NetworkKey, Key>();
+  if (networks.size === 0) return owners;
+  for (const { publicKey, allowedIPs } of peers) {
+    for (const prefix of allowedIPs) {
+      const key = networkKey(prefix);
+      if (networks.has(key)) owners.set(key, publicKey);
+    }
   }
   return owners;
 }
