@@ -65,7 +65,7 @@ export class Applier<Entry> {
     }
     const observed = known ?? observe();
     this.#known = undefined; // for the case of an exception
-    const differing = known === this.#wish
+    const differing = observed === this.#wish
       ? changedPart({ before: observed, after: wish }, this.#kind.equal)
       : { before: observed, after: wish };
     const { changes, standing } = this.#split(this.#kind.diff(differing.after, differing.before), {

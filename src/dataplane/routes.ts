@@ -7,13 +7,16 @@ import type { Connection } from "../netlink/connection.ts";
 import { type Message, NLM_F_REPLACE, type Request } from "../netlink/message.ts";
 import {
   deleteRoute,
-  listRoutes,
+  dumpRoutes,
   parseRoute,
   prependRoute,
+  readRoutes,
   replaceRoute,
   type RouteEntry,
+  type RouteFilter,
   RTM_NEWROUTE,
 } from "../netlink/route.ts";
+import { Snapshot } from "../netlink/snapshot.ts";
 import { Applier, type Change, type Result } from "./applier.ts";
 import { type Devices, routeIdentity } from "./resolve.ts";
 
@@ -21,11 +24,18 @@ import { type Devices, routeIdentity } from "./resolve.ts";
 const RTPROT_STATIC = 4;
 const FAMILIES = [4, 6] as const;
 
+/** A wish, and what the kernel answers where just that is there. */
+interface Settled {
+  readonly wish: readonly RouteEntry[];
+  readonly answer: Snapshot;
+}
+
 /** Keeps our routes in the kernel as wished. Those of others are neither changed nor removed. */
 export class RouteApplier {
   readonly #connection: Connection;
   readonly #applier: Applier<RouteEntry>;
   #tookOver = false;
+  #settled: Settled | undefined;
 
   constructor(connection: Connection) {
     this.#connection = connection;
@@ -49,8 +59,19 @@ export class RouteApplier {
 
   /** The first time, what the original agent left is adopted where it is wished, else removed. */
   apply(wish: readonly RouteEntry[], devices: Devices): Result {
-    const result = this.#applier.apply(wish, () => this.#observe(wish, devices));
+    let answer: readonly Message[] | undefined;
+    const result = this.#applier.apply(wish, () => {
+      const dumps = this.#dump(ROUTE_PROTOCOL);
+      const messages = dumps.flatMap((dump) => dump.messages);
+      // To read thousands of routes takes much longer than to see that they are the same.
+      if (this.#settled?.answer.equals(messages)) return this.#settled.wish;
+      answer = messages;
+      const ours = dumps.flatMap(read);
+      return this.#tookOver ? ours : ours.concat(this.#leftBehind(wish, devices));
+    });
     this.#tookOver = true;
+    const isDone = result.changed === 0 && result.refused === 0;
+    if (answer && isDone) this.#settled = { wish, answer: new Snapshot(answer) };
     return result;
   }
 
@@ -71,16 +92,30 @@ export class RouteApplier {
     return this.apply([], devices);
   }
 
-  #observe(wish: readonly RouteEntry[], devices: Devices): RouteEntry[] {
-    const ours = this.#list(ROUTE_PROTOCOL);
-    if (this.#tookOver) return ours;
-    const theirs = this.#list(RTPROT_STATIC);
-    return theirs.length === 0 ? ours : [...ours, ...theirs.filter(isOriginals(wish, devices))];
+  #leftBehind(wish: readonly RouteEntry[], devices: Devices): RouteEntry[] {
+    return this.#list(RTPROT_STATIC).filter(isOriginals(wish, devices));
   }
 
   #list(protocol: number): RouteEntry[] {
-    return FAMILIES.flatMap((family) => listRoutes(this.#connection, { family, protocol }));
+    return this.#dump(protocol).flatMap(read);
   }
+
+  #dump(protocol: number): readonly Dump[] {
+    return FAMILIES.map((family) => {
+      const filter = { family, protocol };
+      return { filter, messages: dumpRoutes(this.#connection, filter) };
+    });
+  }
+}
+
+/** What the kernel answered to whom asked for this. */
+interface Dump {
+  readonly filter: RouteFilter;
+  readonly messages: readonly Message[];
+}
+
+function read({ filter, messages }: Dump): RouteEntry[] {
+  return readRoutes(messages, filter);
 }
 
 /**

@@ -219,20 +219,25 @@ export function parseRoute(message: Message): RouteEntry | undefined {
   };
 }
 
-/** The routes of one address family, of one table or one protocol if asked for. */
-export function listRoutes(
-  connection: Connection,
-  filter: {
-    readonly family: Family;
-    readonly table?: number;
-    readonly protocol?: number;
-    /** Prefix length; not filtered by the kernel, but what has another one is not even decoded. */
-    readonly bits?: number;
-  },
-): RouteEntry[] {
-  const { family, table, protocol, bits } = filter;
+/** Which routes: those of one address family, of one table or one protocol if asked for. */
+export interface RouteFilter {
+  readonly family: Family;
+  readonly table?: number;
+  readonly protocol?: number;
+  /** Prefix length; not filtered by the kernel, but what has another one is not even decoded. */
+  readonly bits?: number;
+}
+
+/** The routes that the kernel has; throws a NetlinkError if it refuses to tell. */
+export function listRoutes(connection: Connection, filter: RouteFilter): RouteEntry[] {
+  return readRoutes(dumpRoutes(connection, filter), filter);
+}
+
+/** Its answer to that, for {@link readRoutes}: there may be more in it than was asked for. */
+export function dumpRoutes(connection: Connection, filter: RouteFilter): Message[] {
+  const { family, table, protocol } = filter;
   const { header, attribute } = splitTable(table ?? 0);
-  const messages = connection.dump({
+  return connection.dump({
     kind: "route",
     describe: () => `read IPv${family} routes`,
     type: RTM_GETROUTE,
@@ -244,6 +249,11 @@ export function listRoutes(
         rtm_protocol: protocol ?? 0,
       }], [RTA, { RTA_TABLE: attribute }]),
   });
+}
+
+/** The routes in an answer that are asked for. */
+export function readRoutes(messages: readonly Message[], filter: RouteFilter): RouteEntry[] {
+  const { family, table, protocol, bits } = filter;
   // A kernel without IPv6 answers with other families', one before 4.20 or 5.0 does not filter.
   return messages.flatMap((message) => {
     if (bits !== undefined && destinationBits(message) !== bits) return [];

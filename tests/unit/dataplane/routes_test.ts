@@ -11,7 +11,7 @@ import {
   type Request,
   writeMessage,
 } from "../../../src/netlink/message.ts";
-import { addRoute, deleteRoute, routeEntry } from "../../../src/netlink/route.ts";
+import { addRoute, deleteRoute, type RouteEntry, routeEntry } from "../../../src/netlink/route.ts";
 import { Writer } from "../../../src/netlink/writer.ts";
 import { SimulatedFib } from "../../property/simulated_fib.ts";
 
@@ -43,6 +43,30 @@ Deno.test("concernsRoutes() passes over what others do beside us", () => {
   assert.ok(!concerns(deleteRoute(route("10.42.0.0/24", 2))));
   // It may have taken the place of ours.
   assert.ok(concerns({ ...addRoute(route("10.42.0.0/24", 3)), flags: NLM_F_REPLACE }));
+});
+
+Deno.test("RouteApplier sees each change also in an answer it knows but for that", () => {
+  const entry = (n: number, oif = 7) =>
+    routeEntry({ dst: parsePrefix(`10.42.${n}.0/24`)!, oif, protocol: 107, metric: 107 });
+  const [one, two] = [entry(1), entry(2)];
+  const wish = [one, two];
+  const fib = new SimulatedFib(wish);
+  using connection = new Connection(fib);
+  const applier = new RouteApplier(connection);
+  const look = (wish: readonly RouteEntry[]) => {
+    applier.invalidate();
+    return applier.apply(wish, { kilo: 7 }).changed;
+  };
+  const cases = [[], [one], [two, entry(1, 8)], [one, two, entry(3)]];
+  for (const routes of cases) {
+    assert.equal(look(wish), 0); // from here on the answer is known
+    fib.routes = [...routes];
+    assert.ok(look(wish) > 0);
+    assert.deepEqual(fib.routes.map(({ oif }) => oif), [7, 7]);
+  }
+  assert.equal(look(wish), 0);
+  assert.equal(look([one, entry(2, 8)]), 1, "another wish against a known answer");
+  assert.equal(look([one, entry(2, 8)]), 0);
 });
 
 Deno.test("RouteApplier compares 15,000 unchanged routes quickly", () => {
