@@ -35,6 +35,8 @@ export interface Prepared {
   /** As the others shall see it. */
   readonly local: CompleteNode;
   readonly ground: Ground;
+  /** Of the device, as far as `local` tells of it. */
+  readonly readings: number;
 }
 
 export interface Applied {
@@ -83,14 +85,16 @@ export class NodeMesh {
     const privateAddress = addresses.found.internalIP?.ip ?? source;
     const ground = kernel.dataplane.prepare({ privateAddress, source });
     const local: Node = { ...annotated, discoveredEndpoints: await this.#discover() };
-    if (isComplete(local)) return { local, ground };
+    const { readings } = kernel.dataplane.device;
+    if (isComplete(local)) return { local, ground, readings };
     const missing = local.subnet ? "endpoint" : "spec.podCIDR";
     return `Node ${hostname} is not ready: it has no usable ${missing}`;
   }
 
   /** Brings the kernel to what the objects say, or says why it cannot be known now. */
-  async apply({ local, ground }: Prepared): Promise<Applied | string> {
+  async apply({ local, ground, readings }: Prepared): Promise<Applied | string> {
     const { kernel, key, addresses, publisher } = this.#parts;
+    const { device } = kernel.dataplane;
     const wish = this.#wish.of(local, {
       members: this.#members,
       ground,
@@ -100,10 +104,12 @@ export class NodeMesh {
     if (typeof wish === "string") return wish;
     const { publicKey } = key;
     const report = await kernel.dataplane.apply(wish, { ground, now: Date.now(), publicKey });
+    const discoveredEndpoints = device.readings === readings
+      ? local.discoveredEndpoints
+      : await this.#discover();
     this.#reconciled = {
       ...wish.address && { wireGuardIP: wish.address },
-      // Of the device as it is now: who has shaken hands since the round began is told of, too.
-      discoveredEndpoints: wish.isLeader ? await this.#discover() : NO_ENDPOINTS,
+      discoveredEndpoints: wish.isLeader ? discoveredEndpoints : NO_ENDPOINTS,
     };
     publisher.update(this.#own());
     return { wish, report };

@@ -43,6 +43,7 @@ export class Device {
   #problem: WireGuardError | undefined;
   readonly #young = new YoungPeers();
   #isDistrusted = false;
+  #readings = 0;
   #settled: Settled | undefined;
 
   /** Clients in the order in which they are asked. */
@@ -83,6 +84,11 @@ export class Device {
       this.#problem = error;
     }
     return this.#state = this.#last;
+  }
+
+  /** How often it has been read: until the next time nobody is seen elsewhere, or for the first time. */
+  get readings(): number {
+    return this.#readings;
   }
 
   /** As it last answered, for those who only tell of it; undefined also while it is being changed. */
@@ -149,6 +155,7 @@ export class Device {
       try {
         const state = await client.read();
         this.#client = client;
+        this.#readings++;
         return state;
       } catch (error) {
         if (!(error instanceof WireGuardError && error.reason === "absent")) throw error;
