@@ -105,11 +105,14 @@ export class DeviceDecoder {
   }
 }
 
-/** The lines of an answer, a newline before each, but for what nobody needs and changes all the time. */
+/**
+ * The lines of an answer but for what nobody needs and changes all the time; a newline before the
+ * first peer's, also where nothing is said of the device.
+ */
 function linesOf(answer: string): string {
   const end = answer.lastIndexOf("errno=");
-  return `\n${end < 0 ? answer : answer.slice(0, end).trimEnd()}`
-    .replace(/\ntx_bytes=\d+/g, "");
+  const lines = end < 0 ? answer : answer.slice(0, end).trimEnd();
+  return (lines.startsWith("public_key=") ? `\n${lines}` : lines).replace(/\ntx_bytes=\d+/g, "");
 }
 
 function decodeHead(text: string): DeviceDraft {

@@ -151,6 +151,13 @@ Deno.test("decodeDevice() reads IPv4 endpoints in IPv6 form as IPv4, and port 0 
   assert.equal(read("[::1]:0"), undefined);
 });
 
+Deno.test("decodeDevice() reads peers also where nothing is said of the device", () => {
+  const peers = [2, 3].map((n) => `public_key=${`0${n}`.repeat(32)}\ntx_bytes=1\n`).join("");
+  for (const device of ["", "listen_port=0\n"]) {
+    assert.equal(decodeDevice(`${device}${peers}errno=0\n\n`).peers.length, 2);
+  }
+});
+
 Deno.test("decodeDevice() skips names it does not know", () => {
   assert.equal(decodeDevice(`jc=7\nnonsense\n${ANSWER}`).listenPort, 12345);
 });

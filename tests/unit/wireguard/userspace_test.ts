@@ -41,7 +41,8 @@ function answering(text: string, requests: string[] = []) {
   return async (connection: Deno.Conn) => {
     using it = connection;
     requests.push(await readRequest(it));
-    await it.write(new TextEncoder().encode(text));
+    const bytes = new TextEncoder().encode(text);
+    for (let at = 0; at < bytes.length;) at += await it.write(bytes.subarray(at));
   };
 }
 
@@ -68,6 +69,18 @@ Deno.test("read() puts an answer together that comes in pieces", async () => {
   }, async (client) => {
     const { listenPort, peers } = await client.read();
     assert.deepEqual([listenPort, peers.length], [7, 1]);
+  });
+});
+
+Deno.test("read() takes answers of any length after each other", async () => {
+  const longest = 64 * 1024 * 3;
+  let length = 0;
+  await withDevice(async (connection) => {
+    await answering(`unknown=${"x".repeat(length)}\nlisten_port=7\nerrno=0\n\n`)(connection);
+  }, async (client) => {
+    for (length of [0, longest, 10, longest + 64 * 1024, longest * 2]) {
+      assert.equal((await client.read()).listenPort, 7, `${length} characters`);
+    }
   });
 });
 
