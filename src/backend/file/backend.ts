@@ -155,14 +155,16 @@ export class FileBackend implements Backend {
     if (paths.includes(EVERYTHING)) {
       await this.#lookAtEverything();
       this.#pending.setAtLatest(EVERYTHING, this.#live ? this.#options.resyncPeriod : RETRY);
+      this.#update();
     } else {
+      let differs = false; // what this agent wrote itself it has read before the event comes
       for (const directory of [this.#manifests, this.#statuses]) {
-        await directory.refresh(paths);
+        if (await directory.refresh(paths)) differs = true;
         if (directory.isDoubtful) this.#pending.setAtLatest(EVERYTHING, 0);
       }
       for (const path of paths) this.#skipped.delete(path);
+      if (differs) this.#update();
     }
-    this.#update();
     if (this.#live && this.#skipped.size === 0) this.#complete();
   }
 

@@ -78,25 +78,33 @@ export class Directory {
     await this.refresh([...all].filter((path) => !except(path)));
   }
 
-  /** Looks at those of the files that are in this directory, a few at a time. */
-  async refresh(paths: readonly string[]): Promise<void> {
+  /**
+   * Looks at those of the files that are in this directory, a few at a time; returns whether any of
+   * them differs.
+   */
+  async refresh(paths: readonly string[]): Promise<boolean> {
     const own = paths.filter((path) => path.lastIndexOf("/") === this.path.length);
+    let differs = false;
     for (let at = 0; at < own.length; at += 16) {
-      await Promise.all(own.slice(at, at + 16).map((path) => this.#refreshFile(path)));
+      const some = await Promise.all(own.slice(at, at + 16).map((path) => this.#refreshFile(path)));
+      differs ||= some.includes(true);
     }
+    return differs;
   }
 
-  async #refreshFile(path: string): Promise<void> {
+  /** Does it differ? */
+  async #refreshFile(path: string): Promise<boolean> {
     const last = this.#files.get(path);
     try {
       const info = await ifThere(() => Deno.stat(path));
       if (!info?.isFile) {
         await this.#ensureSame();
-        if (this.#files.delete(path)) this.#contents = undefined;
-        return;
+        const wasThere = this.#files.delete(path);
+        if (wasThere) this.#contents = undefined;
+        return wasThere;
       }
       const version = `${info.mtime?.getTime()} ${info.ctime?.getTime()} ${info.size} ${info.ino}`;
-      if (version === last?.version) return;
+      if (version === last?.version) return false;
       this.#identity ??= await this.#identify(); // it was made after the last look
       this.#files.set(path, { version, ...this.#read(path, await Deno.readTextFile(path)) });
       this.#contents = undefined;
@@ -104,6 +112,7 @@ export class Directory {
       const problem = { text: `${path} cannot be read: ${describeError(error)}` };
       this.#files.set(path, { ...last, version: "", problem });
     }
+    return true;
   }
 
   /** A file that is missing is gone only if its directory is not: that may be moved, or unmounted. */
