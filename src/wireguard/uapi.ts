@@ -91,7 +91,8 @@ export class DeviceDecoder {
 
   /** As {@link decodeDevice}. */
   decode(answer: string): DeviceState {
-    const [head = "", ...texts] = linesOf(answer).split("\npublic_key=");
+    const texts = linesOf(answer).split("\npublic_key=");
+    const head = texts.shift() ?? "";
     const isSame = head === this.#head && texts.length === this.#peers.size &&
       texts.every((text) => this.#peers.has(text));
     if (isSame && this.#device) return this.#device;
