@@ -24,7 +24,7 @@ import type { Key } from "../net/key.ts";
  */
 type Schedule = readonly number[];
 
-const BEGINNING: Schedule = [80, 200, 450, 1000, 2200];
+const BEGINNING: Schedule = [50, 100, 200, 450, 1000, 2200];
 const FOLLOWING: Schedule = [140, 320, 700, 1500, 3000];
 
 /** How many peers are made anew at once: a handshake costs both sides a few milliseconds. */
