@@ -1,8 +1,7 @@
 /**
  * An HTTPS server whose certificate can be renewed without a connection lost. Deno's server keeps
- * the certificate it was started with, and drops handshakes when it is shut down. So what listens
- * to the world only passes bytes on, to a server on the loopback device; a new certificate is a new
- * such server, for the connections from then on.
+ * the certificate it was started with, and drops handshakes when it is shut down. So a new
+ * certificate is a new server behind the {@link Front}, for the connections from then on.
  */
 
 import {
@@ -11,16 +10,10 @@ import {
   type CertificateFiles,
   readCertificate,
 } from "./certificate.ts";
-import { listenOn } from "./listen.ts";
-import { close, relay } from "./relay.ts";
+import { Front, LOOPBACK, type Route } from "./front.ts";
 
-const LOOPBACK = "127.0.0.1";
-
-/** Connections at a time; at one more the one that was silent for longest is closed. */
+/** Connections at a time. */
 const MOST_CONNECTIONS = 256;
-
-/** Milliseconds until another try when no connection can be accepted (no file descriptors left). */
-const PAUSE = 100;
 
 /** Milliseconds that clients get to see that a server has ended. */
 const LINGER = 200;
@@ -41,95 +34,58 @@ interface Backstage {
 
 export class HttpsServer {
   readonly #options: HttpsOptions;
-  readonly #listener: Deno.TcpListener;
-  readonly #accepting: Promise<void>;
+  readonly #front: Front;
   readonly #running = new Set<Deno.HttpServer>();
-  /** Work on each connection, from its first byte to its last. */
-  readonly #passing = new Set<Promise<void>>();
-  /** The one that was silent for longest first. */
-  readonly #connections = new Set<Deno.TcpConn>();
   #current: Backstage;
   #renewing: Promise<void> | undefined;
   /** Told of last, empty if all is well. */
   #problem = "";
 
-  private constructor(listener: Deno.TcpListener, certificate: Certificate, options: HttpsOptions) {
+  private constructor(address: string, certificate: Certificate, options: HttpsOptions) {
     this.#options = options;
-    this.#listener = listener;
     this.#current = this.#start(certificate);
-    this.#accepting = this.#accept();
-  }
-
-  /** Rejects if it cannot listen there, or with a {@link CertificateError}. */
-  static async open(address: string, options: HttpsOptions): Promise<HttpsServer> {
-    const certificate = await readCertificate(options);
-    const listener = listenOn(address, (where) => Deno.listen(where));
     try {
-      return new HttpsServer(listener, certificate, options);
+      this.#front = new Front(address, { most: MOST_CONNECTIONS, route: () => this.#route() });
     } catch (error) {
-      listener.close();
+      this.#current.server.shutdown();
       throw error;
     }
   }
 
+  /** Rejects if it cannot listen there, or with a {@link CertificateError}. */
+  static async open(address: string, options: HttpsOptions): Promise<HttpsServer> {
+    return new HttpsServer(address, await readCertificate(options), options);
+  }
+
   /** Where it listens: of port 0 the one that it got. */
   get port(): number {
-    return this.#listener.addr.port;
+    return this.#front.port;
   }
 
   /** Takes no more connections; requests that are there may end, within so many milliseconds. */
   async stop(patience: number): Promise<void> {
-    this.#listener.close();
+    using front = this.#front;
+    front.close();
     await atMost(patience, this.#drain());
-    for (const connection of this.#connections) close(connection);
-    await this.#accepting;
   }
 
   /** Ends all servers, and when they have nothing more to say their connections too. */
   async #drain(): Promise<void> {
     await Promise.allSettled([...this.#running].map((server) => server.shutdown()));
-    await atMost(LINGER, Promise.all(this.#passing));
+    await atMost(LINGER, this.#front.ended());
   }
 
-  async #accept(): Promise<void> {
-    for (;;) {
-      try {
-        const passing = this.#passOn(await this.#listener.accept());
-        this.#passing.add(passing);
-        passing.finally(() => this.#passing.delete(passing));
-      } catch (error) {
-        if (error instanceof Deno.errors.BadResource) return; // closed
-        if (error instanceof Deno.errors.Interrupted) return;
-        await new Promise((resolve) => setTimeout(resolve, PAUSE));
-      }
-    }
-  }
-
-  async #passOn(connection: Deno.TcpConn): Promise<void> {
-    this.#heard(connection);
+  async #route(): Promise<Route> {
     await (this.#renewing ??= this.#renew().finally(() => this.#renewing = undefined));
     const backstage = this.#current;
     backstage.connections++;
-    try {
-      const { port } = backstage.server.addr;
-      const inner = await Deno.connect({ hostname: LOOPBACK, port });
-      await relay(connection, inner, () => this.#heard(connection));
-    } catch {
-      close(connection); // no file descriptors left: the client shall try again
-    }
-    this.#connections.delete(connection);
-    backstage.connections--;
-    this.#retire(backstage);
-  }
-
-  /** The connection is new, or has said something. */
-  #heard(connection: Deno.TcpConn): void {
-    this.#connections.delete(connection);
-    this.#connections.add(connection);
-    if (this.#connections.size <= MOST_CONNECTIONS) return;
-    const oldest = this.#connections.values().next().value!;
-    this.#connections.delete(oldest);
-    close(oldest);
+    return {
+      port: backstage.server.addr.port,
+      [Symbol.dispose]: () => {
+        backstage.connections--;
+        this.#retire(backstage);
+      },
+    };
   }
 
   /** Sees to it that there is a server, with the certificate of now. */

@@ -1,20 +1,15 @@
 /**
  * A plain HTTP server that never takes more than its share of the process's file descriptors, which
- * the mesh needs too. Deno's own has no limit, and ends when there is no descriptor for one more
- * connection; so it listens on the loopback device only, and what listens to the world passes
- * connections on, a few at a time.
+ * the mesh needs too.
  */
 
 import { describeError } from "../net/text.ts";
-import { listenOn } from "./listen.ts";
-import { close, relay } from "./relay.ts";
+import { Front, LOOPBACK } from "./front.ts";
 
-const LOOPBACK = "127.0.0.1";
-
-/** Connections at a time; at one more the one that was silent for longest is closed. */
+/** Connections at a time. */
 const MOST_CONNECTIONS = 64;
 
-/** Milliseconds until another try when no connection can be accepted (no file descriptors left). */
+/** Milliseconds until another try when no server can be started (no file descriptors left). */
 const PAUSE = 100;
 
 type Handler = (request: Request) => Response | Promise<Response>;
@@ -30,66 +25,16 @@ export interface Server extends Disposable {
  */
 export function serve(address: string, handler: Handler): Server {
   using resources = new DisposableStack();
-  const listener = resources.use(listenOn(address, (where) => Deno.listen(where)));
-  const connections = resources.use(new Connections());
   const backstage = resources.use(new Backstage(handler));
-  passOn(listener, { connections, backstage });
+  const front = resources.use(
+    new Front(address, {
+      most: MOST_CONNECTIONS,
+      route: () => Promise.resolve({ port: backstage.port, [Symbol.dispose]() {} }),
+    }),
+  );
+  resources.defer(() => front.close());
   const all = resources.move();
-  return { port: listener.addr.port, [Symbol.dispose]: () => all.dispose() };
-}
-
-/** Until the listener is closed. */
-async function passOn(
-  listener: Deno.TcpListener,
-  { connections, backstage }: { connections: Connections; backstage: Backstage },
-): Promise<void> {
-  for (;;) {
-    try {
-      const connection = await listener.accept();
-      connections.heard(connection);
-      pass(connection, { connections, backstage });
-    } catch (error) {
-      if (error instanceof Deno.errors.BadResource) return; // closed
-      if (error instanceof Deno.errors.Interrupted) return;
-      await new Promise((resolve) => setTimeout(resolve, PAUSE));
-    }
-  }
-}
-
-async function pass(
-  connection: Deno.TcpConn,
-  { connections, backstage }: { connections: Connections; backstage: Backstage },
-): Promise<void> {
-  try {
-    const inner = await Deno.connect({ hostname: LOOPBACK, port: backstage.port });
-    await relay(connection, inner, () => connections.heard(connection));
-  } catch {
-    close(connection); // no file descriptors left: the client shall try again
-  }
-  connections.ended(connection);
-}
-
-/** Those that are open; the one that was silent for longest first. */
-class Connections implements Disposable {
-  readonly #open = new Set<Deno.TcpConn>();
-
-  /** A connection is new, or has said something. */
-  heard(connection: Deno.TcpConn): void {
-    this.#open.delete(connection);
-    this.#open.add(connection);
-    if (this.#open.size <= MOST_CONNECTIONS) return;
-    const oldest = this.#open.values().next().value!;
-    this.ended(oldest);
-    close(oldest);
-  }
-
-  ended(connection: Deno.TcpConn): void {
-    this.#open.delete(connection);
-  }
-
-  [Symbol.dispose](): void {
-    for (const connection of this.#open) close(connection);
-  }
+  return { port: front.port, [Symbol.dispose]: () => all.dispose() };
 }
 
 /** Deno's server, and another one when it has ended. */
