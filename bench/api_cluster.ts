@@ -91,14 +91,22 @@ export class ApiCluster implements AsyncDisposable {
    * From now on, until disposed of, all nodes but the one that is measured check in, one after the
    * other.
    */
-  checkIns(): Disposable {
+  checkIns(): AsyncDisposable {
     const nodes = this.#nodes.filter((name) => name !== HERE.name);
+    const underWay = new Set<Promise<void>>();
     let count = 0;
     const timer = setInterval(() => {
       const at = count++;
-      this.#checkIn(nodes[at % nodes.length]!, at);
+      const checkIn = this.#checkIn(nodes[at % nodes.length]!, at);
+      underWay.add(checkIn);
+      checkIn.then(() => underWay.delete(checkIn));
     }, CHECK_IN_PERIOD * 1000 / nodes.length);
-    return { [Symbol.dispose]: () => clearInterval(timer) };
+    return {
+      async [Symbol.asyncDispose]() {
+        clearInterval(timer);
+        await Promise.all(underWay);
+      },
+    };
   }
 
   async #checkIn(name: string, at: number): Promise<void> {

@@ -59,7 +59,7 @@ export async function measureScale(
     await using standing = await converge(cluster, { program, wish });
     starts.push(standing.start);
   }
-  using _checkIns = cluster.checkIns();
+  await using _checkIns = cluster.checkIns();
   await using standing = await converge(cluster, { program, wish });
   const { machine } = standing;
   tell("changes");
