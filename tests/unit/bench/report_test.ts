@@ -46,7 +46,7 @@ Deno.test("insertInto() replaces what stands between the marks, and nothing else
   const once = insertInto(document, "first figures")!;
   const twice = insertInto(once, "second figures")!;
   assert.ok(once.includes("first figures") && !twice.includes("first figures"));
-  assert.equal(twice, once.replace("first", "second"));
+  assert.equal(twice, once.replace("first figures", "second figures"));
   assert.equal(twice.split("##").at(0), document.split("##").at(0));
   assert.equal(insertInto("no marks here", "figures"), undefined);
 });
