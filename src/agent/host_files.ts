@@ -2,6 +2,7 @@
 
 import type { Host } from "../dataplane/host.ts";
 import { mtuOf } from "../dataplane/interface.ts";
+import { Turns } from "../files/turns.ts";
 import { DirectoryWatch } from "../files/watch.ts";
 import type { Prefix } from "../net/prefix.ts";
 import { writeConflist } from "./cni.ts";
@@ -17,8 +18,7 @@ export class HostFiles implements Disposable {
   readonly #watch: DirectoryWatch;
   #silence: number | undefined;
   #warnings: readonly string[] = [];
-  /** Ends when nobody tends them. */
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Turns();
 
   /** `changed` is called when the CNI configuration, or its directory, is touched. */
   constructor(
@@ -43,9 +43,7 @@ export class HostFiles implements Disposable {
 
   /** Makes them as they should be for pods of this subnet; returns how many were not. */
   tend(subnet: Prefix): Promise<number> {
-    const tended = this.#turn.then(() => this.#tend(subnet));
-    this.#turn = tended.catch(() => {});
-    return tended;
+    return this.#turns.take(() => this.#tend(subnet));
   }
 
   async #tend(subnet: Prefix): Promise<number> {

@@ -12,6 +12,7 @@ import { assemble, type Assembled, changeOf, NOTHING } from "./assemble.ts";
 import { Directory, isManifest } from "./directory.ts";
 import { Pending } from "./pending.ts";
 import { formatStatus, patched } from "./status.ts";
+import { Turns } from "../../files/turns.ts";
 import { DirectoryWatch, type FileEvent } from "../../files/watch.ts";
 
 /** Milliseconds for which the first events after a rest are gathered: those of one file. */
@@ -51,8 +52,11 @@ export class FileBackend implements Backend {
   readonly #manifests: Directory;
   readonly #statuses: Directory;
   readonly #watches: readonly DirectoryWatch[];
-  readonly #pending = new Pending<string>((paths) => void this.#inTurn(() => this.#look(paths)));
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #pending = new Pending<string>((paths) =>
+    void this.#turns.take(() => this.#look(paths))
+  );
+  /** One at a time reads or writes the directory. */
+  readonly #turns = new Turns();
   #changed: (change: Change) => void = () => {};
   #complete: () => void = () => {};
   #cluster: Assembled = NOTHING;
@@ -97,7 +101,7 @@ export class FileBackend implements Backend {
   }
 
   patchOwn(annotations: Readonly<Record<string, string | null>>): Promise<void> {
-    return this.#inTurn(async () => {
+    return this.#turns.take(async () => {
       const name = this.#options.hostname;
       const path = `${this.#statuses.path}/${name}.yaml`;
       const status = this.#statusOf(name);
@@ -126,16 +130,9 @@ export class FileBackend implements Backend {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#pending[Symbol.dispose]();
-    await this.#turn; // it may still begin to watch
+    await this.#turns.ended(); // it may still begin to watch
     for (const watch of this.#watches) watch[Symbol.dispose]();
     this.#complete();
-  }
-
-  /** One at a time reads or writes the directory. */
-  #inTurn<T>(action: () => Promise<T>): Promise<T> {
-    const done = this.#turn.then(action);
-    this.#turn = done.catch(() => {});
-    return done;
   }
 
   #schedule(directory: string, { name, writing }: FileEvent): void {
