@@ -41,6 +41,15 @@ export function prefixKey({ ip, bits }: Prefix): number | bigint {
   return ip.family === 4 ? Number(ip.value) * 64 + bits : ip.value << 8n | BigInt(bits);
 }
 
+/** The {@link prefixKey} of the prefix's {@link network}, without making that for IPv4. */
+export function networkKey(prefix: Prefix): number | bigint {
+  const { ip, bits } = prefix;
+  if (ip.family === 6) return prefixKey(network(prefix));
+  if (bits === 0) return 0; // to shift by 32 is not to shift at all
+  const mask = -1 << (32 - bits);
+  return ((Number(ip.value) & mask) >>> 0) * 64 + bits;
+}
+
 /** The address alone: a /32 or /128. */
 export function hostPrefix(ip: IP): Prefix {
   return { ip, bits: width(ip.family) };

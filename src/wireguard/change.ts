@@ -3,7 +3,7 @@
 import type { DeviceState, PeerState } from "../net/device.ts";
 import type { IP } from "../net/ip.ts";
 import { type Key, ZERO_KEY } from "../net/key.ts";
-import { network, type Prefix } from "../net/prefix.ts";
+import { networkKey, type Prefix } from "../net/prefix.ts";
 
 /** Where a device sends to: a name is resolved long before. */
 export interface PeerAddress {
@@ -43,15 +43,6 @@ export interface DeviceChange {
 export function isEmptyChange(change: DeviceChange): boolean {
   return change.privateKey === undefined && change.listenPort === undefined &&
     change.peers.length === 0;
-}
-
-/** A network as a key of a Map; numbers are IPv4, bigints are IPv6. */
-export function networkKey(prefix: Prefix): number | bigint {
-  const { ip, bits } = prefix;
-  if (ip.family === 6) return network(prefix).ip.value << 8n | BigInt(bits);
-  if (bits === 0) return 0; // to shift by 32 is not to shift at all
-  const mask = -1 << (32 - bits);
-  return ((Number(ip.value) & mask) >>> 0) * 64 + bits;
 }
 
 /** The same change in two steps: all but the allowed IPs that are removed, and only those. */

@@ -9,11 +9,10 @@ import {
 } from "../net/device.ts";
 import { equalIP } from "../net/ip.ts";
 import { type Key, ZERO_KEY } from "../net/key.ts";
-import { equalPrefix, network, type Prefix } from "../net/prefix.ts";
+import { equalPrefix, network, networkKey, type Prefix } from "../net/prefix.ts";
 import {
   changesAnything,
   type DeviceChange,
-  networkKey,
   type PeerAddress,
   type PeerChange,
   type PeerSetting,

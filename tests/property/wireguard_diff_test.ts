@@ -2,13 +2,8 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { DeviceConfig } from "../../src/net/device.ts";
 import { type Key, keyFromBytes, ZERO_KEY } from "../../src/net/key.ts";
-import { formatPrefix, network } from "../../src/net/prefix.ts";
-import {
-  afterChange,
-  isEmptyChange,
-  networkKey,
-  withScratchPeer,
-} from "../../src/wireguard/change.ts";
+import { formatPrefix, network, networkKey } from "../../src/net/prefix.ts";
+import { afterChange, isEmptyChange, withScratchPeer } from "../../src/wireguard/change.ts";
 import { diffDevice } from "../../src/wireguard/diff.ts";
 import { clampPrivateKey } from "../../src/wireguard/key.ts";
 import { canonical, SimulatedWireGuard } from "./simulated_wireguard.ts";
