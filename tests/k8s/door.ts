@@ -3,6 +3,7 @@
  * as a load balancer does.
  */
 
+import { close, relay } from "../../src/http/relay.ts";
 import { inNetworkOf } from "../lab/network.ts";
 
 export interface Place {
@@ -17,8 +18,8 @@ export interface Place {
 export class Door implements AsyncDisposable {
   readonly #place: Place;
   readonly #disposed: () => void;
-  readonly #connections = new Set<Deno.Conn>();
-  #listener: Deno.Listener | undefined;
+  readonly #visitors = new Set<Deno.TcpConn>();
+  #listener: Deno.TcpListener | undefined;
   #running: Promise<unknown> = Promise.resolve();
 
   /** It is open. */
@@ -46,45 +47,29 @@ export class Door implements AsyncDisposable {
   async close(): Promise<void> {
     this.#listener?.close();
     this.#listener = undefined;
-    this.#connections.forEach(end);
+    this.#visitors.forEach(close);
     await this.#running;
   }
 
-  async #accept(listener: Deno.Listener): Promise<void> {
+  async #accept(listener: Deno.TcpListener): Promise<void> {
     const passing: Promise<void>[] = [];
     for await (const connection of listener) passing.push(this.#pass(connection));
     await Promise.all(passing);
   }
 
-  async #pass(visitor: Deno.Conn): Promise<void> {
-    const ends = [visitor];
+  async #pass(visitor: Deno.TcpConn): Promise<void> {
+    this.#visitors.add(visitor);
     try {
-      this.#connections.add(visitor);
       const server = await Deno.connect({ hostname: "127.0.0.1", port: this.#place.port });
-      ends.push(server);
-      this.#connections.add(server);
-      await Promise.all([
-        visitor.readable.pipeTo(server.writable),
-        server.readable.pipeTo(visitor.writable),
-      ]);
+      await relay(visitor, server, () => {});
     } catch {
-      // Either side is gone; so is the other now.
-    } finally {
-      ends.forEach(end);
-      ends.forEach((one) => this.#connections.delete(one));
+      close(visitor); // the server listens no more
     }
+    this.#visitors.delete(visitor);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#disposed();
     await this.close();
-  }
-}
-
-function end(connection: Deno.Conn): void {
-  try {
-    connection.close();
-  } catch {
-    // It has ended.
   }
 }
