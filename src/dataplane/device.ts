@@ -10,7 +10,7 @@ import {
 } from "../wireguard/change.ts";
 import { type WireGuardClient, WireGuardError } from "../wireguard/client.ts";
 import { diffDevice, type DiffOptions, equalButTraffic, settledUntil } from "../wireguard/diff.ts";
-import { type Care, YoungPeers } from "./young_peers.ts";
+import { type Care, findsPeers, YoungPeers } from "./young_peers.ts";
 
 export interface DeviceReport {
   /** How many peers and settings were changed; 0 if all is as wished. */
@@ -113,7 +113,7 @@ export class Device {
   async apply(wish: DeviceConfig, options: DiffOptions): Promise<DeviceReport> {
     const { now } = options;
     if (!this.#problem && this.#young.isDue(now)) this.invalidate();
-    const isRemembered = this.#state !== undefined;
+    const isRemembered = this.#state !== undefined && !this.#problem;
     const state = await this.read();
     if (!state || !this.#client) throw absent(this.#clients);
     if (this.#isDistrusted) this.#young.renew(state.peers, now);
@@ -122,16 +122,13 @@ export class Device {
     if (settled && settled.state === state && settled.wish === wish && now < settled.until) {
       return { changed: 0, added: [] };
     }
+    if (isRemembered && findsPeers(wish, state)) return await this.#applyAnew(wish, options);
     const { renew, ...again } = this.#problem
       ? NO_CARE // whether they have answered is not known
       : this.#young.care(wish, { state, ...options });
     const rest = renew.size === 0 ? state : withoutPeers(state, renew);
     const change = diffDevice(wish, rest, options);
-    if (isRemembered && movesRoaming(wish, change)) {
-      this.invalidate();
-      // What is read now also goes into the next wish.
-      return { ...await this.apply(wish, options), again: 0 };
-    }
+    if (isRemembered && movesRoaming(wish, change)) return await this.#applyAnew(wish, options);
     if (isEmptyChange(change)) {
       if (again.again === undefined) {
         this.#settled = { wish, state, until: settledUntil(wish, state) };
@@ -147,6 +144,13 @@ export class Device {
       added: peers.filter(({ kind }) => kind === "add").map(({ publicKey }) => publicKey),
       ...again,
     };
+  }
+
+  /** To the device as it is now, which may have heard of peers where they are. */
+  async #applyAnew(wish: DeviceConfig, options: DiffOptions): Promise<DeviceReport> {
+    this.invalidate();
+    // What is read now also goes into the next wish.
+    return { ...await this.apply(wish, options), again: 0 };
   }
 
   async #find(): Promise<DeviceState | undefined> {

@@ -3,7 +3,9 @@
  * that comes to nothing is not repeated sooner (REKEY_TIMEOUT). Mostly that is so because
  *
  * - the other side does not know us yet, and drops it;
- * - both sides begin at once, and each forgets its own attempt over the other's.
+ * - it was not known where the other side is, or it was elsewhere;
+ * - both sides begin at once, and each forgets its own attempt over the other's. Two that keep
+ *   alive every 5 s do so again and again: with each attempt their timers begin anew together.
  *
  * As long as a new peer has never answered it is made anew a few times, by one side sooner than by
  * the other, so that it can try again at once. There is no session to be lost by that.
@@ -16,6 +18,7 @@ import {
   peersByKey,
   type PeerState,
 } from "../net/device.ts";
+import { equalAddressPort } from "../net/endpoint.ts";
 import type { Key } from "../net/key.ts";
 
 /**
@@ -96,23 +99,41 @@ export class YoungPeers {
     known: ReadonlyMap<Key, PeerState>,
     { now, publicKey }: Circumstances,
   ): void {
-    const reachable = wish.peers.filter(({ endpoint }) => endpoint?.ip !== undefined);
-    const fresh = reachable.filter((peer) => !known.has(peer.publicKey));
+    const wished = peersByKey(wish);
+    const fresh = [...wished.values()].filter((peer) => {
+      const before = known.get(peer.publicKey);
+      return before ? isFound(peer, before) : peer.endpoint?.ip !== undefined;
+    });
     for (const peer of fresh) {
       // Of a crowd WireGuard itself sees to all that can begin on both sides.
       if (peer.persistentKeepalive === 0 && fresh.length > CROWD) continue;
-      const schedule = scheduleOf(peer, publicKey);
-      if (schedule) {
-        this.#peers.set(peer.publicKey, { since: now, schedule, step: 0, receivedBytes: 0 });
-      }
+      const usual = scheduleOf(peer, publicKey);
+      if (!usual) continue;
+      const schedule = known.has(peer.publicKey) ? [0, ...usual] : usual;
+      this.#peers.set(peer.publicKey, { since: now, schedule, step: 0, receivedBytes: 0 });
     }
     if (this.#peers.size === 0) return;
-    const wished = new Set(reachable.map((peer) => peer.publicKey));
     for (const [key, { since }] of this.#peers) {
       const hasAnswered = (known.get(key)?.lastHandshake ?? 0) > since;
-      if (hasAnswered || !wished.has(key) || now < since) this.#peers.delete(key);
+      const isReachable = wished.get(key)?.endpoint?.ip !== undefined;
+      if (hasAnswered || !isReachable || now < since) this.#peers.delete(key);
     }
   }
+}
+
+/** Is there a peer, not heard of up to this state, that has another address now? */
+export function findsPeers(wish: DeviceConfig, state: DeviceState): boolean {
+  const known = peersByKey(state);
+  return peersByKey(wish).values().some((peer) => {
+    const before = known.get(peer.publicKey);
+    return before !== undefined && isFound(peer, before);
+  });
+}
+
+/** Attempts so far, if there were any, went elsewhere. */
+function isFound({ endpoint }: PeerConfig, before: PeerState): boolean {
+  return before.lastHandshake === 0 && before.receivedBytes === 0 &&
+    endpoint?.ip !== undefined && !equalAddressPort(endpoint, before.endpoint);
 }
 
 /** Who has an interval can mostly not be reached before it has begun; else one side goes ahead. */

@@ -1,7 +1,6 @@
 /** Which nodes and peers can be in a mesh, and whether two of them make the same mesh. */
 
-import { type Endpoint, equalEndpoint } from "../net/endpoint.ts";
-import { equalIP } from "../net/ip.ts";
+import { type Endpoint, equalAddressPort, equalEndpoint } from "../net/endpoint.ts";
 import { type Key, ZERO_KEY } from "../net/key.ts";
 import { equalPrefix, type Prefix } from "../net/prefix.ts";
 import type { DiscoveredEndpoints, Node } from "./node.ts";
@@ -54,7 +53,6 @@ function equalPrefixes(a: readonly Prefix[], b: readonly Prefix[]): boolean {
 
 function equalDiscovered(a: DiscoveredEndpoints, b: DiscoveredEndpoints): boolean {
   return a.size === b.size && [...a].every(([key, endpoint]) => {
-    const other = b.get(key);
-    return other !== undefined && other.port === endpoint.port && equalIP(other.ip, endpoint.ip);
+    return equalAddressPort(endpoint, b.get(key));
   });
 }

@@ -43,14 +43,28 @@ export interface DeviceState {
   readonly peers: readonly PeerState[];
 }
 
-const INDEXES = new WeakMap<DeviceState, ReadonlyMap<Key, PeerState>>();
+/** The indexes made so far, by what they were made of. */
+const INDEXES = new WeakMap<object, ReadonlyMap<Key, unknown>>();
 
-/** A device's peers by their public keys; made once. */
-export function peersByKey(device: DeviceState): ReadonlyMap<Key, PeerState> {
-  let index = INDEXES.get(device);
+/** Peers by their public keys, made once. Of a key named twice the later entry counts, in its place. */
+export function peersByKey<P extends { readonly publicKey: Key }>(
+  device: { readonly peers: readonly P[] },
+): ReadonlyMap<Key, P> {
+  let index = INDEXES.get(device) as ReadonlyMap<Key, P> | undefined;
   if (!index) {
-    index = new Map(device.peers.map((peer) => [peer.publicKey, peer]));
+    index = indexOf(device.peers);
     INDEXES.set(device, index);
+  }
+  return index;
+}
+
+function indexOf<P extends { readonly publicKey: Key }>(peers: readonly P[]): Map<Key, P> {
+  const index = new Map(peers.map((peer) => [peer.publicKey, peer]));
+  if (index.size === peers.length) return index;
+  index.clear();
+  for (const peer of peers) {
+    index.delete(peer.publicKey); // its place would be the first one's
+    index.set(peer.publicKey, peer);
   }
   return index;
 }

@@ -50,3 +50,11 @@ export function equalEndpoint(a: Endpoint | undefined, b: Endpoint | undefined):
   if (a.port !== b.port || a.dns !== b.dns) return false;
   return a.dns !== undefined || equalIP(a.ip, b.ip);
 }
+
+/** Are they the same address and port? Names do not count, unlike in {@link equalEndpoint}. */
+export function equalAddressPort(
+  a: Pick<Endpoint, "ip" | "port"> | undefined,
+  b: Pick<Endpoint, "ip" | "port"> | undefined,
+): boolean {
+  return a?.port === b?.port && equalIP(a?.ip, b?.ip);
+}

@@ -7,7 +7,7 @@ import {
   peersByKey,
   type PeerState,
 } from "../net/device.ts";
-import { equalIP } from "../net/ip.ts";
+import { equalAddressPort } from "../net/endpoint.ts";
 import { type Key, ZERO_KEY } from "../net/key.ts";
 import { equalPrefix, network, networkKey, type Prefix } from "../net/prefix.ts";
 import {
@@ -44,12 +44,7 @@ export function diffDevice(
   observed: DeviceState,
   options: DiffOptions,
 ): DeviceChange {
-  const wished = new Map<Key, PeerConfig>();
-  for (const peer of wish.peers) {
-    if (peer.publicKey === options.publicKey) continue;
-    wished.delete(peer.publicKey); // a key named twice: the later entry counts, in its place
-    wished.set(peer.publicKey, peer);
-  }
+  const wished = without(options.publicKey, peersByKey(wish));
   const there = peersByKey(observed);
   const others = [...wished.values()].filter((peer) => !isAsWished(peer, there, options));
   const disputed = networksOf(others, there);
@@ -71,6 +66,14 @@ export function diffDevice(
   return { ...changedDevice(wish, observed), peers };
 }
 
+function without(
+  key: Key | undefined,
+  peers: ReadonlyMap<Key, PeerConfig>,
+): ReadonlyMap<Key, PeerConfig> {
+  if (key === undefined || !peers.has(key)) return peers;
+  return new Map([...peers].filter(([publicKey]) => publicKey !== key));
+}
+
 /**
  * When a device that is as wished may no longer be, though nothing happens to it, in milliseconds
  * since the Unix epoch: as soon as a peer that roams is not heard from any more where it is now.
@@ -79,7 +82,7 @@ export function settledUntil(wish: DeviceConfig, observed: DeviceState): number 
   const there = peersByKey(observed);
   const ends = wish.peers.filter(({ roams }) => roams).flatMap((peer) => {
     const { endpoint, lastHandshake = 0 } = there.get(peer.publicKey) ?? {};
-    const isAway = !equalAddress(endpoint, wishedAddress(peer));
+    const isAway = !equalAddressPort(endpoint, wishedAddress(peer));
     return isAway && lastHandshake > 0 ? lastHandshake + SESSION_LIFETIME : [];
   });
   return Math.min(...ends);
@@ -101,16 +104,12 @@ export function equalButTraffic(a: DeviceState, b: DeviceState): boolean {
 
 function equalPeers(a: PeerState, b: PeerState | undefined): boolean {
   return a === b || b !== undefined &&
-      a.presharedKey === b.presharedKey && equalAddress(a.endpoint, b.endpoint) &&
+      a.presharedKey === b.presharedKey && equalAddressPort(a.endpoint, b.endpoint) &&
       a.persistentKeepalive === b.persistentKeepalive &&
       (a.receivedBytes > 0) === (b.receivedBytes > 0) &&
       (a.lastHandshake > 0) === (b.lastHandshake > 0) &&
       a.allowedIPs.length === b.allowedIPs.length &&
       a.allowedIPs.every((prefix, at) => equalPrefix(prefix, b.allowedIPs[at]));
-}
-
-function equalAddress(a: PeerAddress | undefined, b: PeerAddress | undefined): boolean {
-  return a?.port === b?.port && equalIP(a?.ip, b?.ip);
 }
 
 function changedDevice(wish: DeviceConfig, observed: DeviceState): Omit<DeviceChange, "peers"> {
@@ -236,7 +235,7 @@ function changedEndpoint(
   const address = wishedAddress(peer);
   if (!address) return undefined;
   const { endpoint } = before;
-  if (equalAddress(endpoint, address)) return undefined;
+  if (equalAddressPort(endpoint, address)) return undefined;
   return peer.roams && endpoint && isHeardFrom(before, now) ? undefined : address;
 }
 

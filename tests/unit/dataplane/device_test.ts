@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Device } from "../../../src/dataplane/device.ts";
-import type { DeviceConfig, DeviceState, PeerState } from "../../../src/net/device.ts";
+import type { DeviceConfig, DeviceState, PeerConfig, PeerState } from "../../../src/net/device.ts";
 import { parseIP } from "../../../src/net/ip.ts";
 import { type Key, keyFromBytes } from "../../../src/net/key.ts";
 import { afterChange } from "../../../src/wireguard/change.ts";
@@ -154,6 +154,37 @@ Deno.test("Device makes peers anew whose initiation crossed ours, one side first
   const wish = { ...WISH, peers: [{ ...WISH.peers[0]!, endpoint: KEPT.endpoint }] };
   assert.deepEqual(await renewals(wish, LOWER_KEY), SOONER);
   assert.deepEqual(await renewals(wish, HIGHER_KEY), LATER);
+});
+
+Deno.test("Device makes a peer anew at once that was never heard of and is found elsewhere", async () => {
+  const at = (text: string) => ({ ip: parseIP(text)!, port: 51820 });
+  const wish = (endpoint?: PeerConfig["endpoint"]) => ({
+    ...WISH,
+    peers: [{ ...KEPT, roams: true, ...endpoint && { endpoint } }],
+  });
+  const { endpoint: _, ...nowhere } = KEPT;
+  for (const before of [{ ...WISH, peers: [{ ...nowhere, roams: true }] }, wish(at("10.0.0.1"))]) {
+    const client = new FakeClient(EMPTY);
+    const device = new Device([client]);
+    await device.apply(before, { now: 0, publicKey: LOWER_KEY });
+    const { added } = await device.apply(wish(at("192.0.2.7")), { now: 10, publicKey: LOWER_KEY });
+    assert.deepEqual([client.removed, added], [[KEPT.publicKey], [KEPT.publicKey]]);
+    assert.deepEqual(client.state?.peers[0]?.endpoint, at("192.0.2.7"));
+    await device.apply(wish(at("192.0.2.7")), { now: 10 + SOONER[0]!, publicKey: LOWER_KEY });
+    assert.equal(client.removed.length, 2, "the other side may have begun just then, too");
+  }
+});
+
+Deno.test("Device looks whether a peer was heard of meanwhile before it makes it anew", async () => {
+  const client = new FakeClient(EMPTY);
+  const device = new Device([client]);
+  await device.apply(KEPT_WISH, { now: 0 });
+  const [peer] = client.state!.peers;
+  client.state = { ...client.state!, peers: [{ ...peer!, lastHandshake: 5, receivedBytes: 92 }] };
+  const endpoint = { ip: parseIP("192.0.2.7")!, port: 51820 };
+  const { added } = await device.apply({ ...WISH, peers: [{ ...KEPT, endpoint }] }, { now: 10 });
+  assert.deepEqual([client.removed, added], [[], []]);
+  assert.deepEqual(client.state?.peers[0]?.endpoint, endpoint);
 });
 
 Deno.test("Device leaves it to a peer behind NAT to begin, unless it is behind one itself", async () => {
