@@ -118,9 +118,12 @@ export function list<T>(element: Codec<T>, number = 0): Codec<readonly T[]> {
   };
 }
 
-/** A nest whose payload has a layout by name; one of a name unknown to us keeps its bytes. */
+/** A nest of this name, whose payload has the layout of that name. */
+export type Kind<N, C> = { readonly kind: N; readonly data?: ValueOf<C> | undefined };
+
+/** One of them; one of a name unknown to us keeps its bytes. */
 export type Kinded<K extends Readonly<Record<string, Codec<unknown>>>> =
-  | { [N in keyof K]: { readonly kind: N; readonly data?: ValueOf<K[N]> | undefined } }[keyof K]
+  | { [N in keyof K]: Kind<N, K[N]> }[keyof K]
   | { readonly kind: undefined; readonly name: string; readonly data?: Uint8Array | undefined };
 
 /**

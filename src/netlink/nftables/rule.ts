@@ -90,7 +90,7 @@ export function readRule(message: Message): ObservedRule {
 
 function matchedComment(expressions: readonly Expression[]): string | undefined {
   for (const expression of expressions) {
-    const comment = matchComment(expression);
+    const comment = expression.kind === "match" ? matchComment(expression) : undefined;
     if (comment !== undefined) return comment;
   }
   return undefined;

@@ -1,9 +1,8 @@
 /** Masks a register. */
 
-import { nested, table } from "../../attribute.ts";
+import { type Kind, nested, table } from "../../attribute.ts";
 import { be32 } from "../../codec.ts";
 import { DATA, NFT_REG_1 } from "../data.ts";
-import type { Expression } from "./expression.ts";
 
 /** enum nft_bitwise_attributes. The operation came with Linux 5.6; its default is mask and xor. */
 const BITWISE = table({
@@ -20,7 +19,7 @@ export const bitwiseData = nested(BITWISE);
 const NFT_BITWISE_MASK_XOR = 0; // enum nft_bitwise_ops
 
 /** `[ bitwise reg 1 = ( reg 1 & MASK ) ^ XOR ]`; both of the same length. */
-export function maskAndXor(mask: Uint8Array, xor: Uint8Array): Expression {
+export function maskAndXor(mask: Uint8Array, xor: Uint8Array): Kind<"bitwise", typeof bitwiseData> {
   return {
     kind: "bitwise",
     data: {

@@ -1,9 +1,8 @@
 /** Goes on with the rule only if a register compares as asked. */
 
-import { nested, table } from "../../attribute.ts";
+import { type Kind, nested, table } from "../../attribute.ts";
 import { be32 } from "../../codec.ts";
 import { DATA, NFT_REG_1 } from "../data.ts";
-import type { Expression } from "./expression.ts";
 
 /** enum nft_cmp_attributes */
 const CMP = table({
@@ -17,7 +16,7 @@ export const cmpData = nested(CMP);
 const NFT_CMP_EQ = 0; // enum nft_cmp_ops
 
 /** `[ cmp eq reg 1 VALUE ]` */
-export function equal(value: Uint8Array): Expression {
+export function equal(value: Uint8Array): Kind<"cmp", typeof cmpData> {
   return {
     kind: "cmp",
     data: {

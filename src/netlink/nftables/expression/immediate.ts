@@ -1,9 +1,8 @@
 /** A verdict, or a constant into a register. */
 
-import { nested, table } from "../../attribute.ts";
+import { type Kind, nested, table } from "../../attribute.ts";
 import { be32 } from "../../codec.ts";
 import { DATA, NFT_REG_VERDICT } from "../data.ts";
-import type { Expression } from "./expression.ts";
 
 /** enum nft_immediate_attributes */
 const IMMEDIATE = table({
@@ -17,7 +16,7 @@ export const immediateData = nested(IMMEDIATE);
 const VERDICTS = { drop: 0, accept: 1, return: 0xfffffffb } as const;
 
 /** `[ immediate reg 0 accept ]` and the like */
-export function verdict(name: keyof typeof VERDICTS): Expression {
+export function verdict(name: keyof typeof VERDICTS): Kind<"immediate", typeof immediateData> {
   return {
     kind: "immediate",
     data: {

@@ -1,8 +1,7 @@
 /** The address of the outgoing interface as the source of the connection. */
 
-import { nested, table } from "../../attribute.ts";
+import { type Kind, nested, table } from "../../attribute.ts";
 import { be32 } from "../../codec.ts";
-import type { Expression } from "./expression.ts";
 
 /** enum nft_masq_attributes */
 const MASQ = table({
@@ -14,6 +13,6 @@ const MASQ = table({
 export const masqData = nested(MASQ);
 
 /** `[ masq ]` */
-export function masquerade(): Expression {
+export function masquerade(): Kind<"masq", typeof masqData> {
   return { kind: "masq", data: {} };
 }

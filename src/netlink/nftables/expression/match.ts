@@ -1,8 +1,7 @@
 /** A match of iptables inside a rule (nf_tables_compat.h); only its comments are understood. */
 
-import { nested, table } from "../../attribute.ts";
+import { type Kind, nested, table } from "../../attribute.ts";
 import { be32, bytes, string } from "../../codec.ts";
-import type { Expression } from "./expression.ts";
 
 /** enum nft_match_attributes */
 const MATCH = table({
@@ -14,9 +13,9 @@ const MATCH = table({
 export const matchData = nested(MATCH);
 
 /** The text of `-m comment --comment TEXT` (struct xt_comment_info: 256 bytes, ended by NUL). */
-export function matchComment(expression: Expression): string | undefined {
-  if (expression.kind !== "match" || expression.data?.NFTA_MATCH_NAME !== "comment") return;
-  const info = expression.data.NFTA_MATCH_INFO ?? new Uint8Array();
+export function matchComment({ data }: Kind<"match", typeof matchData>): string | undefined {
+  if (data?.NFTA_MATCH_NAME !== "comment") return undefined;
+  const info = data.NFTA_MATCH_INFO ?? new Uint8Array();
   const nul = info.indexOf(0);
   return new TextDecoder().decode(nul < 0 ? info : info.subarray(0, nul));
 }

@@ -1,9 +1,8 @@
 /** Packet metadata into a register, or from one: `meta mark`, `meta l4proto`. */
 
-import { nested, table } from "../../attribute.ts";
+import { type Kind, nested, table } from "../../attribute.ts";
 import { be32 } from "../../codec.ts";
 import { NFT_REG_1 } from "../data.ts";
-import type { Expression } from "./expression.ts";
 
 /** enum nft_meta_attributes */
 const META = table({
@@ -19,11 +18,11 @@ export const NFT_META_MARK = 3;
 export const NFT_META_L4PROTO = 16;
 
 /** `[ meta load KEY => reg 1 ]` */
-export function loadMeta(key: number): Expression {
+export function loadMeta(key: number): Kind<"meta", typeof metaData> {
   return { kind: "meta", data: { NFTA_META_KEY: key, NFTA_META_DREG: NFT_REG_1 } };
 }
 
 /** `[ meta set KEY with reg 1 ]` */
-export function setMeta(key: number): Expression {
+export function setMeta(key: number): Kind<"meta", typeof metaData> {
   return { kind: "meta", data: { NFTA_META_KEY: key, NFTA_META_SREG: NFT_REG_1 } };
 }

@@ -1,9 +1,8 @@
 /** Bytes of the packet into a register. */
 
-import { nested, table } from "../../attribute.ts";
+import { type Kind, nested, table } from "../../attribute.ts";
 import { be32 } from "../../codec.ts";
 import { NFT_REG_1 } from "../data.ts";
-import type { Expression } from "./expression.ts";
 
 /** enum nft_payload_attributes, those of loading */
 const PAYLOAD = table({
@@ -19,7 +18,10 @@ export const payloadData = nested(PAYLOAD);
 const NFT_PAYLOAD_NETWORK_HEADER = 1; // enum nft_payload_bases
 
 /** `[ payload load LENGTHb @ network header + OFFSET => reg 1 ]` */
-export function loadNetworkHeader(offset: number, length: number): Expression {
+export function loadNetworkHeader(
+  offset: number,
+  length: number,
+): Kind<"payload", typeof payloadData> {
   return {
     kind: "payload",
     data: {
