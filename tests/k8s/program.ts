@@ -3,8 +3,9 @@
 import { createHash } from "node:crypto";
 import { run } from "../../tools/command.ts";
 import { cacheDirectory } from "../../tools/denort.ts";
-import { exists, provision } from "../../tools/provision.ts";
+import { exists } from "../../tools/provision.ts";
 import { Refusal, say } from "../../tools/terminal.ts";
+import { goFor } from "./go.ts";
 
 const SOURCES = new URL("apiserver", import.meta.url).pathname;
 
@@ -32,29 +33,25 @@ export async function hasApiServerProgram(): Promise<boolean> {
 export async function apiServerProgram(): Promise<string> {
   const path = await programPath();
   if (exists(path)) return path;
-  if (!exists(GO)) await provision(["go"]);
-  say(`building the Kubernetes ${VERSION} API server (once, some minutes)`);
-  await Deno.mkdir(cacheDirectory(), { recursive: true });
   const partial = `${path}.${Deno.pid}`;
-  await build(partial);
-  await Deno.rename(partial, path);
-  return path;
-}
-
-async function build(output: string): Promise<void> {
-  const go = exists(GO) ? GO : "go";
-  const flags = `-s -w -X k8s.io/component-base/version.gitVersion=${VERSION}`;
   try {
-    await run(
-      ["nice", "-n", "19", go, "build", "-trimpath", "-ldflags", flags, "-o", output, "."],
-      { cwd: SOURCES, env: { CGO_ENABLED: "0" } },
-    );
+    await build(partial);
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     const why = error.message.trim().split("\n").at(-1);
     throw new Refusal(`the API server cannot be built here: ${why}`);
   }
+  await Deno.rename(partial, path);
+  return path;
 }
 
-/** Where Go's own installer puts it, often not on the PATH. */
-const GO = "/usr/local/go/bin/go";
+async function build(output: string): Promise<void> {
+  const go = await goFor(await Deno.readTextFile(`${SOURCES}/go.mod`));
+  say(`building the Kubernetes ${VERSION} API server (once, some minutes)`);
+  await Deno.mkdir(cacheDirectory(), { recursive: true });
+  const flags = `-s -w -X k8s.io/component-base/version.gitVersion=${VERSION}`;
+  await run(
+    ["nice", "-n", "19", go, "build", "-trimpath", "-ldflags", flags, "-o", output, "."],
+    { cwd: SOURCES, env: { CGO_ENABLED: "0", GOTOOLCHAIN: "local" } },
+  );
+}
