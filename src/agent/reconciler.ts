@@ -8,6 +8,7 @@ import type { Moment } from "../mesh/staleness.ts";
 import type { Prefix } from "../net/prefix.ts";
 import { describeError } from "../net/text.ts";
 import { Alarms } from "./alarms.ts";
+import { Conflicts } from "./conflicts.ts";
 import { addressesOf, Handshakes } from "./handshakes.ts";
 import { HostFiles } from "./host_files.ts";
 import type { Log } from "./log.ts";
@@ -17,7 +18,6 @@ import { giveBackMemory } from "./memory.ts";
 import { type Applied, NodeMesh, type NodeMeshParts } from "./node_mesh.ts";
 import { standingWarnings } from "./standing_warnings.ts";
 import { Trigger } from "./trigger.ts";
-import { Truce } from "./truce.ts";
 import { View } from "./view.ts";
 
 /** Why there is a round. */
@@ -72,9 +72,10 @@ export class Reconciler {
   readonly #view: View;
   readonly #handshakes = new Handshakes();
   readonly #files: HostFiles;
-  /** What others changed since the last round. */
-  readonly #doubts = new Set<Doubt | "CNI">();
-  readonly #truce = new Truce<Doubt | "CNI">({ address: ["link"], route: ["link", "address"] });
+  readonly #conflicts = new Conflicts<Doubt | "CNI">({
+    address: ["link"],
+    route: ["link", "address"],
+  });
   readonly #warn: ReturnType<typeof standingWarnings>;
   /** What the last round had to tell. */
   #warnings: readonly string[] = [];
@@ -98,7 +99,7 @@ export class Reconciler {
     this.#warn = standingWarnings(log);
     this.#files = new HostFiles(options, {
       host: kernel.dataplane.host,
-      changed: () => this.#doubt(this.#truce.isSuspended("CNI") ? [] : ["CNI"], "files"),
+      changed: () => this.#raise(["CNI"], "files"),
     });
   }
 
@@ -138,14 +139,19 @@ export class Reconciler {
 
   /** Others changed something in the kernel. */
   kernelChanged(doubts: readonly Doubt[]): void {
-    const open = doubts.filter((doubt) => !this.#truce.isSuspended(doubt));
-    for (const doubt of open) this.#parts.kernel.dataplane.invalidate(doubt);
-    this.#doubt(open, "kernel");
+    this.#raise(doubts, "kernel");
   }
 
-  #doubt(doubts: readonly (Doubt | "CNI")[], reason: Reason): void {
-    for (const doubt of doubts) this.#doubts.add(doubt);
-    if (doubts.length > 0) this.#trigger.mark(reason);
+  #raise(kinds: readonly (Doubt | "CNI")[], reason: Reason): void {
+    const raised = this.#conflicts.raise(kinds);
+    this.#invalidate(raised);
+    if (raised.length > 0) this.#trigger.mark(reason);
+  }
+
+  #invalidate(kinds: readonly (Doubt | "CNI")[]): void {
+    for (const kind of kinds) {
+      if (kind !== "CNI") this.#parts.kernel.dataplane.invalidate(kind);
+    }
   }
 
   /** Ends {@link run} after the round that is under way. */
@@ -171,7 +177,7 @@ export class Reconciler {
         this.#failed(error, reasons);
       }
       this.#alarms.set("members", this.#members.nextExpiry(now()));
-      this.#alarms.set("truce", this.#truce.nextResume(performance.now()));
+      this.#alarms.set("truce", this.#conflicts.nextResume(performance.now()));
     }
   }
 
@@ -209,25 +215,24 @@ export class Reconciler {
     if (isOnly(reasons, ["look"]) && !this.#failure && await dataplane.device.isStill(Date.now())) {
       return this.#tell();
     }
-    if (reasons.has("truce")) this.#resume();
-    const doubts = new Set(this.#doubts);
-    this.#doubts.clear();
+    if (reasons.has("truce")) this.#invalidate(this.#conflicts.resume(performance.now()));
+    const raised = this.#conflicts.take();
     if (this.#expire()) this.#mesh.forget();
     else if (isOnly(reasons, ["members"]) && !this.#failure) return this.#tell();
     this.#lookAgain(reasons);
     using _attempt = this.#parts.monitor.counts.attempt(this.#view.count());
-    await this.#reconcile(reasons, doubts);
+    await this.#reconcile(reasons, raised);
   }
 
   async #reconcile(
     reasons: ReadonlySet<Reason>,
-    doubts: ReadonlySet<Doubt | "CNI">,
+    raised: ReadonlySet<Doubt | "CNI">,
   ): Promise<void> {
     const { kernel, monitor } = this.#parts;
     const before = kernel.writes;
     const prepared = await this.#mesh.prepare();
     if (typeof prepared === "string") return this.#stall(prepared);
-    const isTending = reasons.has("resync") || doubts.has("CNI");
+    const isTending = reasons.has("resync") || raised.has("CNI");
     const written = isTending ? await this.#tendFiles(prepared.local.subnet) : 0;
     const applied = await this.#mesh.apply(prepared);
     if (typeof applied === "string") {
@@ -237,7 +242,7 @@ export class Reconciler {
     const { wish, report } = applied;
     const kinds = kernel.writtenSince(before);
     if (isOnly(reasons, REPAIRS) && kinds.size + written > 0) {
-      this.#truce.repaired(doubts, performance.now());
+      this.#conflicts.repaired(raised, performance.now());
     }
     if (wish === this.#applied && !reasons.has("again")) {
       monitor.repaired(kinds, { device: report.device.changed, files: written });
@@ -263,18 +268,10 @@ export class Reconciler {
     return expired.length > 0;
   }
 
-  /** Looks at what was left alone long enough. */
-  #resume(): void {
-    for (const kind of this.#truce.resume(performance.now())) {
-      if (kind !== "CNI") this.#parts.kernel.dataplane.invalidate(kind);
-      this.#doubts.add(kind);
-    }
-  }
-
   #lookAgain(reasons: ReadonlySet<Reason>): void {
     const { kernel: { dataplane }, addresses, resolver } = this.#parts;
     if (!reasons.has("resync")) return;
-    this.#truce.resumeAll();
+    this.#conflicts.resumeAll();
     dataplane.invalidateAll();
     addresses.refresh();
     resolver.refresh();
@@ -311,7 +308,7 @@ export class Reconciler {
         addresses.problem ?? [],
         [...resolver.failures()].map(([name, why]) => `DNS name ${name}: ${why}`),
         this.#files.warnings,
-        this.#truce.contested(time).map((kind) =>
+        this.#conflicts.contested(time).map((kind) =>
           `something else keeps undoing our changes (${kind}): they are repaired less and less often`
         ),
         warnings,

@@ -1,7 +1,8 @@
 /**
- * Somebody else may hold another opinion of what is ours, and undo each of our repairs at once. So
- * only so many repairs are made in a row; then that kind of thing is left alone for a while, each
- * time twice as long, at most until the next resync.
+ * What others changed behind our back is put right at once. But somebody may hold another opinion of
+ * what is ours, and undo each of our repairs: so only so many are made in a row; then there is a
+ * truce, that kind of thing is left alone for a while, each time twice as long, at most until the
+ * next resync.
  */
 
 /** Repairs of one kind within the window that make a pause. */
@@ -22,7 +23,9 @@ interface Front {
   until: number;
 }
 
-export class Truce<Kind extends string> {
+export class Conflicts<Kind extends string> {
+  /** What is to be put right. */
+  readonly #open = new Set<Kind>();
   readonly #fronts = new Map<Kind, Front>();
   readonly #causes: Readonly<Partial<Record<Kind, readonly Kind[]>>>;
 
@@ -31,7 +34,21 @@ export class Truce<Kind extends string> {
     this.#causes = causes;
   }
 
-  /** Somebody changed these kinds of things, and we changed them back. */
+  /** Others changed something of these kinds; answers those that are to be put right now. */
+  raise<K extends Kind>(kinds: readonly K[]): K[] {
+    const raised = kinds.filter((kind) => !this.#isSuspended(kind));
+    for (const kind of raised) this.#open.add(kind);
+    return raised;
+  }
+
+  /** All that is to be put right, since this was last asked. */
+  take(): ReadonlySet<Kind> {
+    const open = new Set(this.#open);
+    this.#open.clear();
+    return open;
+  }
+
+  /** Others changed these, and we changed them back. */
   repaired(kinds: ReadonlySet<Kind>, now: number): void {
     for (const kind of kinds) {
       if (this.#causes[kind]?.some((cause) => kinds.has(cause))) continue;
@@ -46,12 +63,6 @@ export class Truce<Kind extends string> {
     }
   }
 
-  /** Is this kind to be left alone? */
-  isSuspended(kind: Kind): boolean {
-    return [kind, ...this.#causes[kind] ?? []]
-      .some((each) => this.#fronts.get(each)?.isSuspended);
-  }
-
   /** Milliseconds until the next pause is over; undefined: there is none. */
   nextResume(now: number): number | undefined {
     const ends = [...this.#fronts.values()].flatMap((front) =>
@@ -60,12 +71,15 @@ export class Truce<Kind extends string> {
     return ends.length === 0 ? undefined : Math.max(0, Math.min(...ends) - now);
   }
 
-  /** Ends the pauses that are over and returns the kinds to be repaired now. */
+  /** Ends the pauses that are over, and raises what was left alone. */
   resume(now: number): Kind[] {
     const over = [...this.#fronts].filter(([, { isSuspended, until }]) =>
       isSuspended && now >= until
     );
-    for (const [, front] of over) front.isSuspended = false;
+    for (const [kind, front] of over) {
+      front.isSuspended = false;
+      this.#open.add(kind);
+    }
     return over.map(([kind]) => kind);
   }
 
@@ -79,6 +93,12 @@ export class Truce<Kind extends string> {
     return [...this.#fronts]
       .filter(([, { pause, until }]) => pause > FIRST_PAUSE && now - until < MEMORY)
       .map(([kind]) => kind);
+  }
+
+  /** Is this kind to be left alone? */
+  #isSuspended(kind: Kind): boolean {
+    return [kind, ...this.#causes[kind] ?? []]
+      .some((each) => this.#fronts.get(each)?.isSuspended);
   }
 
   #front(kind: Kind): Front {
