@@ -284,6 +284,8 @@ export class Dataplane {
     options: DiffOptions,
   ): Promise<DeviceReport> {
     const isReaddressed = address !== undefined && setAddress(this.host, kilo, address);
+    // As long as it was down nobody had us for a peer.
+    if (!kilo.up) this.device.distrust();
     const report = await this.device.apply(device, options);
     // A follower reaches other segments' endpoints through its leader. The first handshakes, gone that
     // way, would bind both ends to addresses inside the tunnel: a loop without end.

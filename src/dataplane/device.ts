@@ -2,12 +2,7 @@
 
 import type { DeviceConfig, DeviceState } from "../net/device.ts";
 import type { Key } from "../net/key.ts";
-import {
-  afterChange,
-  type DeviceChange,
-  isEmptyChange,
-  type PeerChange,
-} from "../wireguard/change.ts";
+import { afterChange, type DeviceChange, isEmptyChange } from "../wireguard/change.ts";
 import { type WireGuardClient, WireGuardError } from "../wireguard/client.ts";
 import { diffDevice, type DiffOptions, equalButTraffic, settledUntil } from "../wireguard/diff.ts";
 import { type Care, findsPeers, YoungPeers } from "./young_peers.ts";
@@ -20,6 +15,9 @@ export interface DeviceReport {
   /** Milliseconds after which to apply the wish again, because something had to wait. */
   readonly again?: number;
 }
+
+/** Milliseconds in which a handshake under way comes to its end. */
+const RENEWAL_PAUSE = 5;
 
 /** A wish that was found to be fulfilled. */
 interface Settled {
@@ -56,10 +54,11 @@ export class Device {
   }
 
   /**
-   * The others have forgotten us: sessions with those peers that only we can reach first are begun
-   * anew, or WireGuard would believe in them for another 15 s.
+   * The others have forgotten us: sessions are begun anew with those peers that do not do so first,
+   * or WireGuard would believe in the old ones for another 15 s.
    */
   distrust(): void {
+    if (this.#state?.peers.length === 0) return;
     this.#isDistrusted = true;
     this.invalidate();
   }
@@ -136,7 +135,8 @@ export class Device {
       return { changed: 0, added: [], ...again };
     }
     this.#state = this.#last = undefined; // for the case of an exception
-    await this.#client.apply({ ...change, peers: change.peers.flatMap(renewing(renew)) });
+    if (renew.size > 0) await remove(renew, this.#client);
+    await this.#client.apply(change);
     this.#state = this.#last = afterChange(rest, change);
     const { peers, ...settings } = change;
     return {
@@ -183,12 +183,14 @@ function movesRoaming(wish: DeviceConfig, { peers }: DeviceChange): boolean {
   return moved.size > 0 && wish.peers.some((peer) => peer.roams && moved.has(peer.publicKey));
 }
 
-/** Removes a peer just before it is added again. */
-function renewing(keys: ReadonlySet<Key>): (change: PeerChange) => PeerChange[] {
-  return (change) => {
-    const { publicKey } = change;
-    return keys.has(publicKey) ? [{ kind: "remove", publicKey }, change] : [change];
-  };
+/**
+ * Removes peers that are to be added again. Added at once, what such a peer just said would still
+ * be answered for the old one: it believes in a session that nobody has, or forgets our next attempt
+ * over its own.
+ */
+async function remove(keys: ReadonlySet<Key>, client: WireGuardClient): Promise<void> {
+  await client.apply({ peers: [...keys].map((publicKey) => ({ kind: "remove", publicKey })) });
+  await new Promise((resolve) => setTimeout(resolve, RENEWAL_PAUSE));
 }
 
 function withoutPeers(state: DeviceState, keys: ReadonlySet<Key>): DeviceState {

@@ -49,6 +49,7 @@ class Machine implements Disposable {
   readonly node = new Node();
   readonly done: string[] = [];
   readonly dataplane: Dataplane;
+  device: DeviceState = { listenPort: 0, firewallMark: 0, peers: [] };
   sends = 0;
   readonly #stack = new DisposableStack();
 
@@ -100,14 +101,13 @@ class Machine implements Disposable {
   }
 
   #client(): WireGuardClient {
-    let state: DeviceState = { listenPort: 0, firewallMark: 0, peers: [] };
     return {
       name: "kilo0",
       kind: "kernel",
-      read: () => Promise.resolve(state),
+      read: () => Promise.resolve(this.device),
       apply: (change) => {
         this.done.push("device");
-        state = afterChange(state, change);
+        this.device = afterChange(this.device, change);
         return Promise.resolve();
       },
     };
@@ -202,6 +202,26 @@ Deno.test("Dataplane takes away a follower's ways to endpoints before the interf
   assert.deepEqual(machine.done, ["address", "device", "route", "link", "route", "rule"]);
   assert.match(node.ip("route get 192.168.7.41"), /via 10.0.0.254 dev eth0/);
   assert.match(node.ip("route get 10.42.1.1"), /via 10.4.0.2 dev kilo0/);
+});
+
+Deno.test("Dataplane that leads again makes peers anew, which have forgotten it", async () => {
+  using machine = new Machine();
+  const endpoint = { ip: parseIP("192.0.2.1")!, port: 51820 };
+  const leader = { ...LEADER, device: { ...LEADER.device, peers: [{ ...PEER, endpoint }] } };
+  await machine.reconcile(leader);
+  const lastHandshake = Date.now();
+  machine.device = {
+    ...machine.device,
+    peers: machine.device.peers.map((peer) => ({ ...peer, lastHandshake })),
+  };
+  machine.dataplane.invalidate("wireguard");
+  await machine.reconcile(FOLLOWER);
+  for (let again: number | undefined = 0; again !== undefined;) {
+    await new Promise((resolve) => setTimeout(resolve, again));
+    ({ again } = (await machine.reconcile(leader)).device);
+    if (machine.device.peers[0]!.lastHandshake === 0) return; // it is another
+  }
+  assert.fail("it believes in the session of before");
 });
 
 Deno.test("Dataplane repairs what it is told to look at", async () => {

@@ -37,10 +37,10 @@ class FakeClient implements WireGuardClient {
   async apply(change: Parameters<WireGuardClient["apply"]>[0]): Promise<void> {
     this.changes++;
     if (this.fails) refusal("refused");
+    const keys = change.peers.map(({ publicKey }) => publicKey);
+    assert.equal(new Set(keys).size, keys.length, "nobody is removed and added at once");
     const removed = change.peers.filter(({ kind }) => kind === "remove");
     this.removed.push(...removed.map(({ publicKey }) => publicKey));
-    if (removed.length > 0) this.state = await afterChange(this.state!, { peers: removed });
-    change = { ...change, peers: change.peers.filter(({ kind }) => kind !== "remove") };
     this.state = await afterChange(this.state!, change);
   }
 }
