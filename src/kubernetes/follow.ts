@@ -2,26 +2,17 @@
 
 import { Backoff, sleep } from "./backoff.ts";
 import { ConnectionError, SilenceError, StatusError } from "./error.ts";
-import { type Collection, currentResourceVersion, list } from "./list.ts";
+import { type Collection, currentResourceVersion, list, type Listing, type News } from "./list.ts";
 import { compareResourceVersions, type KubernetesObject, type Representation } from "./object.ts";
-import { openWatch, type WatchEvent, type WatchOptions } from "./watch.ts";
+import { openWatch } from "./watch.ts";
 
 export type Update<T extends KubernetesObject> =
-  /** A list begins: once it is complete it takes the place of all that was known. */
-  | { readonly type: "list" }
-  /** Some of the list. */
-  | { readonly type: "listed"; readonly objects: readonly T[] }
-  /** The list is complete. */
-  | { readonly type: "complete" }
-  /** From now on every change is told as it happens. */
-  | { readonly type: "live" }
-  /** Bookmarks too, in the order of the server. */
-  | { readonly type: "events"; readonly events: readonly WatchEvent<T>[] }
+  | Listing<T>
   /** No longer live, or not yet; another attempt follows by itself. */
   | { readonly type: "lost"; readonly error: Error };
 
 export interface FollowOptions {
-  /** How objects come in events; in lists they are whole. */
+  /** How objects come in events; in lists, and for some seconds after one, they are whole. */
   readonly representation: Representation;
   /** Milliseconds between two looks at what came; 0: everything at once. */
   readonly pace: number;
@@ -47,16 +38,23 @@ export async function* follow<T extends KubernetesObject>(
 ): AsyncGenerator<Update<T>> {
   const { signal } = options;
   const backoff = new Backoff();
-  const place: Place = { version: undefined };
+  let version: string | undefined;
   while (!signal.aborted) {
     let began = Infinity;
     try {
-      if (place.version !== undefined) await checkHistory(collection, { place, signal });
-      place.version ??= yield* listAll<T>(collection, signal);
-      const watch = await openWatch<T>(collection, watchOptions(place.version, options));
-      began = performance.now();
-      yield { type: "live" };
-      yield* advance(watch, place);
+      if (version !== undefined && await isLost(version, { collection, signal })) {
+        version = undefined;
+      }
+      const isList = version === undefined;
+      const updates = version === undefined
+        ? list<T>(collection, signal)
+        : watch<T>(collection, { version, ...options });
+      for await (const update of updates) {
+        if (update.type === "live") began = performance.now();
+        version = versionAfter(update) ?? version;
+        yield update;
+      }
+      if (isList) continue;
       if (performance.now() - began > WORKED) { // the time it was given is over
         backoff.reset();
         continue;
@@ -66,7 +64,7 @@ export async function* follow<T extends KubernetesObject>(
       if (signal.aborted) return;
       // No bookmark is promised: a server that has seen no event of a kind since its start sends none.
       if (began < Infinity && error instanceof SilenceError) continue;
-      if (error instanceof StatusError && error.isGone) place.version = undefined;
+      if (error instanceof StatusError && error.isGone) version = undefined;
       if (performance.now() - began > WORKED) backoff.reset();
       yield { type: "lost", error: error instanceof Error ? error : new Error(String(error)) };
       await sleep(backoff.pause(error), signal);
@@ -74,58 +72,36 @@ export async function* follow<T extends KubernetesObject>(
   }
 }
 
-/** How far the server's story is known; undefined: not at all. */
-interface Place {
-  version: string | undefined;
-}
-
 /**
  * A watch from a version that is still to come would be a silent one: a server that was restored
  * from a backup counts from there again.
  */
-async function checkHistory(
+async function isLost(
+  version: string,
+  { collection, signal }: { readonly collection: Collection; readonly signal: AbortSignal },
+): Promise<boolean> {
+  return compareResourceVersions(await currentResourceVersion(collection, signal), version) < 0;
+}
+
+async function* watch<T extends KubernetesObject>(
   collection: Collection,
-  { place, signal }: { place: Place; signal: AbortSignal },
-): Promise<void> {
-  const current = await currentResourceVersion(collection, signal);
-  if (compareResourceVersions(current, place.version!) < 0) place.version = undefined;
-}
-
-async function* listAll<T extends KubernetesObject>(
-  collection: Collection,
-  signal: AbortSignal,
-): AsyncGenerator<Update<T>, string> {
-  yield { type: "list" };
-  const listing = list<T>(collection, signal);
-  for (;;) {
-    const { done, value } = await listing.next();
-    if (done) {
-      yield { type: "complete" };
-      return value;
-    }
-    yield { type: "listed", objects: value };
-  }
-}
-
-async function* advance<T extends KubernetesObject>(
-  watch: AsyncIterable<readonly WatchEvent<T>[]>,
-  place: Place,
-): AsyncGenerator<Update<T>> {
-  for await (const events of watch) {
-    place.version = events.at(-1)!.object.metadata.resourceVersion;
-    yield { type: "events", events };
-  }
-}
-
-function watchOptions(version: string, options: FollowOptions): WatchOptions {
-  return {
-    ...options,
-    query: {
-      resourceVersion: version,
-      allowWatchBookmarks: "true",
-      timeoutSeconds: Math.round(WATCH_SECONDS * (1 + Math.random())),
-    },
+  { version, ...options }: FollowOptions & { readonly version: string },
+): AsyncGenerator<News<T>> {
+  const query = {
+    resourceVersion: version,
+    allowWatchBookmarks: "true",
+    timeoutSeconds: Math.round(WATCH_SECONDS * (1 + Math.random())),
   };
+  const stream = await openWatch<T>(collection, { ...options, query });
+  yield { type: "live" };
+  for await (const events of stream) yield { type: "events", events };
+}
+
+/** How far the server's story is known then; undefined: as far as before. */
+function versionAfter<T extends KubernetesObject>(update: Update<T>): string | undefined {
+  if (update.type === "complete") return update.version;
+  if (update.type === "events") return update.events.at(-1)!.object.metadata.resourceVersion;
+  return undefined;
 }
 
 function describe({ client, path }: Collection): string {

@@ -6,13 +6,19 @@
 import type { Client, Query } from "./client.ts";
 import { ConnectionError, StatusError } from "./error.ts";
 import type { KubernetesList, KubernetesObject } from "./object.ts";
-import { openWatch } from "./watch.ts";
+import { openWatch, type WatchEvent } from "./watch.ts";
 
 /** Objects in a chunk: a Node is often 12 KB. */
 const CHUNK = 50;
 
 /** Milliseconds without a byte after which a streamed list counts as dead. */
 const SILENCE = 15_000;
+
+/**
+ * Milliseconds for which the stream of a list tells the news too: at a start nothing is as dear as
+ * another connection, later it is that objects come whole.
+ */
+const NEWS = 10_000;
 
 /** On the bookmark that ends the list within a watch. */
 const INITIAL_EVENTS_END = "k8s.io/initial-events-end";
@@ -23,58 +29,107 @@ export interface Collection {
   readonly path: string;
 }
 
-/** Yields the objects; returns the resource version at which they were all there is. */
-export type Listing<T> = AsyncGenerator<readonly T[], string>;
+export type Listing<T extends KubernetesObject> =
+  /** A list begins: once it is complete it takes the place of all that was known. */
+  | { readonly type: "list" }
+  /** Some of the objects. */
+  | { readonly type: "listed"; readonly objects: readonly T[] }
+  /** They were all there is at this resource version. */
+  | { readonly type: "complete"; readonly version: string }
+  | News<T>;
 
-/** By stream where the server has that, else in chunks. A `StatusError` that `isGone`: begin anew. */
+export type News<T extends KubernetesObject> =
+  /** From now on every change is told as it happens. */
+  | { readonly type: "live" }
+  /** Bookmarks too, in the order of the server. */
+  | { readonly type: "events"; readonly events: readonly WatchEvent<T>[] };
+
+/**
+ * Lists them: by stream, which then tells the news for some seconds, or where the server has no such
+ * thing in chunks. A `StatusError` that `isGone`: begin anew. A `SilenceError`: after the list there
+ * may have been no news.
+ */
 export async function* list<T extends KubernetesObject>(
   collection: Collection,
   signal: AbortSignal,
-): Listing<T> {
-  try {
-    return yield* listByWatch<T>(collection, signal);
-  } catch (error) {
-    if (!(error instanceof StatusError && error.isUnsupported)) throw error;
+): AsyncGenerator<Listing<T>> {
+  yield { type: "list" };
+  const stream = await openStream<T>(collection, signal);
+  if (stream) {
+    yield* readStream(stream, `${collection.client.describe("GET", collection.path)} (list)`);
+    return;
   }
-  return yield* listInChunks<T>(collection, { signal });
+  const chunks = listInChunks<T>(collection, { signal });
+  for (;;) {
+    const { done, value } = await chunks.next();
+    if (done) return yield { type: "complete", version: value };
+    yield { type: "listed", objects: value };
+  }
 }
 
-/** Rejected before the first object with a `StatusError` that `isUnsupported` by older servers. */
-export async function* listByWatch<T extends KubernetesObject>(
+/** Undefined: an older server, which refuses such a request. */
+async function openStream<T extends KubernetesObject>(
   collection: Collection,
   signal: AbortSignal,
-): Listing<T> {
+): Promise<AsyncIterable<readonly WatchEvent<T>[]> | undefined> {
   const query = {
+    // As this server has it in memory: to make sure first that etcd has nothing newer takes it up to
+    // 100 ms when others write at the same time, and what is newer comes as news.
+    resourceVersion: "0",
     sendInitialEvents: "true",
     resourceVersionMatch: "NotOlderThan",
     allowWatchBookmarks: "true",
   };
   const options = { query, representation: "full", pace: 0, silence: SILENCE, signal } as const;
-  for await (const events of await openWatch<T>(collection, options)) {
-    const objects: T[] = [];
-    for (const { type, object } of events) {
-      if (type !== "BOOKMARK") objects.push(object);
-      else if (object.metadata.annotations?.[INITIAL_EVENTS_END] === "true") {
-        yield objects;
-        return object.metadata.resourceVersion!;
-      }
-    }
-    yield objects;
+  try {
+    return await openWatch<T>(collection, options);
+  } catch (error) {
+    if (error instanceof StatusError && error.isUnsupported) return undefined;
+    throw error;
   }
-  const what = collection.client.describe("GET", collection.path);
-  throw new ConnectionError(`${what} (list): the stream ended before the list did`);
 }
 
-/** A chunk a request, each answered by itself; `limit` objects a chunk. */
+async function* readStream<T extends KubernetesObject>(
+  stream: AsyncIterable<readonly WatchEvent<T>[]>,
+  what: string,
+): AsyncGenerator<Listing<T>> {
+  let completed = Infinity;
+  for await (const events of stream) {
+    let news = events;
+    if (completed === Infinity) {
+      const end = events.findIndex(isEnd);
+      const listed = end < 0 ? events : events.slice(0, end);
+      const objects = listed.filter(({ type }) => type !== "BOOKMARK").map(({ object }) => object);
+      yield { type: "listed", objects };
+      if (end < 0) continue;
+      completed = performance.now();
+      yield { type: "complete", version: events[end]!.object.metadata.resourceVersion! };
+      yield { type: "live" };
+      news = events.slice(end + 1);
+    }
+    if (news.length > 0) yield { type: "events", events: news };
+    if (performance.now() - completed > NEWS) return;
+  }
+  if (completed === Infinity) {
+    throw new ConnectionError(`${what}: the stream ended before the list did`);
+  }
+}
+
+function isEnd({ type, object }: WatchEvent<KubernetesObject>): boolean {
+  return type === "BOOKMARK" && object.metadata.annotations?.[INITIAL_EVENTS_END] === "true";
+}
+
+/** A chunk a request, each answered by itself; returns the resource version of the list. */
 export async function* listInChunks<T extends KubernetesObject>(
   { client, path }: Collection,
   options: {
     readonly signal: AbortSignal;
+    /** Objects in a chunk. */
     readonly limit?: number;
     /** Such as a `fieldSelector`. */
     readonly query?: Query;
   },
-): Listing<T> {
+): AsyncGenerator<readonly T[], string> {
   const { signal, limit = CHUNK } = options;
   let next: string | undefined;
   for (;;) {

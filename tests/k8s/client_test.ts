@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Client } from "../../src/kubernetes/client.ts";
 import { ConfigError, ConnectionError, StatusError } from "../../src/kubernetes/error.ts";
-import { list, listByWatch, listInChunks } from "../../src/kubernetes/list.ts";
+import { list, listInChunks, type Listing } from "../../src/kubernetes/list.ts";
 import { loadConfig } from "../../src/kubernetes/load_config.ts";
 import type { KubernetesObject } from "../../src/kubernetes/object.ts";
 import { openWatch } from "../../src/kubernetes/watch.ts";
@@ -34,29 +34,48 @@ function admin(master?: string): Promise<Client> {
 
 const never = new AbortController().signal;
 
+const namesOf = (objects: readonly KubernetesObject[]) =>
+  objects.map(({ metadata }) => metadata.name);
+
+/** Without the news. */
 async function all(
-  listing: AsyncGenerator<readonly KubernetesObject[], string>,
-): Promise<{ names: string[]; batches: number; version: string }> {
+  listing: AsyncIterable<Listing<KubernetesObject>>,
+): Promise<{ names: string[]; version: string }> {
   const names: string[] = [];
-  for (let batches = 0;; batches++) {
-    const { done, value } = await listing.next();
-    if (done) return { names: names.sort(), batches, version: value };
-    names.push(...value.map(({ metadata }) => metadata.name));
+  for await (const update of listing) {
+    if (update.type === "listed") names.push(...namesOf(update.objects));
+    if (update.type === "complete") return { names: names.sort(), version: update.version };
   }
+  throw new Error("the list never was complete");
 }
 
 const SEVEN = ["n0", "n1", "n2", "n3", "n4", "n5", "n6"];
 
-Deno.test("lists are the same by stream and in chunks", async () => {
+Deno.test("listInChunks() asks for so many at a time, and for those that a query selects", async () => {
   using client = await admin();
   const nodes = { client, path: NODES };
-  const chunks = await all(listInChunks(nodes, { signal: never, limit: 3 }));
-  assert.deepEqual([chunks.names, chunks.batches], [SEVEN, 3]);
-  const streamed = await all(listByWatch(nodes, never));
-  assert.deepEqual(streamed.names, SEVEN);
-  assert.match(streamed.version, /^\d+$/);
+  const chunks = await Array.fromAsync(listInChunks(nodes, { signal: never, limit: 3 }));
+  assert.deepEqual(chunks.map(({ length }) => length), [3, 3, 1]);
+  assert.deepEqual(namesOf(chunks.flat()).sort(), SEVEN);
   const query = { fieldSelector: "metadata.name=n3" };
-  assert.deepEqual((await all(listInChunks(nodes, { signal: never, query }))).names, ["n3"]);
+  const selected = await Array.fromAsync(listInChunks(nodes, { signal: never, query }));
+  assert.deepEqual(namesOf(selected.flat()), ["n3"]);
+});
+
+Deno.test("list() tells the news on the stream of the list, without another request", async () => {
+  await using gateway = await Gateway.open(server);
+  using client = await admin(gateway.url);
+  const story: string[] = [];
+  for await (const update of list<KubernetesObject>({ client, path: NODES }, never)) {
+    if (update.type === "events") {
+      story.push(...update.events.map(({ type, object }) => `${type} ${object.metadata.name}`));
+      if (story.at(-1) === "MODIFIED n4") break;
+    } else if (update.type !== "listed") story.push(update.type);
+    if (update.type === "complete") assert.match(update.version, /^\d+$/);
+    if (update.type === "live") await server.kubectl(["annotate", "node", "n4", "news=1"]);
+  }
+  assert.deepEqual(story, ["list", "complete", "live", "MODIFIED n4"]);
+  assert.equal(gateway.count(/nodes/), 1);
 });
 
 Deno.test("list() asks for chunks where the server has no WatchList", async () => {

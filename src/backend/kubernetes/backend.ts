@@ -48,7 +48,8 @@ export class KubernetesBackend implements Backend {
   #client: Client | undefined;
   #running: Promise<unknown> = Promise.resolve();
   #asking: Promise<void> | undefined;
-  #peerKindProblem: Problem | undefined;
+  /** Does the cluster know Peers? Or why that is not so, or cannot be told. */
+  #peerKind: "asked for" | "known" | Problem = "asked for";
   #objectProblems: readonly Problem[] = [];
   #changed: (change: Change) => void = () => {};
   /** What the cluster holds; brought up to date in place, since every check-in is a change. */
@@ -86,9 +87,13 @@ export class KubernetesBackend implements Backend {
       throw new BackendError(`no way to the API server: ${describeError(error)}`);
     }
     this.#client = client;
+    // All at once. The answer of the third leaves a connection for the first patch, which on one of
+    // its own would wait 40 ms: fetch has Nagle's algorithm on, and a server that resumes a TLS
+    // session has nothing to say that would confirm its end.
     this.#running = Promise.all([
       this.#nodes.run({ client, path: NODES }, signal),
-      this.#waitForPeerKind(client).then(() => this.#peers.run({ client, path: PEERS }, signal)),
+      this.#peers.run({ client, path: PEERS }, signal),
+      this.#waitForPeerKind(client),
     ]);
     await Promise.all([this.#nodes.complete, this.#peers.complete]);
   }
@@ -184,8 +189,9 @@ export class KubernetesBackend implements Backend {
   async #waitForPeerKind(client: Client): Promise<void> {
     await waitForPeerKind(client, {
       signal: this.#stop.signal,
+      isListed: () => this.#peers.isComplete,
       tell: (problem) => {
-        this.#peerKindProblem = problem;
+        this.#peerKind = problem ?? "known";
         this.#update();
       },
     });
@@ -220,12 +226,17 @@ export class KubernetesBackend implements Backend {
     return { nodes: isSame ? [] : [hostname], peers: [] };
   }
 
+  get #peersProblem(): Problem | undefined {
+    if (this.#peers.isComplete || this.#peerKind === "known") return this.#peers.problem;
+    return this.#peerKind === "asked for" ? undefined : this.#peerKind;
+  }
+
   /** The same list as before if it says the same; those of objects are gathered only if some changed. */
   #problems(objectsChanged: boolean): readonly Problem[] {
     if (objectsChanged) {
       this.#objectProblems = [...this.#nodes.store.problems(), ...this.#peers.store.problems()];
     }
-    const standing = [this.#nodes.problem, this.#peerKindProblem, this.#peers.problem];
+    const standing = [this.#nodes.problem, this.#peersProblem];
     const problems = [...standing.filter((problem) => problem !== undefined)]
       .concat(this.#objectProblems);
     const before = this.#cluster.problems;

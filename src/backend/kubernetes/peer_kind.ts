@@ -12,11 +12,15 @@ const PATH = `/apis/apiextensions.k8s.io/v1/customresourcedefinitions/${NAME}`;
 /** Milliseconds between looks while there is none. */
 const PERIOD = 5000;
 
-/** Resolves when Peers can be asked for; `tell` hears what stands in the way, at last that nothing does. */
+/**
+ * Asks until it is there, or Peers were listed anyway; `tell` hears what stands in the way, at last
+ * that nothing does.
+ */
 export async function waitForPeerKind(
   client: Client,
-  { signal, tell }: {
+  { signal, isListed, tell }: {
     readonly signal: AbortSignal;
+    readonly isListed: () => boolean;
     readonly tell: (problem: Problem | undefined) => void;
   },
 ): Promise<void> {
@@ -27,7 +31,7 @@ export async function waitForPeerKind(
       await client.get(PATH, { accept: "metadata", signal });
       return tell(undefined);
     } catch (error) {
-      if (signal.aborted) return;
+      if (signal.aborted || isListed()) return;
       const isMissing = error instanceof StatusError && error.isNotFound;
       const text = isMissing
         ? missing(performance.now() - start)
