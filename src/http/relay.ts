@@ -6,6 +6,7 @@
  */
 export async function relay(a: Deno.TcpConn, b: Deno.TcpConn, active: () => void): Promise<void> {
   try {
+    for (const side of [a, b]) side.setNoDelay(); // pieces are as they were sent: none waits for another
     await Promise.all([copy(a, b, active), copy(b, a, active)]);
   } catch {
     // One side is gone without a word: the other will see the same.
