@@ -18,6 +18,12 @@ export const CHECK_IN_PERIOD = 30_000;
 /** Milliseconds after a first failure; doubled each time, up to the check-in period. */
 const FIRST_RETRY = 500;
 
+/**
+ * Milliseconds between a patch and the next change: while a mesh comes together each round finds
+ * another, and each patch wakes up every agent there is.
+ */
+const REST = 500;
+
 /** What is known of this node at any time. */
 export type OwnFacts = Omit<Own, "now">;
 
@@ -72,8 +78,10 @@ export class Publisher {
       clearTimeout(timer);
       if (!reasons) return;
       const checkIn = reasons.has("check-in");
-      if (await this.#send({ checkIn })) {
+      const outcome = await this.#send({ checkIn });
+      if (outcome !== "failed") {
         retry = FIRST_RETRY;
+        if (outcome === "sent") await this.#pause(REST);
         continue;
       }
       await this.#pause(retry);
@@ -103,22 +111,22 @@ export class Publisher {
     return publish(annotations, { ...this.#own, now }, { published, checkIn: checkIn || isDue });
   }
 
-  async #send({ checkIn }: { checkIn: boolean }): Promise<boolean> {
+  async #send({ checkIn }: { checkIn: boolean }): Promise<"sent" | "nothing" | "failed"> {
     const publication = this.#publication({ checkIn });
-    if (!publication) return true;
+    if (!publication) return "nothing";
     this.#memory.published = publication.published;
-    if (Object.keys(publication.patch).length === 0) return true;
+    if (Object.keys(publication.patch).length === 0) return "nothing";
     try {
       await this.#backend.patchOwn(publication.patch);
       this.#lastSuccess = performance.now();
       if (this.#failure !== undefined) this.#log.info("the own Node is annotated again");
       this.#failure = undefined;
       this.#monitor.parts.works("check-in");
-      return true;
+      return "sent";
     } catch (error) {
       this.#monitor.counts.failed(checkIn ? "checkin" : "local");
       this.#failed(error);
-      return false;
+      return "failed";
     }
   }
 
