@@ -93,9 +93,14 @@ export class Mesh implements AsyncDisposable {
     return { name: "outside", namespace: this.lab.machine(INTERNET), address: "192.0.2.1" };
   }
 
+  /** Starts the agents of these nodes, and waits for nothing. */
+  async startAgents(...names: string[]): Promise<void> {
+    await Promise.all(names.map((name) => this.lab.node(name).startAgent({ flags: FLAGS })));
+  }
+
   /** Starts the agents of these nodes, and waits until all pods reach each other. */
   async start(...names: string[]): Promise<void> {
-    await Promise.all(names.map((name) => this.lab.node(name).startAgent({ flags: FLAGS })));
+    await this.startAgents(...names);
     const running = this.lab.nodes.filter(({ agent }) => agent);
     await this.lab.waitFor("pods reach each other", () => podsReach(running));
   }

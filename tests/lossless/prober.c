@@ -10,8 +10,9 @@
  *                                `same`: all from one source port, `new`: from another one each
  *   start
  *
- * It answers `started`. When standard input ends, it sends no more, waits until everything has
- * arrived, at most a second, and prints a line of JSON for each flow:
+ * It answers `started`, and `alive` as soon as a packet of each flow has arrived. When standard input
+ * ends, it sends no more, waits until everything has arrived, at most a second, and prints a line of
+ * JSON for each flow:
  *
  *   {"sent":N,"lost":N,"foreign":N,"reordered":N,"duplicated":N,"slowest":MS,"gaps":[[AT,FOR],…]}
  *
@@ -73,6 +74,7 @@ struct payload {
 static struct end ends[MAX_ENDS];
 static struct flow flows[MAX_FLOWS];
 static int end_count, flow_count;
+static int silent_count; /* flows of which nothing has arrived yet */
 static uint16_t port;
 static uint32_t run;
 static double origin;
@@ -95,6 +97,12 @@ static double now(void)
 	struct timespec time;
 	clock_gettime(CLOCK_MONOTONIC, &time);
 	return time.tv_sec * 1e3 + time.tv_nsec / 1e6;
+}
+
+static void say(const char *word)
+{
+	puts(word);
+	fflush(stdout);
 }
 
 static void add_end(int pid, const char *address)
@@ -202,7 +210,7 @@ static void receive_all(int at)
 			continue;
 		}
 		flow->is_here[sequence] = 1;
-		flow->arrived++;
+		if (flow->arrived++ == 0 && --silent_count == 0) say("alive");
 		if (from.sin_addr.s_addr != ends[flow->from].address.s_addr) flow->foreign++;
 		if (sequence + 1 < flow->highest) flow->reordered++;
 		else flow->highest = sequence + 1;
@@ -256,8 +264,8 @@ int main(void)
 	*orders = (struct pollfd){ STDIN_FILENO, POLLIN, 0 };
 
 	origin = now();
-	puts("started");
-	fflush(stdout);
+	silent_count = flow_count;
+	say("started");
 	double deadline = 0; /* once it is set nothing more is sent */
 	for (unsigned ticks = 0; !deadline || (now() < deadline && !is_everything_here());) {
 		poll(polled, end_count + 2, TICK_MS);

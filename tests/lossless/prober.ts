@@ -40,6 +40,12 @@ export interface Gap {
   readonly length: number;
 }
 
+/** What the program says when a packet of each flow has arrived. */
+const ALIVE = "alive";
+
+/** Milliseconds to wait for that. */
+const PATIENCE = 30_000;
+
 export class Prober implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;
   readonly #flows: readonly Flow[];
@@ -80,12 +86,21 @@ export class Prober implements AsyncDisposable {
     return performance.now() - this.#start;
   }
 
+  /** Waits until a packet of each flow has arrived; once. */
+  async alive(): Promise<void> {
+    const timer = setTimeout(() => this.#child.kill("SIGKILL"), PATIENCE);
+    const { value } = await this.#lines.next();
+    clearTimeout(timer);
+    if (value !== ALIVE) throw new Error(`some flows are dead after ${PATIENCE / 1000} s`);
+  }
+
   /** Sends no more, and answers when everything has arrived or a second has passed. */
   async stop(): Promise<Fate[]> {
     await this.#child.stdin.close();
     const fates: Fate[] = [];
     for (const flow of this.#flows) {
-      const line = await this.#lines.next();
+      let line = await this.#lines.next();
+      if (line.value === ALIVE) line = await this.#lines.next();
       if (line.done) throw new Error("the prober ended before its time");
       fates.push({ ...flow, ...parseFate(line.value) });
     }

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { onEachBackend } from "../lab/backends.ts";
 import { nodeObject } from "../lab/manifests.ts";
+import type { Backend } from "../lab/objects.ts";
 import { describe, type Fates, LATECOMERS, Mesh, pause, WORLD } from "./mesh.ts";
 import type { Fate } from "./prober.ts";
 
@@ -11,26 +12,44 @@ const NODES = ["berlin-1", "berlin-2", "tokyo-1", "office-1"];
 /** Milliseconds after which everything lives, once first packets have reached all. */
 const ALIVE_WITHIN = 1000;
 
+/** The same where a first packet of every single flow has arrived. */
+const SETTLED_WITHIN = 300;
+
+/** Milliseconds that no start from nothing may take, even on a machine that has other things to do. */
+const COLD_WITHIN = 2000;
+
+/** How many are measured: on two cores four agents at once do not start twice in the same order. */
+const STARTS = 3;
+
 onEachBackend(
   "flows begun before and during the start of a mesh live once it stands",
   async (_, backend) => {
-    await using mesh = await Mesh.create({ backend });
-    let began = 0;
-    let stoodAt = Infinity;
-    const fates = await mesh.during(
-      "all agents started from nothing, lost until the mesh stands",
-      { ends: mesh.pods(...NODES), concerned: NODES },
-      async (prober) => {
-        began = prober.elapsed;
-        await mesh.start(...NODES);
-        stoodAt = prober.elapsed;
-      },
-    );
-    const time = Math.round(aliveAt(fates) - began);
-    console.log(`measured: from exec until all pods answer, cold (${backend.name}): ${time} ms`);
-    assertAlive(fates, { since: stoodAt });
+    const times: number[] = [];
+    while (times.length < STARTS) times.push(await measureStart(backend));
+    const told = times.map(Math.round).join(", ");
+    console.log(`measured: from exec until all pods answer, cold (${backend.name}): ${told} ms`);
+    assert.ok(Math.max(...times) < COLD_WITHIN);
   },
 );
+
+/** Milliseconds from exec until all packets between pods arrive; nothing else is sent, nor polled for. */
+async function measureStart(backend: Backend): Promise<number> {
+  await using mesh = await Mesh.create({ backend });
+  let began = 0;
+  let stoodAt = Infinity;
+  const fates = await mesh.during(
+    "all agents started from nothing, lost until the mesh stands",
+    { ends: mesh.pods(...NODES), concerned: NODES },
+    async (prober) => {
+      began = prober.elapsed;
+      await mesh.startAgents(...NODES);
+      await prober.alive();
+      stoodAt = prober.elapsed;
+    },
+  );
+  assertAlive(fates, { since: stoodAt + SETTLED_WITHIN });
+  return aliveAt(fates) - began;
+}
 
 for (const name of LATECOMERS) {
   onEachBackend(`flows begun before ${name} joins live once it has`, async (_, backend) => {
