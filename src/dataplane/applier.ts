@@ -40,13 +40,18 @@ interface Refusal<Entry> {
  */
 export class Applier<Entry> {
   readonly #kind: Kind<Entry>;
-  /** What the kernel has of ours; undefined: look. The very wish, where all of it was reached. */
+  /** Undefined: look. The very wish, where all of it was reached. */
   #known: readonly Entry[] | undefined;
   #wish: readonly Entry[] = [];
   #refusals: readonly Refusal<Entry>[] = [];
 
   constructor(kind: Kind<Entry>) {
     this.#kind = kind;
+  }
+
+  /** What the kernel has of ours, as far as that is known. */
+  get known(): readonly Entry[] | undefined {
+    return this.#known;
   }
 
   /** The kernel may have changed: look before the next change, and try again what was refused. */

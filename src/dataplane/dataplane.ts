@@ -280,16 +280,18 @@ export class Dataplane {
 
   async #lead(
     kilo: Link,
-    { address, device }: Desired,
+    { address, device, routes: staying }: Desired,
     options: DiffOptions,
   ): Promise<DeviceReport> {
     const isReaddressed = address !== undefined && setAddress(this.host, kilo, address);
     // As long as it was down nobody had us for a peer.
     if (!kilo.up) this.device.distrust();
-    const report = await this.device.apply(device, options);
-    // A follower reaches other segments' endpoints through its leader. The first handshakes, gone that
-    // way, would bind both ends to addresses inside the tunnel: a loop without end.
-    if (!kilo.up) this.#routes.removeTo(endpointsOf(device));
+    // A way of before to where a peer is now may lead into the tunnel, or for a follower through its
+    // leader. The first handshakes, gone that way, would bind both ends to addresses inside the tunnel:
+    // a loop without end.
+    const clearWay = (to: readonly IP[]) => this.#routes.removeTo(to, { staying });
+    const report = await this.device.apply(device, { ...options, clearWay });
+    if (!kilo.up) clearWay(endpointsOf(device));
     const isRaised = this.host.changeLink(kilo, { up: true });
     if (isReaddressed || isRaised) this.#routes.invalidate();
     return report;

@@ -1,6 +1,7 @@
 /** The WireGuard device: which client speaks to it, what it has, and bringing it to the wish. */
 
 import type { DeviceConfig, DeviceState } from "../net/device.ts";
+import type { IP } from "../net/ip.ts";
 import type { Key } from "../net/key.ts";
 import { afterChange, type DeviceChange, isEmptyChange } from "../wireguard/change.ts";
 import { type WireGuardClient, WireGuardError } from "../wireguard/client.ts";
@@ -14,6 +15,11 @@ export interface DeviceReport {
   readonly added: readonly Key[];
   /** Milliseconds after which to apply the wish again, because something had to wait. */
   readonly again?: number;
+}
+
+export interface ApplyOptions extends DiffOptions {
+  /** Called with the addresses of peers before WireGuard is told to send there. */
+  readonly clearWay?: (to: readonly IP[]) => void;
 }
 
 /** Milliseconds in which a handshake under way comes to its end. */
@@ -109,7 +115,7 @@ export class Device {
     return true;
   }
 
-  async apply(wish: DeviceConfig, options: DiffOptions): Promise<DeviceReport> {
+  async apply(wish: DeviceConfig, options: ApplyOptions): Promise<DeviceReport> {
     const { now } = options;
     if (!this.#problem && this.#young.isDue(now)) this.invalidate();
     const isRemembered = this.#state !== undefined && !this.#problem;
@@ -134,6 +140,7 @@ export class Device {
       }
       return { changed: 0, added: [], ...again };
     }
+    options.clearWay?.(endpointsOf(change));
     this.#state = this.#last = undefined; // for the case of an exception
     if (renew.size > 0) await remove(renew, this.#client);
     await this.#client.apply(change);
@@ -147,7 +154,7 @@ export class Device {
   }
 
   /** To the device as it is now, which may have heard of peers where they are. */
-  async #applyAnew(wish: DeviceConfig, options: DiffOptions): Promise<DeviceReport> {
+  async #applyAnew(wish: DeviceConfig, options: ApplyOptions): Promise<DeviceReport> {
     this.invalidate();
     // What is read now also goes into the next wish.
     return { ...await this.apply(wish, options), again: 0 };
@@ -191,6 +198,10 @@ function movesRoaming(wish: DeviceConfig, { peers }: DeviceChange): boolean {
 async function remove(keys: ReadonlySet<Key>, client: WireGuardClient): Promise<void> {
   await client.apply({ peers: [...keys].map((publicKey) => ({ kind: "remove", publicKey })) });
   await new Promise((resolve) => setTimeout(resolve, RENEWAL_PAUSE));
+}
+
+function endpointsOf({ peers }: DeviceChange): readonly IP[] {
+  return peers.flatMap((peer) => peer.kind !== "remove" && peer.endpoint ? peer.endpoint.ip : []);
 }
 
 function withoutPeers(state: DeviceState, keys: ReadonlySet<Key>): DeviceState {

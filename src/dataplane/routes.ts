@@ -75,12 +75,19 @@ export class RouteApplier {
     return result;
   }
 
-  /** Removes those of ours that lead to just one of these addresses, of whatever last wish. */
-  removeTo(addresses: readonly IP[]): void {
-    const ours = this.#list(ROUTE_PROTOCOL);
-    if (ours.length === 0) return;
+  /** Removes those of ours that lead to just one of these addresses, unless they stay. */
+  removeTo(
+    addresses: readonly IP[],
+    { staying }: { readonly staying: readonly { readonly dst: Prefix }[] },
+  ): void {
+    if (addresses.length === 0) return;
+    const ours = this.#applier.known ?? this.#list(ROUTE_PROTOCOL);
     const hosts = new Set(addresses.map((ip) => prefixKey(hostPrefix(ip))));
-    const found = ours.filter(({ dst }) => hosts.has(prefixKey(dst)));
+    const stay = new Set(staying.map(({ dst }) => prefixKey(dst)));
+    const found = ours.filter(({ dst }) => {
+      const key = prefixKey(dst);
+      return hosts.has(key) && !stay.has(key);
+    });
     if (found.length === 0) return;
     this.#applier.invalidate();
     this.#connection.execute(found.map(deleteRoute));

@@ -199,9 +199,26 @@ Deno.test("Dataplane takes away a follower's ways to endpoints before the interf
   });
   assert.match(node.ip("route get 192.168.7.41"), /via 10.0.0.5 dev eth0/);
   await machine.reconcile({ ...LEADER, device });
-  assert.deepEqual(machine.done, ["address", "device", "route", "link", "route", "rule"]);
+  assert.deepEqual(machine.done, ["address", "route", "device", "link", "route", "rule"]);
   assert.match(node.ip("route get 192.168.7.41"), /via 10.0.0.254 dev eth0/);
   assert.match(node.ip("route get 10.42.1.1"), /via 10.4.0.2 dev kilo0/);
+});
+
+Deno.test("Dataplane takes away a way into the tunnel before WireGuard sends there", async () => {
+  using machine = new Machine();
+  const inside = route("192.168.7.41/32", { gateway: "10.4.0.2" });
+  const nested = route("192.0.2.7/32", { gateway: "10.4.0.2" });
+  await machine.reconcile({ ...LEADER, routes: [...LEADER.routes, inside, nested] });
+  const peers = ["192.168.7.41", "192.0.2.7"].map((text, at) => ({
+    ...PEER,
+    publicKey: keyFromBytes(new Uint8Array(32).fill(at)),
+    endpoint: { ip: parseIP(text)!, port: 51820 },
+  }));
+  const device = { ...LEADER.device, peers: [PEER, ...peers] };
+  await machine.reconcile({ ...LEADER, device, routes: [...LEADER.routes, nested] });
+  assert.deepEqual(machine.done, ["route", "device"]);
+  assert.match(machine.node.ip("route get 192.168.7.41"), /via 10.0.0.254 dev eth0/);
+  assert.match(machine.node.ip("route get 192.0.2.7"), /dev kilo0/, "as it is wished");
 });
 
 Deno.test("Dataplane that leads again makes peers anew, which have forgotten it", async () => {
