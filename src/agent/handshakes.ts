@@ -36,14 +36,11 @@ export class Handshakes implements Disposable {
   }
 }
 
-/**
- * An address behind each of these peers; a segment's last one is its WireGuard address. Those that
- * have an interval shake hands by themselves when they get it.
- */
+/** An address behind each of these peers; a segment's last one is its WireGuard address. */
 export function addressesOf(keys: readonly Key[], { device }: Desired): IP[] {
   if (keys.length === 0) return [];
   const wanted = new Set(keys);
   return device.peers
-    .filter((peer) => wanted.has(peer.publicKey) && peer.persistentKeepalive === 0)
+    .filter(({ publicKey }) => wanted.has(publicKey))
     .flatMap(({ allowedIPs }) => allowedIPs.at(-1)?.ip ?? []);
 }

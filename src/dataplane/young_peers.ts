@@ -8,7 +8,9 @@
  *   alive every 5 s do so again and again: with each attempt their timers begin anew together.
  *
  * As long as a new peer has never answered it is made anew a few times, by one side sooner than by
- * the other, so that it can try again at once. There is no session to be lost by that.
+ * the other, so that it can try again at once. There is no session to be lost by that. Now and then
+ * a crossing leaves each side with a session that the other does not have, for 15 s: whoever has
+ * shaken hands and then does not answer the packet that each new peer gets is made anew, too.
  */
 
 import {
@@ -30,6 +32,16 @@ type Schedule = readonly number[];
 const BEGINNING: Schedule = [50, 100, 200, 450, 1000, 2200];
 const FOLLOWING: Schedule = [140, 320, 700, 1500, 3000];
 
+/** Milliseconds for the answer to a first packet, after a handshake that took no time. */
+const ANSWER = 120;
+
+/** Milliseconds between two first packets at most: they are sent one after the other. */
+const PACE = 20;
+
+/** Bytes of an initiation and of the response to it (WireGuard paper, §5.4). */
+const INITIATION = 148;
+const RESPONSE = 92;
+
 /** How many peers are made anew at once: a handshake costs both sides a few milliseconds. */
 const CROWD = 50;
 
@@ -41,6 +53,10 @@ interface Youth {
   step: number;
   /** What had come from it at the last of them, in bytes. */
   receivedBytes: number;
+  /** When it was made, the last time. */
+  made: number;
+  /** How many were made together with it, and got a packet each. */
+  readonly among: number;
 }
 
 /** What to do about them now. */
@@ -71,7 +87,8 @@ export class YoungPeers {
   /** The others have forgotten us, and the sessions with these lead nowhere. */
   renew(peers: Iterable<PeerState>, now: number): void {
     for (const { publicKey, receivedBytes } of peers) {
-      this.#peers.set(publicKey, { since: now, schedule: BEGINNING, step: 0, receivedBytes });
+      const youth = { since: now, schedule: BEGINNING, step: 0, made: now, among: 0 };
+      this.#peers.set(publicKey, { ...youth, receivedBytes });
     }
   }
 
@@ -83,10 +100,12 @@ export class YoungPeers {
     const renew = new Set<Key>();
     for (const [key, youth] of this.#peers) {
       if (now < nextTime(youth)) continue;
-      const receivedBytes = known.get(key)?.receivedBytes ?? 0;
-      // Whoever has just said something may be about to complete a handshake.
-      if (receivedBytes === youth.receivedBytes && renew.size < CROWD) renew.add(key);
-      youth.receivedBytes = renew.has(key) ? 0 : receivedBytes;
+      const peer = known.get(key);
+      if (renew.size < CROWD && isLost(youth, peer, now)) {
+        renew.add(key);
+        youth.made = now;
+      }
+      youth.receivedBytes = renew.has(key) ? 0 : peer?.receivedBytes ?? 0;
       if (++youth.step === youth.schedule.length) this.#peers.delete(key);
     }
     const next = Math.min(...this.#peers.values().map(nextTime));
@@ -110,15 +129,38 @@ export class YoungPeers {
       const usual = scheduleOf(peer, publicKey);
       if (!usual) continue;
       const schedule = known.has(peer.publicKey) ? [0, ...usual] : usual;
-      this.#peers.set(peer.publicKey, { since: now, schedule, step: 0, receivedBytes: 0 });
+      const youth = { since: now, step: 0, receivedBytes: 0, made: now, among: fresh.length };
+      this.#peers.set(peer.publicKey, { ...youth, schedule });
     }
     if (this.#peers.size === 0) return;
-    for (const [key, { since }] of this.#peers) {
-      const hasAnswered = (known.get(key)?.lastHandshake ?? 0) > since;
+    for (const [key, youth] of this.#peers) {
       const isReachable = wished.get(key)?.endpoint?.ip !== undefined;
-      if (hasAnswered || !isReachable || now < since) this.#peers.delete(key);
+      if (!isReachable || now < youth.since || hasAnswered(youth, known.get(key))) {
+        this.#peers.delete(key);
+      }
     }
   }
+}
+
+/** Has it shaken hands, and said something? */
+function hasAnswered({ since }: Youth, peer: PeerState | undefined): boolean {
+  return peer !== undefined && peer.lastHandshake > since && !isHandshakes(peer.receivedBytes);
+}
+
+/** Whoever has just said something may be about to complete a handshake, or to answer. */
+function isLost(youth: Youth, peer: PeerState | undefined, now: number): boolean {
+  const { lastHandshake = 0, receivedBytes = 0 } = peer ?? {};
+  if (lastHandshake <= youth.since) return receivedBytes === youth.receivedBytes;
+  const way = Math.max(0, lastHandshake - youth.made); // the packet waited for the handshake, too
+  return now - youth.made >= ANSWER + PACE * youth.among + 2 * way;
+}
+
+/** May so many bytes be a few handshakes and nothing else? */
+function isHandshakes(bytes: number): boolean {
+  const counts = [0, 1, 2, 3];
+  return counts.some((initiations) =>
+    counts.some((responses) => bytes === initiations * INITIATION + responses * RESPONSE)
+  );
 }
 
 /** Is there a peer, not heard of up to this state, that has another address now? */

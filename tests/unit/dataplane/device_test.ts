@@ -223,12 +223,68 @@ Deno.test("Device gives a peer time that is just shaking hands", async () => {
   assert.deepEqual(client.removed, [KEPT.publicKey], "nothing has come of it");
 });
 
+/** Bytes of a response, of an initiation and a response, and of the smallest packet. */
+const HANDSHAKE = 92;
+const CROSSED = 148 + HANDSHAKE;
+const DATA = 32;
+
+Deno.test("Device makes a peer anew that shakes hands and does not answer then", async () => {
+  for (const receivedBytes of [HANDSHAKE, CROSSED]) {
+    const client = new FakeClient(EMPTY);
+    const device = new Device([client]);
+    const times: number[] = [];
+    for (let now = 0; now < 5000; now += 10) {
+      const before = client.removed.length;
+      await device.apply(KEPT_WISH, { now });
+      if (client.removed.length > before) times.push(now);
+      const [peer] = client.state!.peers;
+      const isNew = peer!.lastHandshake === 0;
+      client.state = {
+        ...client.state!,
+        peers: [{ ...peer!, receivedBytes, ...isNew && { lastHandshake: now + 5 } }],
+      };
+    }
+    assert.deepEqual(
+      times,
+      [200, 450, 1000, 2200],
+      "as long as its packet may be under way it waits",
+    );
+  }
+});
+
+Deno.test("Device waits longer for an answer from far away, and from one of many", async () => {
+  const many = Array.from({ length: 20 }, (_, at) => ({
+    ...KEPT,
+    publicKey: keyFromBytes(new Uint8Array(32).fill(at + 1)),
+  }));
+  for (const [peers, way, first] of [[[KEPT], 180, 1000], [many, 5, 1000]] as const) {
+    const client = new FakeClient(EMPTY);
+    const device = new Device([client]);
+    await device.apply({ ...WISH, peers }, { now: 0 });
+    client.state = {
+      ...client.state!,
+      peers: client.state!.peers.map((peer) => ({
+        ...peer,
+        lastHandshake: way,
+        receivedBytes: HANDSHAKE,
+      })),
+    };
+    for (const now of [200, 450]) await device.apply({ ...WISH, peers }, { now });
+    assert.deepEqual(client.removed, []);
+    await device.apply({ ...WISH, peers }, { now: first });
+    assert.equal(client.removed.length, peers.length);
+  }
+});
+
 Deno.test("Device leaves a peer alone that has answered", async () => {
   const client = new FakeClient(EMPTY);
   const device = new Device([client]);
   await device.apply(KEPT_WISH, { now: 0 });
   const [peer] = client.state!.peers;
-  client.state = { ...client.state!, peers: [{ ...peer!, lastHandshake: 60 }] };
+  client.state = {
+    ...client.state!,
+    peers: [{ ...peer!, lastHandshake: 60, receivedBytes: HANDSHAKE + DATA }],
+  };
   for (let now = 100; now < 10_000; now += 100) await device.apply(KEPT_WISH, { now });
   assert.deepEqual(client.removed, []);
 });
@@ -242,7 +298,10 @@ Deno.test("Device begins anew with peers that have forgotten us", async () => {
   device.distrust();
   for (let now = 1000; now < 1200; now += 100) await device.apply(KEPT_WISH, { now });
   assert.deepEqual(client.removed, [KEPT.publicKey]);
-  client.state = { ...client.state!, peers: [{ ...peer, lastHandshake: 1150 }] };
+  client.state = {
+    ...client.state!,
+    peers: [{ ...peer, lastHandshake: 1150, receivedBytes: HANDSHAKE + DATA }],
+  };
   for (let now = 1200; now < 9000; now += 100) await device.apply(KEPT_WISH, { now });
   assert.deepEqual(client.removed, [KEPT.publicKey]);
 });
