@@ -38,8 +38,8 @@ type Reason =
   | "resync"
   /** The last round failed, or left something for later. */
   | "again"
-  /** Nothing has happened for a while since much was done. */
-  | "idle";
+  /** Something was changed a while ago, which took memory. */
+  | "relief";
 
 /** Reasons to put back what somebody else changed. */
 const REPAIRS: readonly Reason[] = ["kernel", "files", "truce"];
@@ -54,9 +54,8 @@ const FIRST_LOOK = 1000;
 /** Milliseconds until a failed round is tried again; doubled each time, up to the resync period. */
 const FIRST_RETRY = 200;
 
-/** Milliseconds of quiet before memory is given back, and how many changes are worth that. */
-const IDLE = 2000;
-const MUCH = 100;
+/** Milliseconds after a change, and perhaps others, in which memory is given back. */
+const RELIEF = 5000;
 
 export interface ReconcilerParts extends NodeMeshParts {
   readonly log: Log;
@@ -80,8 +79,7 @@ export class Reconciler {
   /** What the last round had to tell. */
   #warnings: readonly string[] = [];
   #problems: readonly unknown[] = [];
-  /** Changes made since memory was given back. */
-  #work = MUCH;
+  #isReliefDue = false;
   #retry = FIRST_RETRY;
   /** What the kernel was last brought to. */
   #applied: Desired | undefined;
@@ -166,6 +164,7 @@ export class Reconciler {
     using _files = this.#files;
     this.#isRunning = true;
     this.#trigger.mark("resync");
+    this.#expectRelief();
     for (;;) {
       const reasons = await this.#trigger.next();
       if (!reasons) return;
@@ -182,7 +181,6 @@ export class Reconciler {
   }
 
   #setAlarms(reasons: ReadonlySet<Reason>): void {
-    if (reasons.size > 1 && reasons.has("idle")) this.#alarms.set("idle", IDLE);
     const isResync = reasons.has("resync");
     if (isResync) this.#alarms.set("resync", this.#parts.options.resyncPeriod);
     if (!isResync && !reasons.has("look")) return;
@@ -209,7 +207,8 @@ export class Reconciler {
   }
 
   async #round(reasons: ReadonlySet<Reason>): Promise<void> {
-    if (isOnly(reasons, ["idle"]) && !this.#failure) return this.#rest();
+    if (reasons.has("relief")) this.#relieve();
+    if (isOnly(reasons, ["relief"]) && !this.#failure) return;
     const { dataplane } = this.#parts.kernel;
     if (reasons.has("look")) dataplane.invalidate("wireguard");
     if (isOnly(reasons, ["look"]) && !this.#failure && await dataplane.device.isStill(Date.now())) {
@@ -287,13 +286,18 @@ export class Reconciler {
     this.#parts.monitor.counts.applied(changes, { isLeader: wish.isLeader });
     const sum = Object.values(changes).reduce((sum, count) => sum + count, 0);
     if (sum === 0) return;
-    this.#work += sum;
-    if (this.#work >= MUCH) this.#alarms.set("idle", IDLE);
+    this.#expectRelief();
     this.#parts.log.info("the kernel follows the mesh", { leader: wish.isLeader, ...changes });
   }
 
-  #rest(): void {
-    this.#work = 0;
+  /** Not put off by what comes meanwhile, or where something always changes it would never come. */
+  #expectRelief(): void {
+    if (!this.#isReliefDue) this.#alarms.set("relief", RELIEF);
+    this.#isReliefDue = true;
+  }
+
+  #relieve(): void {
+    this.#isReliefDue = false;
     giveBackMemory();
   }
 

@@ -18,7 +18,7 @@ const SILENCE = 15_000;
  * Milliseconds for which the stream of a list tells the news too: at a start nothing is as dear as
  * another connection, later it is that objects come whole.
  */
-const NEWS = 10_000;
+const NEWS = 3000;
 
 /** On the bookmark that ends the list within a watch. */
 const INITIAL_EVENTS_END = "k8s.io/initial-events-end";

@@ -2,6 +2,7 @@
 
 import { formatConf } from "../../src/net/conf.ts";
 import type { DeviceConfig } from "../../src/net/device.ts";
+import { formatIP } from "../../src/net/ip.ts";
 import type { Key } from "../../src/net/key.ts";
 import { equalPrefix, formatPrefix, hostPrefix, network } from "../../src/net/prefix.ts";
 import { generatePrivateKey, publicKeyOf } from "../../src/wireguard/key.ts";
@@ -36,8 +37,11 @@ export class LabPeer {
     if (configuration === this.#configuration) return;
     if (this.#configuration === undefined) await this.#start();
     this.#configuration = configuration;
+    // A route to where a tunnel ends must not lead into the tunnel, nor one of before.
+    const ends = peers.flatMap(({ endpoint }) => endpoint?.ip ? formatIP(endpoint.ip) : []);
+    const obsolete = ends.map((ip) => `route del ${ip} dev ${DEVICE}\n`);
+    await this.namespace.try(["ip", "-force", "-batch", "-"], obsolete.join(""));
     await this.namespace.exec(["wg", "syncconf", DEVICE, "/dev/stdin"], configuration);
-    // A route to where a tunnel ends must not lead into the tunnel.
     const routes = peers.flatMap(({ allowedIPs, endpoint }) =>
       allowedIPs.filter((prefix) => !equalPrefix(prefix, endpoint?.ip && hostPrefix(endpoint.ip)))
     ).map((prefix) => `route replace ${formatPrefix(network(prefix))} dev ${DEVICE}\n`);
