@@ -1,0 +1,194 @@
+import assert from "node:assert/strict";
+import { Device } from "../../../src/dataplane/device.ts";
+import type { DeviceConfig, PeerConfig } from "../../../src/net/device.ts";
+import { parseIP } from "../../../src/net/ip.ts";
+import { type Key, keyFromBytes } from "../../../src/net/key.ts";
+import { EMPTY, FakeClient, KEPT, KEPT_WISH, WISH } from "./fake_client.ts";
+
+/** When the device makes the peer of this wish anew, in milliseconds after it came. */
+async function renewals(wish: DeviceConfig, publicKey?: Key): Promise<number[]> {
+  const client = new FakeClient(EMPTY);
+  const device = new Device([client]);
+  const times: number[] = [];
+  for (let now = 0; now < 5000; now += 10) {
+    const before = client.removed.length;
+    const { added } = await device.apply(wish, { now, ...publicKey && { publicKey } });
+    if (client.removed.length > before) times.push(now);
+    assert.equal(added.length, now === 0 || times.at(-1) === now ? 1 : 0, "it gets a packet");
+  }
+  assert.equal(client.state?.peers.length, 1);
+  return times;
+}
+
+const SOONER = [50, 100, 200, 450, 1000, 2200];
+const LATER = [140, 320, 700, 1500, 3000];
+const LOWER_KEY = keyFromBytes(new Uint8Array(32).fill(1));
+const HIGHER_KEY = keyFromBytes(new Uint8Array(32).fill(9));
+
+Deno.test("Device makes a peer anew that never answered, a few times", async () => {
+  assert.deepEqual(await renewals(KEPT_WISH), SOONER);
+});
+
+Deno.test("Device makes peers anew whose initiation crossed ours, one side first", async () => {
+  const wish = { ...WISH, peers: [{ ...WISH.peers[0]!, endpoint: KEPT.endpoint }] };
+  assert.deepEqual(await renewals(wish, LOWER_KEY), SOONER);
+  assert.deepEqual(await renewals(wish, HIGHER_KEY), LATER);
+});
+
+Deno.test("Device makes a peer anew at once that was never heard of and is found elsewhere", async () => {
+  const at = (text: string) => ({ ip: parseIP(text)!, port: 51820 });
+  const wish = (endpoint?: PeerConfig["endpoint"]) => ({
+    ...WISH,
+    peers: [{ ...KEPT, roams: true, ...endpoint && { endpoint } }],
+  });
+  const { endpoint: _, ...nowhere } = KEPT;
+  for (const before of [{ ...WISH, peers: [{ ...nowhere, roams: true }] }, wish(at("10.0.0.1"))]) {
+    const client = new FakeClient(EMPTY);
+    const device = new Device([client]);
+    await device.apply(before, { now: 0, publicKey: LOWER_KEY });
+    const { added } = await device.apply(wish(at("192.0.2.7")), { now: 10, publicKey: LOWER_KEY });
+    assert.deepEqual([client.removed, added], [[KEPT.publicKey], [KEPT.publicKey]]);
+    assert.deepEqual(client.state?.peers[0]?.endpoint, at("192.0.2.7"));
+    await device.apply(wish(at("192.0.2.7")), { now: 10 + SOONER[0]!, publicKey: LOWER_KEY });
+    assert.equal(client.removed.length, 2, "the other side may have begun just then, too");
+  }
+});
+
+Deno.test("Device looks whether a peer was heard of meanwhile before it makes it anew", async () => {
+  const client = new FakeClient(EMPTY);
+  const device = new Device([client]);
+  await device.apply(KEPT_WISH, { now: 0 });
+  const [peer] = client.state!.peers;
+  client.state = { ...client.state!, peers: [{ ...peer!, lastHandshake: 5, receivedBytes: 92 }] };
+  const endpoint = { ip: parseIP("192.0.2.7")!, port: 51820 };
+  const { added } = await device.apply({ ...WISH, peers: [{ ...KEPT, endpoint }] }, { now: 10 });
+  assert.deepEqual([client.removed, added], [[], []]);
+  assert.deepEqual(client.state?.peers[0]?.endpoint, endpoint);
+});
+
+Deno.test("Device leaves it to a peer behind NAT to begin, unless it is behind one itself", async () => {
+  const nat = { ...WISH.peers[0]!, endpoint: KEPT.endpoint, roams: true };
+  assert.deepEqual(await renewals({ peers: [nat] }, LOWER_KEY), []);
+  const both = { peers: [{ ...nat, persistentKeepalive: 25 }] };
+  assert.deepEqual(await renewals(both, LOWER_KEY), SOONER);
+  assert.deepEqual(await renewals(both, HIGHER_KEY), LATER);
+});
+
+Deno.test("Device does not make peers anew of which a hanging device says nothing", async () => {
+  const client = new FakeClient(EMPTY);
+  const device = new Device([client]);
+  await device.apply(KEPT_WISH, { now: 0 });
+  client.hangs = true;
+  const { reads } = client;
+  for (let now = 10; now < 1000; now += 10) {
+    assert.equal((await device.apply(KEPT_WISH, { now })).again !== undefined, now < SOONER[0]!);
+  }
+  assert.deepEqual([client.removed, client.reads], [[], reads + 1], "asked once a look");
+  client.hangs = false;
+  device.invalidate();
+  await device.apply(KEPT_WISH, { now: 1000 });
+  assert.deepEqual(client.removed, [KEPT.publicKey]);
+});
+
+Deno.test("Device gives a peer time that is just shaking hands", async () => {
+  const client = new FakeClient(EMPTY);
+  const device = new Device([client]);
+  await device.apply(KEPT_WISH, { now: 0 });
+  const [peer] = client.state!.peers;
+  client.state = { ...client.state!, peers: [{ ...peer!, receivedBytes: 148 }] };
+  await device.apply(KEPT_WISH, { now: 80 });
+  assert.deepEqual(client.removed, []);
+  await device.apply(KEPT_WISH, { now: 200 });
+  assert.deepEqual(client.removed, [KEPT.publicKey], "nothing has come of it");
+});
+
+/** Bytes of a response, of an initiation and a response, and of the smallest packet. */
+const HANDSHAKE = 92;
+const CROSSED = 148 + HANDSHAKE;
+const DATA = 32;
+
+Deno.test("Device makes a peer anew that shakes hands and does not answer then", async () => {
+  for (const receivedBytes of [HANDSHAKE, CROSSED]) {
+    const client = new FakeClient(EMPTY);
+    const device = new Device([client]);
+    const times: number[] = [];
+    for (let now = 0; now < 5000; now += 10) {
+      const before = client.removed.length;
+      await device.apply(KEPT_WISH, { now });
+      if (client.removed.length > before) times.push(now);
+      const [peer] = client.state!.peers;
+      const isNew = peer!.lastHandshake === 0;
+      client.state = {
+        ...client.state!,
+        peers: [{ ...peer!, receivedBytes, ...isNew && { lastHandshake: now + 5 } }],
+      };
+    }
+    assert.deepEqual(
+      times,
+      [200, 450, 1000, 2200],
+      "as long as its packet may be under way it waits",
+    );
+  }
+});
+
+Deno.test("Device waits longer for an answer from far away, and from one of many", async () => {
+  const many = Array.from({ length: 20 }, (_, at) => ({
+    ...KEPT,
+    publicKey: keyFromBytes(new Uint8Array(32).fill(at + 1)),
+  }));
+  for (const [peers, way, first] of [[[KEPT], 180, 1000], [many, 5, 1000]] as const) {
+    const client = new FakeClient(EMPTY);
+    const device = new Device([client]);
+    await device.apply({ ...WISH, peers }, { now: 0 });
+    client.state = {
+      ...client.state!,
+      peers: client.state!.peers.map((peer) => ({
+        ...peer,
+        lastHandshake: way,
+        receivedBytes: HANDSHAKE,
+      })),
+    };
+    for (const now of [200, 450]) await device.apply({ ...WISH, peers }, { now });
+    assert.deepEqual(client.removed, []);
+    await device.apply({ ...WISH, peers }, { now: first });
+    assert.equal(client.removed.length, peers.length);
+  }
+});
+
+Deno.test("Device leaves a peer alone that has answered", async () => {
+  const client = new FakeClient(EMPTY);
+  const device = new Device([client]);
+  await device.apply(KEPT_WISH, { now: 0 });
+  const [peer] = client.state!.peers;
+  client.state = {
+    ...client.state!,
+    peers: [{ ...peer!, lastHandshake: 60, receivedBytes: HANDSHAKE + DATA }],
+  };
+  for (let now = 100; now < 10_000; now += 100) await device.apply(KEPT_WISH, { now });
+  assert.deepEqual(client.removed, []);
+});
+
+Deno.test("Device begins anew with peers that have forgotten us", async () => {
+  const client = new FakeClient(EMPTY);
+  const device = new Device([client]);
+  await device.apply(KEPT_WISH, { now: 0 });
+  const peer = { ...client.state!.peers[0]!, persistentKeepalive: 25, lastHandshake: 900 };
+  client.state = { ...client.state!, peers: [peer] };
+  device.distrust();
+  for (let now = 1000; now < 1200; now += 100) await device.apply(KEPT_WISH, { now });
+  assert.deepEqual(client.removed, [KEPT.publicKey]);
+  client.state = {
+    ...client.state!,
+    peers: [{ ...peer, lastHandshake: 1150, receivedBytes: HANDSHAKE + DATA }],
+  };
+  for (let now = 1200; now < 9000; now += 100) await device.apply(KEPT_WISH, { now });
+  assert.deepEqual(client.removed, [KEPT.publicKey]);
+});
+
+Deno.test("Device does not wait when the clock jumps back", async () => {
+  const client = new FakeClient(EMPTY);
+  const device = new Device([client]);
+  await device.apply(KEPT_WISH, { now: 5000 });
+  assert.equal((await device.apply(KEPT_WISH, { now: 0 })).again, undefined);
+  assert.equal(client.state?.peers[0]?.persistentKeepalive, 25);
+});
