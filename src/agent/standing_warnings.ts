@@ -5,7 +5,7 @@ import type { Log } from "./log.ts";
 /** Milliseconds that a warning must be gone before it is news again: some come and go. */
 const QUIET = 10_000;
 
-/** So many are named at once, and then one more with each {@link REFILL} milliseconds. */
+/** So many are named at once, and then one more, or their count, with each {@link REFILL} milliseconds. */
 const NAMED_AT_ONCE = 20;
 const REFILL = 1000;
 
@@ -28,6 +28,9 @@ export function standingWarnings(
   const known = new Map<string, Standing>();
   let room = NAMED_AT_ONCE;
   let last = -Infinity;
+  /** When the others were last counted, and whether there are more by now. */
+  let counting = -Infinity;
+  let isMore = false;
   return (present, now) => {
     const texts = new Set(present);
     forget(known, { texts, now });
@@ -45,9 +48,12 @@ export function standingWarnings(
       log.warn(text);
     }
     room -= turn.length;
-    if (turn.length < fresh.length) {
+    isMore ||= turn.length < fresh.length;
+    if (isMore && now - counting >= REFILL) {
       const count = fresh.length + counted.length - turn.length;
-      log.warn(`there are more warnings, too many to name: ${count}`);
+      if (count > 0) log.warn(`there are more warnings, too many to name: ${count}`);
+      counting = now;
+      isMore = false;
     }
     return fresh;
   };

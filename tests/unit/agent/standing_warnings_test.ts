@@ -57,6 +57,18 @@ Deno.test("standingWarnings() names a few in a row, and counts what comes faster
   ]);
 });
 
+Deno.test("standingWarnings() counts a flood that goes on once a second, its last too", () => {
+  const { told } = reporter();
+  const counts: string[] = [];
+  for (let n = 1; n <= 30; n++) {
+    counts.push(...told(texts("broken", 50 * n), 100 * n).filter((text) => text.includes("many")));
+  }
+  assert.equal(counts.length, 3);
+  assert.deepEqual(told(texts("broken", 1500), 4000), [
+    "there are more warnings, too many to name: 1478",
+  ]);
+});
+
 Deno.test("standingWarnings() names those it only counted when others cease", () => {
   const { told } = reporter();
   const flood = texts("broken", 30);
