@@ -9,7 +9,6 @@ import { Kernel } from "./kernel.ts";
 import { loadKey } from "./key.ts";
 import { lockInterface } from "./lock.ts";
 import { configureLog, type Log, openLog } from "./log.ts";
-import { forgetOwnFile } from "./memory.ts";
 import { Monitor } from "./monitor.ts";
 import { lookupHost } from "./lookup.ts";
 import type { AgentOptions } from "./options.ts";
@@ -57,7 +56,6 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   monitor.parts.pending = "Nodes and Peers";
   const complete = backend.start((change) => reconciler.clusterChanged(change));
   if (await Promise.race([complete.then(() => "complete"), stop.requested]) !== "complete") return;
-  forgetOwnFile(); // the first round needs other parts of it, and most memory of all
   monitor.parts.pending = "the first reconcile";
   const running = Promise.all([
     reconciler.run(),

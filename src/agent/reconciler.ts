@@ -14,7 +14,7 @@ import { HostFiles } from "./host_files.ts";
 import type { Log } from "./log.ts";
 import { Members } from "./members.ts";
 import type { Monitor } from "./monitor.ts";
-import { giveBackMemory } from "./memory.ts";
+import { forgetOwnFile, giveBackMemory } from "./memory.ts";
 import { type Applied, NodeMesh, type NodeMeshParts } from "./node_mesh.ts";
 import { standingWarnings } from "./standing_warnings.ts";
 import { Trigger } from "./trigger.ts";
@@ -270,6 +270,7 @@ export class Reconciler {
   #lookAgain(reasons: ReadonlySet<Reason>): void {
     const { kernel: { dataplane }, addresses, resolver } = this.#parts;
     if (!reasons.has("resync")) return;
+    forgetOwnFile(); // also before the first round, which needs other parts of it, and most memory
     this.#conflicts.resumeAll();
     dataplane.invalidateAll();
     addresses.refresh();
