@@ -1,11 +1,11 @@
-/** Gives back the memory that starting took and running does not need. */
+/** Gives back the memory that a start or a change took and running does not need. */
 
 import { readSystemFile, releaseMemory } from "./libc.ts";
 
 /**
- * To be called when nothing else is to be done; takes some 50 ms after a start with 5,000 Peers.
- * The heap is collected: V8 itself waits for the next allocations, which in a quiet mesh never
- * come. And the program's own file is forgotten.
+ * To be called between rounds, and seldom: it takes some 50 ms with 5,000 Peers. The heap is
+ * collected: V8 itself waits for the next allocations, which in a quiet mesh never come. And the
+ * program's own file is forgotten.
  */
 export function giveBackMemory(): void {
   const { gc } = globalThis as { gc?: (options: Readonly<Record<string, string>>) => void };
