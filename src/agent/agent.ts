@@ -15,9 +15,9 @@ import type { AgentOptions } from "./options.ts";
 import { Publisher } from "./publisher.ts";
 import { Reconciler } from "./reconciler.ts";
 import { Resolver } from "./resolver.ts";
-import { standingWarnings } from "./standing_warnings.ts";
 import { State } from "./state.ts";
 import { stopSignal } from "./stop_signal.ts";
+import { WarningLog } from "./warning_log.ts";
 
 /** Milliseconds that a clean-up waits for the backend, twice: for the own Node, and to annotate it. */
 const PATIENCE = 10_000;
@@ -88,10 +88,10 @@ export async function cleanUpNode(options: AgentOptions): Promise<void> {
   using kernel = new Kernel(options, monitor.counts);
   await using backend = openBackend(options.backend, options);
   const publisher = new Publisher(backend, { memory: await State.open(log), log, monitor });
-  const warn = standingWarnings(log);
+  const warnings = new WarningLog(log);
   const tellWhatIsInTheWay = () => {
     if (backend.live) return;
-    warn(backend.cluster().problems.map(({ text }) => text), performance.now());
+    warnings.update(backend.cluster().problems, performance.now());
   };
   const retract = async () => {
     await inTime(backend.start(tellWhatIsInTheWay), "reading Nodes and Peers");

@@ -3,6 +3,7 @@
 import { ifThere, replaceFile } from "../files/replace.ts";
 import { equalPrefix, formatPrefix, network, parsePrefix, type Prefix } from "../net/prefix.ts";
 import { describeError } from "../net/text.ts";
+import { type Warning, warning } from "../net/warning.ts";
 
 export type ConflistUpdate =
   | { readonly kind: "unchanged" }
@@ -105,11 +106,11 @@ function format(list: Json): string {
 export async function writeConflist(
   path: string,
   options: { readonly subnet: Prefix; readonly mtu: number },
-): Promise<{ readonly written: boolean; readonly warnings: readonly string[] }> {
+): Promise<{ readonly written: boolean; readonly warnings: readonly Warning[] }> {
   try {
     const update = updateConflist(await ifThere(() => Deno.readTextFile(path)), options);
     if (update.kind === "not understood") {
-      return warning(`CNI configuration ${path} is left alone: ${update.reason}`);
+      return unwritten(path, `is left alone: ${update.reason}`);
     }
     if (update.kind === "write") {
       await Deno.mkdir(path.slice(0, path.lastIndexOf("/") + 1) || ".", { recursive: true });
@@ -117,10 +118,11 @@ export async function writeConflist(
     }
     return { written: update.kind === "write", warnings: [] };
   } catch (error) {
-    return warning(`CNI configuration ${path} cannot be written: ${describeError(error)}`);
+    return unwritten(path, `cannot be written: ${describeError(error)}`);
   }
 }
 
-function warning(text: string) {
-  return { written: false, warnings: [text] };
+function unwritten(path: string, why: string) {
+  const text = `CNI configuration ${path} ${why}`;
+  return { written: false, warnings: [warning("cni", path, text)] };
 }

@@ -3,6 +3,7 @@
 import type { Family } from "../net/ip.ts";
 import { describeError } from "../net/text.ts";
 import { readSystemFile, writeSystemFile } from "./libc.ts";
+import { type Warning, warning } from "../net/warning.ts";
 
 const SWITCHES: Readonly<Record<Family, string>> = {
   4: "net/ipv4/ip_forward",
@@ -16,17 +17,19 @@ const SWITCHES: Readonly<Record<Family, string>> = {
 export function ensureForwarding(
   families: Iterable<Family>,
   { root = "/proc/sys" }: { readonly root?: string } = {},
-): readonly string[] {
-  const warnings: string[] = [];
+): readonly Warning[] {
+  const warnings: Warning[] = [];
   for (const family of families) {
     const path = `${root}/${SWITCHES[family]}`;
     try {
       if (readSystemFile(path).trim() === "0") writeSystemFile(path, "1");
     } catch (error) {
       const sysctl = SWITCHES[family].replaceAll("/", ".");
-      warnings.push(
+      warnings.push(warning(
+        "forwarding",
+        sysctl,
         `pods cannot be reached over IPv${family}: ${sysctl} must be 1 (${describeError(error)})`,
-      );
+      ));
     }
   }
   return warnings;

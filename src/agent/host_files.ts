@@ -8,6 +8,7 @@ import type { Prefix } from "../net/prefix.ts";
 import { writeConflist } from "./cni.ts";
 import { ensureForwarding } from "./forwarding.ts";
 import type { AgentOptions } from "./options.ts";
+import type { Warning } from "../net/warning.ts";
 
 /** Milliseconds after which a file that is open for writing is looked at all the same. */
 const SILENCE = 200;
@@ -17,7 +18,7 @@ export class HostFiles implements Disposable {
   readonly #host: Host;
   readonly #watch: DirectoryWatch;
   #silence: number | undefined;
-  #warnings: readonly string[] = [];
+  #warnings: readonly Warning[] = [];
   readonly #turns = new Turns();
 
   /** `changed` is called when the CNI configuration, or its directory, is touched. */
@@ -37,7 +38,7 @@ export class HostFiles implements Disposable {
   }
 
   /** What could not be done the last time. */
-  get warnings(): readonly string[] {
+  get warnings(): readonly Warning[] {
     return this.#warnings;
   }
 

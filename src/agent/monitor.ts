@@ -9,10 +9,16 @@ import type { Sources } from "../http/pages.ts";
 import { withoutKeys } from "./log.ts";
 import { giveBackMemory } from "./memory.ts";
 import type { View } from "./view.ts";
+import type { Warning } from "../net/warning.ts";
+
+/** So many warnings are listed; the metrics count all. */
+const MOST_WARNINGS = 100;
 
 export class Monitor implements Sources {
   readonly counts = new AgentMetrics();
   readonly parts = new Health(["backend", "check-in", "mesh"], { pending: "reading the key" });
+  /** Those that hold at present. */
+  warnings: readonly Warning[] = [];
   #view: View | undefined;
   #hasStood = false;
   #problems: readonly Problem[] = [];
@@ -68,11 +74,13 @@ export class Monitor implements Sources {
     for (const kind of repairs) this.counts.repaired(kind);
   }
 
-  health(): HealthReport {
+  health(): HealthReport & { readonly warnings: readonly Warning[] } {
     if (this.#view) this.backendChanged(this.#view.backend);
     const { pending, parts, ...report } = this.parts.report();
     return {
       ...report,
+      warnings: this.warnings.slice(0, MOST_WARNINGS)
+        .map(({ code, subject, text }) => ({ code, subject, text: withoutKeys(text) })),
       pending: pending && withoutKeys(pending),
       parts: parts.map((part) => ({
         ...part,
@@ -82,7 +90,7 @@ export class Monitor implements Sources {
   }
 
   metrics(): Iterable<Metric> {
-    return this.counts.collect(this.#view?.present());
+    return this.counts.collect(this.#view?.present(), this.warnings);
   }
 
   mesh(): DotText {

@@ -16,9 +16,10 @@ import { Members } from "./members.ts";
 import type { Monitor } from "./monitor.ts";
 import { forgetOwnFile, giveBackMemory } from "./memory.ts";
 import { type Applied, NodeMesh, type NodeMeshParts } from "./node_mesh.ts";
-import { standingWarnings } from "./standing_warnings.ts";
 import { Trigger } from "./trigger.ts";
 import { View } from "./view.ts";
+import { type Warning, warning } from "../net/warning.ts";
+import { WarningLog } from "./warning_log.ts";
 
 /** Why there is a round. */
 type Reason =
@@ -75,9 +76,9 @@ export class Reconciler {
     address: ["link"],
     route: ["link", "address"],
   });
-  readonly #warn: ReturnType<typeof standingWarnings>;
+  readonly #warningLog: WarningLog;
   /** What the last round had to tell. */
-  #warnings: readonly string[] = [];
+  #warnings: readonly Warning[] = [];
   #problems: readonly unknown[] = [];
   #isReliefDue = false;
   #retry = FIRST_RETRY;
@@ -94,7 +95,7 @@ export class Reconciler {
     this.#mesh = new NodeMesh(parts, this.#members);
     this.#view = new View({ ...parts, members: this.#members });
     monitor.show(this.#view);
-    this.#warn = standingWarnings(log);
+    this.#warningLog = new WarningLog(log);
     this.#files = new HostFiles(options, {
       host: kernel.dataplane.host,
       changed: () => this.#raise(["CNI"], "files"),
@@ -255,7 +256,7 @@ export class Reconciler {
   /** Nothing can be done now. */
   #stall(why: string): void {
     this.#parts.monitor.meshStalls(why);
-    this.#tell([why]);
+    this.#tell([warning("mesh", `node ${this.#parts.options.hostname}`, why)]);
   }
 
   /** Has a node gone stale? */
@@ -303,23 +304,29 @@ export class Reconciler {
   }
 
   /** Logs what is wrong now and was not before. */
-  #tell(warnings: readonly string[] = this.#warnings): void {
-    const { backend, addresses, resolver } = this.#parts;
+  #tell(warnings: readonly Warning[] = this.#warnings): void {
+    const { backend, addresses, monitor, resolver } = this.#parts;
     const time = performance.now();
     this.#warnings = warnings;
-    this.#warn(
-      [
-        backend.cluster().problems.map(({ text }) => text),
-        addresses.problem ?? [],
-        [...resolver.failures()].map(([name, why]) => `DNS name ${name}: ${why}`),
-        this.#files.warnings,
-        this.#conflicts.contested(time).map((kind) =>
-          `something else keeps undoing our changes (${kind}): they are repaired less and less often`
-        ),
-        warnings,
-      ].flat(),
-      time,
-    );
+    const present = [
+      backend.cluster().problems,
+      addresses.problem !== undefined ? warning("address", "this host", addresses.problem) : [],
+      [...resolver.failures()].map(([name, why]) => {
+        const subject = `DNS name ${name}`;
+        return warning("dns", subject, `${subject}: ${why}`);
+      }),
+      this.#files.warnings,
+      this.#conflicts.contested(time).map((kind) =>
+        warning(
+          "conflict",
+          kind,
+          `something else keeps undoing our changes (${kind}): they are repaired less and less often`,
+        )
+      ),
+      warnings,
+    ].flat();
+    monitor.warnings = present;
+    this.#warningLog.update(present, time);
   }
 }
 

@@ -5,6 +5,7 @@
 
 import type { Node } from "../mesh/node.ts";
 import type { Peer } from "../mesh/peer.ts";
+import type { Warning } from "../net/warning.ts";
 
 /** The names of Nodes and Peers that are new, different or gone since the last call. */
 export interface Change {
@@ -13,9 +14,7 @@ export interface Change {
 }
 
 /** Something wrong in the world of objects that a person should know of; it stands until it is mended. */
-export interface Problem {
-  /** Names the object or file, what is wrong with it, and what that means. */
-  readonly text: string;
+export interface Problem extends Warning {
   /** The event under which `kilo_errors_total` counts it, once. */
   readonly event?: "peer";
   /** At least one of the lists cannot be seen now, or not all of it. */

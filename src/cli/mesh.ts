@@ -60,7 +60,7 @@ export async function readMesh(
     granularity: chooseGranularity(nodes, { asked: values.meshGranularity, warn }),
     subnet: chooseSubnet(nodes, warn),
   });
-  mesh.warnings.forEach(warn);
+  mesh.warnings.forEach(({ text }) => warn(text));
   return { topology: mesh, peers };
 }
 

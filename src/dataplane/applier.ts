@@ -2,6 +2,7 @@
 
 import type { NetlinkError } from "../netlink/error.ts";
 import { changedPart } from "./changed_part.ts";
+import { type Warning, warning } from "../net/warning.ts";
 
 /** `replace` puts `entry` where `old` is, in one step. */
 export type Change<Entry> =
@@ -25,7 +26,7 @@ export interface Result {
   /** How many changes the kernel does not accept. */
   readonly refused: number;
   /** One for each cause of refusal that was not there the last time. */
-  readonly warnings: readonly string[];
+  readonly warnings: readonly Warning[];
 }
 
 /** A change that is not tried again before the next look. */
@@ -166,10 +167,10 @@ function causeOf({ change, error }: Refusal<unknown>): string {
   return `${change.verb} ${error.code} ${error.kernelMessage}`;
 }
 
-function warningsFor(refused: readonly Refusal<unknown>[]): string[] {
-  return [...Map.groupBy(refused, causeOf).values()].map(([first, ...others]) =>
-    others.length > 0
-      ? `${first!.error.message}, and ${others.length} more like it`
-      : first!.error.message
-  );
+function warningsFor(refused: readonly Refusal<unknown>[]): Warning[] {
+  return [...Map.groupBy(refused, causeOf).values()].map(([first, ...others]) => {
+    const more = others.length > 0 ? `, and ${others.length} more like it` : "";
+    const { change, error } = first!;
+    return warning("route", `${change.verb}: ${error.code}`, error.message + more);
+  });
 }

@@ -33,6 +33,7 @@ import { RouteApplier } from "./routes.ts";
 import { RuleApplier } from "./rules.ts";
 import { Stopwatch } from "./stopwatch.ts";
 import { Tunnel, TUNNEL_DEVICES, type TunnelState } from "./tunnel.ts";
+import { type Warning, warning } from "../net/warning.ts";
 
 export interface Parts {
   /** To rtnetlink. */
@@ -56,7 +57,7 @@ export interface Ground {
   readonly private: Link | undefined;
   /** Undefined: nothing is encapsulated. */
   readonly tunnel: TunnelState | undefined;
-  readonly warnings: readonly string[];
+  readonly warnings: readonly Warning[];
 }
 
 /** How many things of each kind were changed, and what is to be told. */
@@ -66,7 +67,7 @@ export interface Report {
   readonly routes: number;
   readonly rules: number;
   readonly flows: number;
-  readonly warnings: readonly string[];
+  readonly warnings: readonly Warning[];
 }
 
 interface Resolution {
@@ -210,8 +211,11 @@ export class Dataplane {
         ...routes.warnings,
         ...rules.warnings,
         ...leftovers,
-        ...this.#firewallWarnings(),
-        ...this.device.problem ? [this.device.problem.message] : [],
+        ...this.#firewall.warnings,
+        ...this.#flows.warnings,
+        ...this.device.problem
+          ? [warning("device", this.#settings.interface.name, this.device.problem.message)]
+          : [],
       ],
     };
   }
@@ -225,8 +229,8 @@ export class Dataplane {
     const kilo = () => this.host.link(this.#settings.interface.name);
     return failuresOf([
       () => void this.#firewall.remove(),
-      () => this.#rules.remove().warnings,
-      () => this.#routes.remove(this.#present(kilo())).warnings,
+      () => this.#rules.remove().warnings.map(({ text }) => text),
+      () => this.#routes.remove(this.#present(kilo())).warnings.map(({ text }) => text),
       () => {
         const link = deleteInterface && kilo();
         if (link) this.host.deleteLink(link);
@@ -254,22 +258,13 @@ export class Dataplane {
   }
 
   /** Once our firewall is in force; returns what could not be done. */
-  #takeOver(): readonly string[] {
+  #takeOver(): readonly Warning[] {
     if (this.#hasTakenOver) return [];
     this.#hasTakenOver = true;
     return failuresOf([() => {
       const wasThere = this.#firewall.takeOver().length > 0;
       if (wasThere) this.#flows.followOthers(this.#firewall.sets);
-    }]);
-  }
-
-  #firewallWarnings(): readonly string[] {
-    const { ipv6Problem } = this.#firewall;
-    const { problem } = this.#flows;
-    return [
-      ...ipv6Problem ? [`there is no firewall for IPv6: ${ipv6Problem.message}`] : [],
-      ...problem ? [`flows older than their destination may stay dead: ${problem.message}`] : [],
-    ];
+    }]).map((text) => warning("firewall", "the original agent's rules", text));
   }
 
   #addressTunnel({ tunnelAddress }: Desired, { tunnel }: Ground): void {

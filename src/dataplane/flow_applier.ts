@@ -13,6 +13,7 @@ import {
   newlyKnown,
   staleFlows,
 } from "./flows.ts";
+import { type Warning, warning } from "../net/warning.ts";
 
 const FAMILIES = [4, 6] as const;
 
@@ -36,6 +37,12 @@ export class FlowApplier {
   /** Why flows could not be forgotten the last time that there may have been some. */
   get problem(): Error | undefined {
     return this.#problem;
+  }
+
+  get warnings(): readonly Warning[] {
+    if (!this.#problem) return [];
+    const text = `flows older than their destination may stay dead: ${this.#problem.message}`;
+    return [warning("firewall", "connection tracking", text)];
   }
 
   /**

@@ -4,6 +4,7 @@ import type { Prefix } from "../net/prefix.ts";
 import type { Link } from "../netlink/link.ts";
 import { diffAddresses } from "./addresses.ts";
 import type { Host } from "./host.ts";
+import { type Warning, warning } from "../net/warning.ts";
 
 /** Bytes that WireGuard adds to a packet: an IPv6 header 40, UDP 8, its own 32. */
 const OVERHEAD = 80;
@@ -39,15 +40,17 @@ export function mtuOf(host: Host, { name, mtu }: Pick<InterfaceSettings, "name" 
 }
 
 /** What keeps the interface from serving as it should: it is missing, or its underlay is too narrow. */
-export function interfaceWarnings(host: Host, { name }: InterfaceSettings): readonly string[] {
-  const warnings: string[] = [];
-  if (!host.link(name)) warnings.push(`interface ${name} is missing: tunnels wait for it`);
+export function interfaceWarnings(host: Host, { name }: InterfaceSettings): readonly Warning[] {
+  const warnings: Warning[] = [];
+  const subject = `interface ${name}`;
+  if (!host.link(name)) {
+    warnings.push(warning("device", subject, `${subject} is missing: tunnels wait for it`));
+  }
   const { underlay } = host;
   if (underlay && underlay.mtu < SMALLEST_UNDERLAY) {
-    warnings.push(
-      `the MTU of ${underlay.name} is ${underlay.mtu}: WireGuard needs ${SMALLEST_UNDERLAY} ` +
-        "to carry IPv6",
-    );
+    const text = `the MTU of ${underlay.name} is ${underlay.mtu}: ` +
+      `WireGuard needs ${SMALLEST_UNDERLAY} to carry IPv6`;
+    warnings.push(warning("device", `interface ${underlay.name}`, text));
   }
   return warnings;
 }

@@ -6,6 +6,7 @@ import { type DeviceRole, type Route, ROUTE_PROTOCOL, type Rule } from "../net/r
 import { type RouteEntry, routeEntry } from "../netlink/route.ts";
 import { RT_TABLE_MAIN } from "../netlink/rtnetlink.ts";
 import type { RuleEntry } from "../netlink/rule.ts";
+import { type Warning, warning } from "../net/warning.ts";
 
 /** The interface index of each role, where such a device is there. */
 export type Devices = { readonly [role in DeviceRole]?: number | undefined };
@@ -17,7 +18,7 @@ export function equalDevices(a: Devices, b: Devices): boolean {
 export interface Resolved<Entry> {
   readonly entries: readonly Entry[];
   /** One for each distinct reason why something was left out, with the first it happened to. */
-  readonly warnings: readonly string[];
+  readonly warnings: readonly Warning[];
 }
 
 /**
@@ -131,6 +132,8 @@ export function resolveRules(
 }
 
 /** Takes problems and the first destination of each. */
-function leftOut(what: string, skipped: ReadonlyMap<string, string>): string[] {
-  return [...skipped].map(([problem, first]) => `${what} left out, to ${first} first: ${problem}`);
+function leftOut(what: string, skipped: ReadonlyMap<string, string>): Warning[] {
+  return [...skipped].map(([problem, first]) =>
+    warning("route", what, `${what} left out, to ${first} first: ${problem}`)
+  );
 }

@@ -4,6 +4,7 @@ import { Counter } from "./metrics/counter.ts";
 import { type Metric, type Sample, single } from "./metrics/exposition.ts";
 import { Histogram } from "./metrics/histogram.ts";
 import { processMetrics } from "./metrics/process.ts";
+import { type Warning, WARNINGS } from "../net/warning.ts";
 
 const EVENTS = ["apply", "checkin", "cleanUp", "local", "peer", "run"] as const;
 export type ErrorEvent = typeof EVENTS[number];
@@ -113,7 +114,7 @@ export class AgentMetrics {
   }
 
   /** Everything, with what is so at present; undefined while there is nothing yet. */
-  collect(present: Present | undefined): Metric[] {
+  collect(present: Present | undefined, warnings: readonly Warning[] = []): Metric[] {
     return [
       this.#errors.metric,
       gauge("kilo_leader", "Does this node lead its location?", Number(this.#isLeader)),
@@ -129,6 +130,7 @@ export class AgentMetrics {
       this.#changes.metric,
       this.#messages.metric,
       this.#repairs.metric,
+      warningMetric(warnings),
       ...present ? presentMetrics(present) : [],
       ...present && this.#isLeader ? [handshakeMetric(present)] : [],
       ...processMetrics(),
@@ -161,6 +163,19 @@ function presentMetrics({ live, relists, spent, excluded }: Present): Metric[] {
       )),
     },
   ];
+}
+
+function warningMetric(warnings: readonly Warning[]): Metric {
+  const counts = new Map<string, number>();
+  for (const { code } of warnings) counts.set(code, (counts.get(code) ?? 0) + 1);
+  return {
+    name: "kilo_warnings",
+    help: "Warnings that hold at present, by code.",
+    type: "gauge",
+    samples: Object.keys(WARNINGS).map((code): Sample => (
+      { labels: { code }, value: counts.get(code) ?? 0 }
+    )),
+  };
 }
 
 /** Only leaders shake hands; what led once remembers old ones. */

@@ -11,6 +11,7 @@ import { firewall, type FirewallSettings } from "./firewall.ts";
 import type { Peer } from "./peer.ts";
 import { type RouteSettings, routing } from "./routes.ts";
 import type { Topology } from "./topology.ts";
+import { type Warning, warning } from "../net/warning.ts";
 
 /** How this node takes part, from the command line and from what was found on the host. */
 export interface Settings extends RouteSettings, FirewallSettings {
@@ -30,8 +31,8 @@ export interface Desired {
   readonly firewall: Firewall;
   /** The only address of the tunnel device; undefined: its addresses are not ours to set. */
   readonly tunnelAddress?: Prefix;
-  /** What was ignored, one sentence each; the same sentence for the same reason. */
-  readonly warnings: readonly string[];
+  /** What was ignored; equal warnings for equal reasons. */
+  readonly warnings: readonly Warning[];
 }
 
 /** Computes what this node's kernel shall have; the listen port is that of its own endpoint. */
@@ -59,20 +60,27 @@ export function desired(topology: Topology, settings: Settings): Desired {
 }
 
 /** A device has one peer for a key: nodes come first, then the first Peer by name. */
-function distinctPeers({ segments, peers }: Topology): { peers: Peer[]; warnings: string[] } {
+function distinctPeers({ segments, peers }: Topology): { peers: Peer[]; warnings: Warning[] } {
   const owners = new Map<Key, string>();
-  const warnings: string[] = [];
+  const warnings: Warning[] = [];
   for (const { nodes } of segments) {
     for (const node of nodes) {
       const owner = owners.get(node.key);
-      if (owner !== undefined) warnings.push(`${owner} and node ${node.name} have one public key`);
-      owners.set(node.key, `node ${node.name}`);
+      const subject = `node ${node.name}`;
+      if (owner !== undefined) {
+        warnings.push(warning("duplicate", subject, `${owner} and ${subject} have one public key`));
+      }
+      owners.set(node.key, subject);
     }
   }
   const distinct = peers.filter((peer) => {
     const owner = owners.get(peer.publicKey);
-    if (owner === undefined) owners.set(peer.publicKey, `Peer ${peer.name}`);
-    else warnings.push(`Peer ${peer.name} is not on the device: ${owner} has its public key`);
+    const subject = `Peer ${peer.name}`;
+    if (owner === undefined) owners.set(peer.publicKey, subject);
+    else {
+      const text = `${subject} is not on the device: ${owner} has its public key`;
+      warnings.push(warning("duplicate", subject, text));
+    }
     return owner === undefined;
   });
   return { peers: distinct, warnings };

@@ -6,6 +6,7 @@ import { PrefixSet } from "../net/prefix_set.ts";
 import { compareText } from "../net/text.ts";
 import type { Node } from "./node.ts";
 import type { Peer } from "./peer.ts";
+import { type Warning, warning } from "../net/warning.ts";
 
 /** What the filter looks at in a segment; in the order of their WireGuard addresses. */
 export interface Claimant {
@@ -36,9 +37,9 @@ export function declaredLocationIPs(nodes: readonly Node[]): readonly Prefix[] {
 export function filterLocationIPs(
   segments: readonly Claimant[],
   { subnet, peers }: { subnet: Prefix; peers: readonly Peer[] },
-): { kept: (readonly Prefix[])[]; warnings: string[] } {
+): { kept: (readonly Prefix[])[]; warnings: Warning[] } {
   const kept = segments.map((segment) => segment.allowedLocationIPs);
-  const warnings: string[] = [];
+  const warnings: Warning[] = [];
   if (kept.every((prefixes) => prefixes.length === 0)) return { kept, warnings };
 
   // WireGuard addresses are looked at apart: the later segments' are not known yet in Kilo's rule.
@@ -62,9 +63,11 @@ export function filterLocationIPs(
       const found = obstacle(prefix, segment);
       if (found === undefined) return true;
       const text = formatPrefix(prefix);
-      warnings.push(
+      warnings.push(warning(
+        "protected",
+        segment.location,
         `allowed location IP ${text} of ${segment.location} is ignored: it overlaps ${found}`,
-      );
+      ));
       return false;
     });
     for (const prefix of segment.allowedLocationIPs) laterIPs.add(prefix);

@@ -6,6 +6,7 @@ import { KILO_TABLE, type Route, type Rule } from "../net/route.ts";
 import { type Encapsulation, gatewayTo, isEncapsulated, strategyOf } from "./encapsulation.ts";
 import type { CompleteNode } from "./readiness.ts";
 import type { Topology } from "./topology.ts";
+import { type Warning, warning } from "../net/warning.ts";
 
 export interface RouteSettings extends Encapsulation {
   /** Are the routes inside the location ours to set? */
@@ -16,7 +17,7 @@ export interface Routing {
   /** Destinations may carry host bits; of two to the same network the later counts. */
   readonly routes: readonly Route[];
   readonly rules: readonly Rule[];
-  readonly warnings: readonly string[];
+  readonly warnings: readonly Warning[];
 }
 
 /** How a destination is reached. */
@@ -33,12 +34,14 @@ export function routing(topology: Topology, settings: RouteSettings): Routing {
   const { local: node, localSegment, isLeader } = topology;
   const source = settings.privateAddress && node.internalIP?.ip;
   if (!source) {
-    const warning = `node ${node.name} has no interface with an internal address: ` +
+    const text = `node ${node.name} has no interface with an internal address: ` +
       "there are no routes inside its location";
     return {
       routes: isLeader ? leaderRoutes(topology, undefined) : [],
       rules: [],
-      warnings: localSegment.nodes.length > 1 ? [warning] : [],
+      warnings: localSegment.nodes.length > 1
+        ? [warning("address", `node ${node.name}`, text)]
+        : [],
     };
   }
   const here: Here = { ...settings, strategy: strategyOf(settings), node, source };

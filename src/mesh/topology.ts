@@ -17,6 +17,7 @@ import { declaredLocationIPs, filterLocationIPs } from "./location_ips.ts";
 import type { DiscoveredEndpoints, Granularity, Node } from "./node.ts";
 import type { Peer } from "./peer.ts";
 import type { CompleteNode } from "./readiness.ts";
+import { type Warning, warning } from "../net/warning.ts";
 
 /** Nodes that share a private network; one of them, the leader, connects them to the others. */
 export interface Segment {
@@ -47,7 +48,7 @@ export interface Topology {
   readonly peers: readonly Peer[];
   readonly discoveredEndpoints: DiscoveredEndpoints;
   /** What was ignored, one sentence each; the same sentence for the same reason. */
-  readonly warnings: readonly string[];
+  readonly warnings: readonly Warning[];
 }
 
 /** There is no mesh to be computed from these nodes. */
@@ -164,20 +165,18 @@ function mergeDiscovered(local: CompleteNode, nodes: readonly CompleteNode[]): D
 }
 
 /** Peers by name, each without the allowed IPs (as written) that were claimed before. */
-function uniqueAllowedIPs(peers: readonly Peer[]): { peers: Peer[]; warnings: string[] } {
+function uniqueAllowedIPs(peers: readonly Peer[]): { peers: Peer[]; warnings: Warning[] } {
   const owners = new Map<number | bigint, string>();
-  const warnings: string[] = [];
+  const warnings: Warning[] = [];
   const unique = peers.toSorted((a, b) => compareText(a.name, b.name)).map((peer) => {
     const allowedIPs = peer.allowedIPs.filter((prefix) => {
       const key = prefixKey(prefix);
       const owner = owners.get(key);
       if (owner === undefined) owners.set(key, peer.name);
       else if (owner !== peer.name) {
-        warnings.push(
-          `allowed IP ${
-            formatPrefix(prefix)
-          } of Peer ${peer.name} is ignored: Peer ${owner} claims it`,
-        );
+        const text = `allowed IP ${formatPrefix(prefix)} of Peer ${peer.name} is ignored: ` +
+          `Peer ${owner} claims it`;
+        warnings.push(warning("duplicate", `Peer ${peer.name}`, text));
       }
       return owner === undefined;
     });

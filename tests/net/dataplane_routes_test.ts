@@ -136,7 +136,7 @@ Deno.test("RouteApplier goes on past refused routes and tries them again after a
   const result = apply(wish);
   assert.deepEqual([result.changed, result.refused], [6, 3]);
   assert.equal(result.warnings.length, 2, "one for each cause");
-  assert.match(result.warnings[0]!, /10\.50\.0\.0\/24.*EINVAL.*and 1 more/);
+  assert.match(result.warnings[0]!.text, /10\.50\.0\.0\/24.*EINVAL.*and 1 more/);
   assert.deepEqual(node.routes("proto 107"), AS_PRINTED);
 
   node.sends = 0;

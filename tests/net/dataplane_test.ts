@@ -269,7 +269,7 @@ Deno.test("Dataplane waits for a missing interface and goes on with the rest", a
   const { node, dataplane } = machine;
   node.ip("link set kilo0 name kilo7");
   const report = await machine.reconcile(LEADER);
-  assert.match(report.warnings.join(), /no Kilo interface/);
+  assert.match(report.warnings.map(({ text }) => text).join(), /no Kilo interface/);
   assert.match(machine.nft(), /table ip kilo/);
   node.ip("link set kilo7 name kilo0");
   dataplane.invalidate("link");

@@ -10,6 +10,7 @@ import type { Change, Cluster, Problem } from "../backend.ts";
 import type { PathContent } from "./directory.ts";
 import type { FileContent } from "./objects.ts";
 import { withStatus } from "./status.ts";
+import { warning } from "../../net/warning.ts";
 
 export interface Files {
   /** In the order in which they count. */
@@ -120,7 +121,8 @@ function firstByName<T>(
         values.set(name, value);
       } else {
         const where = first === path ? "stands there before" : `is in ${first}`;
-        problems.push({ text: `${path}: ${kind} ${quote(name)} ${where} already; ignored here` });
+        const text = `${path}: ${kind} ${quote(name)} ${where} already; ignored here`;
+        problems.push(warning("duplicate", `${kind} ${quote(name)}`, text));
       }
     }
   }
@@ -142,7 +144,10 @@ function readSource(
     object,
     status,
     node: same ? last.node : node,
-    problems: warnings.map((text) => ({ text: `Node ${quote(node.name)}: ${text}` })),
+    problems: warnings.map((text) => {
+      const subject = `Node ${quote(node.name)}`;
+      return warning("node", subject, `${subject}: ${text}`);
+    }),
   };
 }
 

@@ -14,6 +14,7 @@ import { Pending } from "./pending.ts";
 import { formatStatus, patched } from "./status.ts";
 import { Turns } from "../../files/turns.ts";
 import { DirectoryWatch, type FileEvent } from "../../files/watch.ts";
+import { warning } from "../../net/warning.ts";
 
 /** Milliseconds for which the first events after a rest are gathered: those of one file. */
 const GATHER = 2;
@@ -173,9 +174,11 @@ export class FileBackend implements Backend {
     // Watched before they are read, so that nothing happens unseen in between.
     for (const watch of this.#watches) {
       await ifThere(() => watch.ensure()).catch((error) =>
-        void this.#problems.push({
-          text: `${watch.path} cannot be watched: ${describeError(error)}`,
-        })
+        void this.#problems.push(warning(
+          "backend",
+          watch.path,
+          `${watch.path} cannot be watched: ${describeError(error)}`,
+        ))
       );
     }
     try {
@@ -190,8 +193,10 @@ export class FileBackend implements Backend {
       this.#live = true;
       this.#lost = false;
     } catch (error) {
-      const what = `${this.#manifests.path} cannot be listed, what was in it stays in force`;
-      this.#problems.push({ text: `${what}: ${describeError(error)}`, isOutage: true });
+      const { path } = this.#manifests;
+      const text = `${path} cannot be listed, what was in it stays in force: ` +
+        describeError(error);
+      this.#problems.push({ ...warning("backend", path, text), isOutage: true });
       this.#lost ||= this.#live;
       this.#live = false;
     }

@@ -6,6 +6,7 @@ import { compareText, describeError } from "../../net/text.ts";
 import type { Problem } from "../backend.ts";
 import { ManifestError } from "./manifest.ts";
 import { type FileContent, readContent } from "./objects.ts";
+import { warning } from "../../net/warning.ts";
 
 /** Is this the name of a manifest? Dot files, such as half-written ones, are not. */
 export function isManifest(name: string): boolean {
@@ -109,7 +110,7 @@ export class Directory {
       this.#files.set(path, { version, ...this.#read(path, await Deno.readTextFile(path)) });
       this.#contents = undefined;
     } catch (error) {
-      const problem = { text: `${path} cannot be read: ${describeError(error)}` };
+      const problem = warning("backend", path, `${path} cannot be read: ${describeError(error)}`);
       this.#files.set(path, { ...last, version: "", problem });
     }
     return true;
@@ -141,7 +142,7 @@ export class Directory {
       const outcome = last ? "its last valid objects stay in force" : "it is ignored";
       return {
         ...(last && { content: last }),
-        problem: { text: `${where}: ${error.message}; ${outcome}` },
+        problem: warning("backend", path, `${where}: ${error.message}; ${outcome}`),
       };
     }
   }

@@ -13,6 +13,7 @@ import { InvalidPeerError, parsePeer } from "../../mesh/read_peer.ts";
 import { quote } from "../../net/text.ts";
 import type { Problem } from "../backend.ts";
 import { type ManifestObject, parseManifest } from "./manifest.ts";
+import { warning } from "../../net/warning.ts";
 
 export interface FileContent {
   /** Only what a Node's value depends on, since annotations from elsewhere are laid over it. */
@@ -55,7 +56,8 @@ export function readContent(
       problems.push(...read.problems);
     } else if (!ignored.has(object.kind)) {
       ignored.add(object.kind);
-      problems.push({ text: `${path}: objects of kind ${quote(object.kind)} are ignored` });
+      const text = `${path}: objects of kind ${quote(object.kind)} are ignored`;
+      problems.push(warning("backend", path, text));
     }
   }
   return { nodes, peers, problems };
@@ -84,7 +86,8 @@ function readNode(
     if (!(error instanceof ObjectShapeError)) throw error;
     const node = last?.nodes.find(({ metadata }) => metadata.name === nameOf(value));
     const outcome = node ? "it stays as it was" : "it is ignored";
-    return { node, problem: { text: `${about()}: ${error.message}; ${outcome}` } };
+    const text = `${about()}: ${error.message}; ${outcome}`;
+    return { node, problem: warning("node", about(), text) };
   }
 }
 
@@ -96,11 +99,12 @@ function readPeer(value: unknown, about: () => string): NamedPeer & { problems: 
     return {
       name: peer.name,
       peer,
-      problems: warnings.map((text) => ({ text: `${about()}: ${text}` })),
+      problems: warnings.map((text) => warning("peer", about(), `${about()}: ${text}`)),
     };
   } catch (error) {
     if (!(error instanceof ObjectShapeError || error instanceof InvalidPeerError)) throw error;
-    const problem: Problem = { text: `${about()} is ignored: ${error.message}`, event: "peer" };
+    const text = `${about()} is ignored: ${error.message}`;
+    const problem: Problem = { ...warning("peer", about(), text), event: "peer" };
     return { name: nameOf(value), peer: undefined, problems: [problem] };
   }
 }

@@ -7,6 +7,7 @@ import type { KubernetesObject } from "../../kubernetes/object.ts";
 import { describeError } from "../../net/text.ts";
 import type { Problem } from "../backend.ts";
 import { type Entry, Store } from "./store.ts";
+import { warning } from "../../net/warning.ts";
 
 /** Milliseconds without a word after which a watch is begun anew: mostly a bookmark comes each minute. */
 const SILENCE = 75_000;
@@ -130,6 +131,6 @@ export class Followed<R extends KubernetesObject, V, E extends Entry<V> = Entry<
   #notLive(text: string): void {
     this.#lost ||= this.#live;
     this.#live = false;
-    this.#problem = { text, isOutage: true };
+    this.#problem = { ...warning("backend", this.#options.what, text), isOutage: true };
   }
 }

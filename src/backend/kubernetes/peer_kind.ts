@@ -5,6 +5,7 @@ import type { Client } from "../../kubernetes/client.ts";
 import { StatusError } from "../../kubernetes/error.ts";
 import { describeError } from "../../net/text.ts";
 import type { Problem } from "../backend.ts";
+import { warning } from "../../net/warning.ts";
 
 const NAME = "peers.kilo.squat.ai";
 const PATH = `/apis/apiextensions.k8s.io/v1/customresourcedefinitions/${NAME}`;
@@ -36,7 +37,7 @@ export async function waitForPeerKind(
       const text = isMissing
         ? missing(performance.now() - start)
         : `whether there can be Peers is not known yet: ${describeError(error)}`;
-      tell({ text, isOutage: true });
+      tell({ ...warning("backend", NAME, text), isOutage: true });
       await sleep(isMissing ? PERIOD : backoff.pause(error), signal);
     }
   }

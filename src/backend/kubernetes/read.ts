@@ -15,6 +15,7 @@ import { parseNode } from "../../mesh/read_node.ts";
 import { InvalidPeerError, parsePeer } from "../../mesh/read_peer.ts";
 import { quote } from "../../net/text.ts";
 import type { Entry } from "./store.ts";
+import { warning } from "../../net/warning.ts";
 
 /** A Node, or of an event its metadata alone. */
 export type RawNode = KubernetesObject & NodeObject;
@@ -46,7 +47,8 @@ export function readNode(
     : undefined;
   const isSame = last && equalNodes(last.value, node) && last.value.lastSeen === node.lastSeen &&
     JSON.stringify(last.annotations) === JSON.stringify(annotations);
-  const problems = warnings.map((text) => ({ text: `Node ${quote(name)}: ${text}` }));
+  const subject = `Node ${quote(name)}`;
+  const problems = warnings.map((text) => warning("node", subject, `${subject}: ${text}`));
   return { value: isSame ? last.value : node, uid, version, podCIDR, annotations, problems };
 }
 
@@ -61,10 +63,14 @@ export function readPeer(raw: KubernetesObject, last: Entry<Peer> | undefined): 
   try {
     const { peer, warnings } = parsePeer(asPeerObject(raw));
     const value = last?.value && equalPeers(last.value, peer) ? last.value : peer;
-    return { version, value, problems: warnings.map((text) => ({ text: `${about}: ${text}` })) };
+    return {
+      ...{ version, value },
+      problems: warnings.map((text) => warning("peer", about, `${about}: ${text}`)),
+    };
   } catch (error) {
     if (!(error instanceof ObjectShapeError || error instanceof InvalidPeerError)) throw error;
-    const problem = { text: `${about} is ignored: ${error.message}`, event: "peer" } as const;
+    const text = `${about} is ignored: ${error.message}`;
+    const problem = { ...warning("peer", about, text), event: "peer" } as const;
     return { version, value: undefined, problems: [problem] };
   }
 }

@@ -21,6 +21,7 @@ import {
   withholdMasquerade,
 } from "./rendering.ts";
 import { takeOver } from "./takeover.ts";
+import { type Warning, warning } from "../../net/warning.ts";
 
 const FAMILIES = [4, 6] as const;
 /** How often both are tried before one of them is taken for absent. */
@@ -68,6 +69,12 @@ export class FirewallApplier {
   /** Why the last look found that this kernel has no IPv6 firewall; undefined if it has one. */
   get ipv6Problem(): NetlinkError | undefined {
     return this.#ipv6Problem;
+  }
+
+  get warnings(): readonly Warning[] {
+    const problem = this.#ipv6Problem;
+    if (!problem) return [];
+    return [warning("firewall", "IPv6", `there is no firewall for IPv6: ${problem.message}`)];
   }
 
   /** What is in force in each family; nothing until it is known. */

@@ -122,9 +122,9 @@ Deno.test("writeConflist() makes, keeps and changes the file, its mode and its l
   assert.match(await Deno.readTextFile(path), /10\.42\.2\.0\/24/);
   assert.deepEqual([...Deno.readDirSync(root)].map(({ name }) => name).sort(), ["net.d", "real"]);
   await Deno.writeTextFile(path, "{");
-  assert.match((await put("10.42.2.0/24")).warnings[0]!, /left alone: it is no JSON object/);
+  assert.match((await put("10.42.2.0/24")).warnings[0]!.text, /left alone: it is no JSON object/);
   await Deno.remove(`${root}/real`);
   await Deno.mkdir(`${root}/real`);
-  assert.match((await put("10.42.2.0/24")).warnings[0]!, /cannot be written/);
+  assert.match((await put("10.42.2.0/24")).warnings[0]!.text, /cannot be written/);
   await Deno.remove(root, { recursive: true });
 });

@@ -13,6 +13,6 @@ Deno.test("ensureForwarding() turns on what is off, and warns of what it cannot"
   assert.equal(await Deno.readTextFile(path), "1");
   const warnings = ensureForwarding([4, 6], { root });
   assert.equal(warnings.length, 1);
-  assert.match(warnings[0]!, /IPv6: net\.ipv6\.conf\.all\.forwarding/);
+  assert.match(warnings[0]!.text, /IPv6: net\.ipv6\.conf\.all\.forwarding/);
   await Deno.remove(root, { recursive: true });
 });

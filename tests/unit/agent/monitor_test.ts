@@ -3,6 +3,7 @@ import { Monitor } from "../../../src/agent/monitor.ts";
 import type { Backend, Problem } from "../../../src/backend/backend.ts";
 import { formatMetrics } from "../../../src/http/metrics/exposition.ts";
 import { key } from "../mesh/cluster.ts";
+import { warning } from "../../../src/net/warning.ts";
 
 function backend(live: boolean, problems: readonly Problem[]): Backend {
   return {
@@ -33,9 +34,11 @@ Deno.test("Monitor follows the backend, and counts a Peer's problem once as long
   monitor.backendChanged(backend(false, []));
   assert.equal(stateOf(monitor, "backend").state, "waiting");
   const peers: Problem[] = ["a", "b"].map((name) => (
-    { text: `Peer "${name}" is ignored`, event: "peer" }
+    { ...warning("peer", name, `Peer "${name}" is ignored`), event: "peer" }
   ));
-  monitor.backendChanged(backend(false, [{ text: "connection refused" }, ...peers]));
+  monitor.backendChanged(
+    backend(false, [warning("backend", "Nodes", "connection refused"), ...peers]),
+  );
   const { state, problem } = stateOf(monitor, "backend");
   assert.deepEqual([state, problem], ["fails", "connection refused"]);
   assert.equal(valueOf(monitor, 'kilo_errors_total{event="peer"}'), "2");
@@ -81,4 +84,30 @@ Deno.test("Monitor counts a repair of each kind once, not the flows that it led 
     'kilo_drift_repairs_total{kind="wireguard"} 1',
     'kilo_drift_repairs_total{kind="CNI"} 1',
   ]);
+});
+
+Deno.test("Monitor shows the warnings that hold in /health and counts them by code in the metrics", () => {
+  const monitor = new Monitor();
+  const key = btoa("k".repeat(32));
+  monitor.warnings = [
+    warning("protected", "Peer office", "10.0.0.0/24 is this host's network"),
+    warning("protected", "Peer home", `odd ${key}`),
+    warning("dns", "DNS name x", "no such name"),
+  ];
+  assert.deepEqual(monitor.health().warnings.map(({ code, text }) => `${code}: ${text}`), [
+    "protected: 10.0.0.0/24 is this host's network",
+    "protected: odd (key)",
+    "dns: no such name",
+  ]);
+  assert.equal(valueOf(monitor, 'kilo_warnings{code="protected"}'), "2");
+  assert.equal(valueOf(monitor, 'kilo_warnings{code="cni"}'), "0");
+  monitor.warnings = [];
+  assert.equal(valueOf(monitor, 'kilo_warnings{code="protected"}'), "0");
+});
+
+Deno.test("Monitor bounds the warnings of /health, and counts all", () => {
+  const monitor = new Monitor();
+  monitor.warnings = Array.from({ length: 5000 }, (_, n) => warning("peer", `Peer ${n}`, "bad"));
+  assert.equal(monitor.health().warnings.length, 100);
+  assert.equal(valueOf(monitor, 'kilo_warnings{code="peer"}'), "5000");
 });

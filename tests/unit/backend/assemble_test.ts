@@ -10,6 +10,7 @@ import { type FileContent, readContent } from "../../../src/backend/file/objects
 import type { Strings } from "../../../src/mesh/object.ts";
 import { formatEndpoint } from "../../../src/net/endpoint.ts";
 import { formatPrefix } from "../../../src/net/prefix.ts";
+import { warning } from "../../../src/net/warning.ts";
 
 const content = (path: string, text: string): [string, FileContent] => [
   path,
@@ -108,8 +109,11 @@ Deno.test("changeOf() notices a check-in and problems", () => {
   const after = build(files, { last: before, statuses: { n: { "kilo.squat.ai/last-seen": "7" } } });
   assert.deepEqual(changeOf(before, after, "n"), { nodes: ["n"], peers: [] });
   const troubled = build([...files, content("/d/b.yaml", "kind: Pod")], { last: before });
-  assert.deepEqual(changeOf(before, { ...troubled, problems: [{ text: "x" }] }, "n"), {
-    nodes: [],
-    peers: [],
-  });
+  assert.deepEqual(
+    changeOf(before, { ...troubled, problems: [warning("backend", "x", "x")] }, "n"),
+    {
+      nodes: [],
+      peers: [],
+    },
+  );
 });

@@ -1,8 +1,13 @@
 import assert from "node:assert/strict";
 import { type Entry, Store } from "../../../src/backend/kubernetes/store.ts";
+import { warning } from "../../../src/net/warning.ts";
 
 function entry(version: string, value?: string, problem?: string): Entry<string> {
-  return { version, value, problems: problem === undefined ? [] : [{ text: problem }] };
+  return { version, value, problems: problem === undefined ? [] : [warning("peer", "x", problem)] };
+}
+
+function textsOf(store: Store<string>): string[] {
+  return store.problems().map(({ text }) => text);
 }
 
 /** A store with `a` and `b` in it, at version 5. */
@@ -45,7 +50,7 @@ Deno.test("Store ignores an older state of an object, and notes only what differ
   assert.deepEqual(store.takeChanged(), ["a"]);
   store.put("b", entry("12", "B", "odd"));
   assert.deepEqual(store.takeChanged(), ["b"], "a problem is news");
-  assert.deepEqual(store.problems(), [{ text: "odd" }]);
+  assert.deepEqual(textsOf(store), ["odd"]);
   store.remove("b");
   store.remove("nobody");
   assert.deepEqual(store.takeChanged(), ["b"]);
@@ -58,9 +63,9 @@ Deno.test("Store has the problems of what there is, and of nothing that is gone 
   store.list("b", entry("5", undefined, "broken"));
   assert.deepEqual(store.problems(), [], "the list is not complete");
   store.complete();
-  assert.deepEqual(store.problems(), [{ text: "odd" }, { text: "broken" }]);
+  assert.deepEqual(textsOf(store), ["odd", "broken"]);
   store.put("b", entry("6", "B"));
-  assert.deepEqual(store.problems(), [{ text: "odd" }]);
+  assert.deepEqual(textsOf(store), ["odd"]);
   store.begin();
   store.list("b", entry("7", "B"));
   store.complete();

@@ -73,7 +73,11 @@ Deno.test("Applier warns once a cause, and tries what was refused after the next
   assert.deepEqual(result, {
     changed: 1,
     refused: 2,
-    warnings: ["add x: EINVAL, and 1 more like it"],
+    warnings: [{
+      code: "route",
+      subject: "add: EINVAL",
+      text: "add x: EINVAL, and 1 more like it",
+    }],
   });
   assert.deepEqual(words.apply("x", "y", "a", "b"), { changed: 1, refused: 2, warnings: [] });
   assert.deepEqual(words.tried, ["add b"]);

@@ -62,7 +62,7 @@ Deno.test("resolveRoutes() leaves out what the kernel cannot carry, with one war
   ], { ...DEVICES, kilo: undefined });
   assert.deepEqual(entries.map(({ dst }) => formatPrefix(dst)), ["10.42.3.0/24"]);
   assert.equal(warnings.length, 4);
-  assert.match(warnings[0]!, /to fd42::\/64 first: IPv6 cannot go through an IPv4 gateway/);
+  assert.match(warnings[0]!.text, /to fd42::\/64 first: IPv6 cannot go through an IPv4 gateway/);
 });
 
 Deno.test("resolveRoutes() lets the later of two routes to one network count", () => {
@@ -95,5 +95,8 @@ Deno.test("resolveRules() masks, joins equal rules and leaves out mixed families
     ["10.42.0.0/24", undefined],
     [undefined, "wg9"],
   ]);
-  assert.match(warnings.join("\n"), /^rules left out, to fd00::5\/128 first: .*families$/);
+  assert.match(
+    warnings.map(({ text }) => text).join("\n"),
+    /^rules left out, to fd00::5\/128 first: .*families$/,
+  );
 });

@@ -56,7 +56,7 @@ Deno.test("each dropped allowed location IP is a warning that says what is in it
   const { warnings } = mesh([declares(1, "10.42.2.9/32"), declares(2, "10.5.0.0/16")], {
     peers: [peer(1)],
   });
-  assert.deepEqual(warnings.toSorted(), [
+  assert.deepEqual(warnings.map(({ text }) => text).toSorted(), [
     "allowed location IP 10.42.2.9/32 of node:n1 is ignored: it overlaps 10.42.2.0/24 of a node",
     "allowed location IP 10.5.0.0/16 of node:n2 is ignored: it overlaps 10.5.0.1/32 of a Peer",
   ]);
