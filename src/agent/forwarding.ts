@@ -2,7 +2,7 @@
 
 import type { Family } from "../net/ip.ts";
 import { describeError } from "../net/text.ts";
-import { readSystemFile, writeSystemFile } from "./libc.ts";
+import { readSystemFile, writeSystemFile } from "../os/libc.ts";
 import { type Warning, warning } from "../net/warning.ts";
 
 const SWITCHES: Readonly<Record<Family, string>> = {

@@ -7,7 +7,7 @@
 import type { Desired } from "../mesh/desired.ts";
 import type { IP } from "../net/ip.ts";
 import type { Key } from "../net/key.ts";
-import { sendEmptyDatagrams } from "./libc.ts";
+import { sendEmptyDatagrams } from "../os/libc.ts";
 
 /** So many packets every so many milliseconds: 50 a second at most, which is bearable at both ends. */
 const PACKETS = 10;

@@ -1,6 +1,6 @@
 /** One agent an interface: an abstract unix socket, one a network namespace, gone with the process. */
 
-import { bindAbstract, SystemError } from "./libc.ts";
+import { bindAbstract, SystemError } from "../os/libc.ts";
 
 /** Another agent runs on this interface. */
 export class LockedError extends Error {

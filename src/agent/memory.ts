@@ -1,6 +1,6 @@
 /** Gives back the memory that a start or a change took and running does not need. */
 
-import { readSystemFile, releaseMemory } from "./libc.ts";
+import { readSystemFile, releaseMemory } from "../os/libc.ts";
 
 /**
  * To be called between rounds, and seldom: it takes some 50 ms with 5,000 Peers. The heap is

@@ -6,7 +6,7 @@
  * are received). An answer that is not there then will not come.
  */
 
-import { EINTR, ENOBUFS, ENOENT } from "./errno.ts";
+import { EINTR, ENOBUFS, ENOENT } from "../os/errno.ts";
 import { MalformedError, NetlinkError } from "./error.ts";
 import {
   type Message,

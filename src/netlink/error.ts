@@ -13,7 +13,7 @@ import {
   EPROTONOSUPPORT,
   errnoName,
   ESRCH,
-} from "./errno.ts";
+} from "../os/errno.ts";
 
 export interface NetlinkErrorFields {
   /** What was tried on what: `add route 10.4.0.0/24`. */

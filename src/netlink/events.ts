@@ -1,7 +1,7 @@
 /** What changes in the kernel, as it happens. */
 
 import { LITTLE_ENDIAN } from "./codec.ts";
-import { EMSGSIZE, ENOBUFS } from "./errno.ts";
+import { EMSGSIZE, ENOBUFS } from "../os/errno.ts";
 import { MalformedError, NetlinkError } from "./error.ts";
 import { lastErrno, openLibraries } from "./libmnl.ts";
 import { type Message, readMessages } from "./message.ts";

@@ -1,6 +1,6 @@
 /** Netlink sockets of the kernel, through libmnl. */
 
-import { EBADF, EMSGSIZE, ENOBUFS } from "./errno.ts";
+import { EBADF, EMSGSIZE, ENOBUFS } from "../os/errno.ts";
 import { NetlinkError } from "./error.ts";
 import { LITTLE_ENDIAN } from "./codec.ts";
 import { lastErrno, type Libraries, openLibraries } from "./libmnl.ts";

@@ -1,7 +1,7 @@
 /** The client of a device of the kernel, over generic netlink. */
 
 import type { Connection } from "../netlink/connection.ts";
-import { EINVAL, ENODEV, ENOENT, EOPNOTSUPP } from "../netlink/errno.ts";
+import { EINVAL, ENODEV, ENOENT, EOPNOTSUPP } from "../os/errno.ts";
 import { MalformedError, NetlinkError } from "../netlink/error.ts";
 import { GENLMSGHDR, resolveFamily } from "../netlink/genetlink.ts";
 import { readBody, type Request, writeBody } from "../netlink/message.ts";

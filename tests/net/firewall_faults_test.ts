@@ -2,7 +2,7 @@
 
 import { deepEqual, equal, throws } from "node:assert/strict";
 import { FirewallApplier, planFirewall } from "../../src/dataplane/firewall/applier.ts";
-import { EAFNOSUPPORT, ENOBUFS } from "../../src/netlink/errno.ts";
+import { EAFNOSUPPORT, ENOBUFS } from "../../src/os/errno.ts";
 import { NetlinkError } from "../../src/netlink/error.ts";
 import { readMessages } from "../../src/netlink/message.ts";
 import { transact } from "../../src/netlink/nftables/transaction.ts";

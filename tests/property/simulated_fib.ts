@@ -6,7 +6,7 @@
 
 import { equalIP } from "../../src/net/ip.ts";
 import { equalPrefix } from "../../src/net/prefix.ts";
-import { EEXIST, ESRCH } from "../../src/netlink/errno.ts";
+import { EEXIST, ESRCH } from "../../src/os/errno.ts";
 import {
   type Message,
   NLM_F_MULTI,

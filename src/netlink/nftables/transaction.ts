@@ -1,7 +1,7 @@
 /** Changes to the ruleset, all or nothing. */
 
 import type { Connection } from "../connection.ts";
-import { ERESTART } from "../errno.ts";
+import { ERESTART } from "../../os/errno.ts";
 import { NetlinkError } from "../error.ts";
 import { batch } from "./batch.ts";
 import { type Change, encodeChange } from "./change.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { ensureForwarding } from "../../../src/agent/forwarding.ts";
-import { readSystemFile } from "../../../src/agent/libc.ts";
+import { readSystemFile } from "../../../src/os/libc.ts";
 
 readSystemFile("/proc/version"); // libc stays open: not a leak of any test
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { LockedError, lockInterface } from "../../../src/agent/lock.ts";
-import { readSystemFile } from "../../../src/agent/libc.ts";
+import { readSystemFile } from "../../../src/os/libc.ts";
 
 readSystemFile("/proc/version"); // libc stays open: not a leak of any test
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Applier, type Change } from "../../../src/dataplane/applier.ts";
 import { NetlinkError } from "../../../src/netlink/error.ts";
-import { EEXIST, EINVAL, ENOBUFS, ESRCH } from "../../../src/netlink/errno.ts";
+import { EEXIST, EINVAL, ENOBUFS, ESRCH } from "../../../src/os/errno.ts";
 
 /** A kernel of words; those in `refused` are answered with that error. */
 class Words {

@@ -10,7 +10,7 @@ import {
   IPS_SRC_NAT,
   type TrackedConnection,
 } from "../../../src/netlink/conntrack.ts";
-import { EINVAL, ENOENT, EPERM } from "../../../src/netlink/errno.ts";
+import { EINVAL, ENOENT, EPERM } from "../../../src/os/errno.ts";
 import type { Message } from "../../../src/netlink/message.ts";
 import type { Change } from "../../../src/netlink/nftables/change.ts";
 import type { Interval } from "../../../src/netlink/nftables/interval.ts";

@@ -1,14 +1,6 @@
 import { deepEqual, equal, ok, throws } from "node:assert/strict";
 import { Connection } from "../../../src/netlink/connection.ts";
-import {
-  EBUSY,
-  EEXIST,
-  EINTR,
-  EMSGSIZE,
-  ENOBUFS,
-  ENODEV,
-  ENOENT,
-} from "../../../src/netlink/errno.ts";
+import { EBUSY, EEXIST, EINTR, EMSGSIZE, ENOBUFS, ENODEV, ENOENT } from "../../../src/os/errno.ts";
 import { MalformedError, NetlinkError } from "../../../src/netlink/error.ts";
 import {
   type Message,

@@ -1,5 +1,5 @@
 import { deepEqual, equal, throws } from "node:assert/strict";
-import { EACCES, EMSGSIZE, ENOBUFS } from "../../../src/netlink/errno.ts";
+import { EACCES, EMSGSIZE, ENOBUFS } from "../../../src/os/errno.ts";
 import { NetlinkError } from "../../../src/netlink/error.ts";
 import { readEvents } from "../../../src/netlink/events.ts";
 import { datagram, fakeTransport, message } from "./fake_kernel.ts";

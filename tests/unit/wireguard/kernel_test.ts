@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { keyFromBytes } from "../../../src/net/key.ts";
 import { parsePrefix } from "../../../src/net/prefix.ts";
 import { Connection } from "../../../src/netlink/connection.ts";
-import { EBUSY, EINVAL, ENODEV, ENOENT, EOPNOTSUPP, EPERM } from "../../../src/netlink/errno.ts";
+import { EBUSY, EINVAL, ENODEV, ENOENT, EOPNOTSUPP, EPERM } from "../../../src/os/errno.ts";
 import { GENLMSGHDR } from "../../../src/netlink/genetlink.ts";
 import {
   type Message,

@@ -4,7 +4,7 @@
  */
 
 import { type IP, ipToBytes } from "../net/ip.ts";
-import { errnoName } from "../netlink/errno.ts";
+import { errnoName } from "./errno.ts";
 
 const LIBC = {
   __errno_location: { parameters: [], result: "pointer" },

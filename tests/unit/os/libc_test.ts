@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readSystemFile, SystemError, writeSystemFile } from "../../../src/agent/libc.ts";
+import { readSystemFile, SystemError, writeSystemFile } from "../../../src/os/libc.ts";
 
 readSystemFile("/proc/version"); // libc stays open: not a leak of any test
 
