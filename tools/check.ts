@@ -2,6 +2,7 @@
 
 import { run } from "./command.ts";
 import { longFiles, type Source, undeclaredPackages, wrongArrows } from "./house.ts";
+import { looseWork } from "./loose_work.ts";
 import { main, Refusal, step } from "./terminal.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname;
@@ -23,6 +24,13 @@ export async function check(): Promise<Checked[]> {
     "types": () => deno(["check", "--quiet", "--frozen", ...FOLDERS]),
     "import arrows": () => refuse(wrongArrows(sources)),
     "packages": () => refuse(undeclaredPackages(sources, imports)),
+    "background work": async () =>
+      refuse(
+        looseWork(sources.filter(({ path }) => path.startsWith("src/")), {
+          root: ROOT,
+          types: await deno(["types"]),
+        }),
+      ),
     "length of files": () => refuse(longFiles(sources)),
   };
   const results: Checked[] = [];

@@ -12,7 +12,7 @@ export interface Source {
  */
 const ARROWS: Readonly<Record<string, readonly string[]>> = {
   net: [],
-  async: [],
+  async: ["net"],
   os: ["net"],
   files: ["async", "os"],
   dns: ["net", "async"],

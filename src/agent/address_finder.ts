@@ -1,5 +1,6 @@
 /** Which addresses this node is reached at, found at start and again at each resync. */
 
+import { inBackground } from "../async/background.ts";
 import type { Host } from "../dataplane/host.ts";
 import { equalIP, type IP } from "../net/ip.ts";
 import { describeError } from "../net/text.ts";
@@ -29,7 +30,7 @@ export class AddressFinder {
     this.#options = options;
     this.#changed = options.changed;
     this.#found = this.#discover();
-    this.#askForHostname();
+    this.#lookHostnameUp();
   }
 
   get found(): Discovery {
@@ -49,7 +50,11 @@ export class AddressFinder {
     } catch (error) {
       this.#problem = describeError(error);
     }
-    this.#askForHostname();
+    this.#lookHostnameUp();
+  }
+
+  #lookHostnameUp(): void {
+    inBackground("look the host name up", () => this.#askForHostname());
   }
 
   #discover(): Discovery {

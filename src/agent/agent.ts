@@ -1,8 +1,11 @@
 /** The agent from start to end, and the clean-up by itself. */
 
+import { catchStrays, reportFailuresTo } from "../async/background.ts";
+import { deadline } from "../async/deadline.ts";
 import { openBackend } from "../backend/open.ts";
 import { pages } from "../http/pages.ts";
 import { serve } from "../http/serve.ts";
+import { describeError } from "../net/text.ts";
 import { publicKeyOf } from "../wireguard/key.ts";
 import { AddressFinder } from "./address_finder.ts";
 import { Kernel } from "./kernel.ts";
@@ -29,6 +32,8 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   using stop = stopSignal();
   using _lock = lockInterface(options.interface);
   const monitor = new Monitor();
+  using _failures = reportFailures(log, monitor);
+  using _strays = catchStrays();
   using _server = serve(options.listen, pages(monitor));
   using kernel = new Kernel(options, monitor.counts);
   const state = await State.open(log);
@@ -101,6 +106,17 @@ export async function cleanUpNode(options: AgentOptions): Promise<void> {
   if (!isClean) throw new Error("not everything could be cleaned up, see the log");
 }
 
+/** Work in the background ends nothing: what goes wrong with it is logged, once for each text, and counted. */
+function reportFailures(log: Log, monitor: Monitor): Disposable {
+  let last = "";
+  return reportFailuresTo(({ what, error }) => {
+    monitor.counts.failed("run");
+    const text = `could not ${what}: ${describeError(error)}`;
+    if (text !== last) log.error(`could not ${what}`, { error });
+    last = text;
+  });
+}
+
 /** Does what it can, in bounded time; false if something is left. */
 async function cleanUp(
   { dataplane }: Kernel,
@@ -126,8 +142,5 @@ async function cleanUp(
 }
 
 async function inTime(action: Promise<void>, what: string): Promise<void> {
-  const { promise: late, reject } = Promise.withResolvers<never>();
-  const seconds = PATIENCE / 1000;
-  const timer = setTimeout(() => reject(new Error(`${what} took over ${seconds} s`)), PATIENCE);
-  await Promise.race([action, late]).finally(() => clearTimeout(timer));
+  await deadline(action, { milliseconds: PATIENCE, what });
 }

@@ -1,3 +1,5 @@
+import { startTimer } from "../async/background.ts";
+
 /** What a JavaScript timer can wait, about 25 days, in milliseconds; a longer one fires at once. */
 const LONGEST_TIMER = 2 ** 31 - 1;
 
@@ -16,7 +18,7 @@ export class Alarms<Reason> implements Disposable {
     this.#timers.delete(reason);
     if (milliseconds === undefined) return;
     const delay = Math.min(milliseconds, LONGEST_TIMER);
-    this.#timers.set(reason, setTimeout(() => this.#mark(reason), delay));
+    this.#timers.set(reason, startTimer(delay, "ring an alarm", () => this.#mark(reason)));
   }
 
   [Symbol.dispose](): void {

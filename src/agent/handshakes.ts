@@ -4,6 +4,7 @@
  * last.
  */
 
+import { inBackground, startTimer } from "../async/background.ts";
 import type { Desired } from "../mesh/desired.ts";
 import type { IP } from "../net/ip.ts";
 import type { Key } from "../net/key.ts";
@@ -31,8 +32,9 @@ export class Handshakes implements Disposable {
   #next(): void {
     this.#timer = undefined;
     if (this.#waiting.length === 0) return;
-    sendEmptyDatagrams(this.#waiting.splice(0, PACKETS));
-    this.#timer = setTimeout(() => this.#next(), INTERVAL);
+    const addresses = this.#waiting.splice(0, PACKETS);
+    inBackground("send first packets", () => sendEmptyDatagrams(addresses));
+    this.#timer = startTimer(INTERVAL, "send first packets", () => this.#next());
   }
 }
 

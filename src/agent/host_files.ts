@@ -1,5 +1,6 @@
 /** What the node needs besides the mesh: its CNI configuration, watched, and forwarding switched on. */
 
+import { startTimer } from "../async/background.ts";
 import type { Host } from "../dataplane/host.ts";
 import { mtuOf } from "../dataplane/interface.ts";
 import { Turns } from "../files/turns.ts";
@@ -33,7 +34,11 @@ export class HostFiles implements Disposable {
     this.#watch = new DirectoryWatch(options.cniPath.slice(0, slash) || ".", (event) => {
       if (event.name !== undefined && event.name !== file) return;
       clearTimeout(this.#silence);
-      this.#silence = setTimeout(changed, event.writing ? SILENCE : 0);
+      this.#silence = startTimer(
+        event.writing ? SILENCE : 0,
+        "look at the CNI configuration",
+        changed,
+      );
     });
   }
 

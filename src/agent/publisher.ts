@@ -3,6 +3,7 @@
  * loop: a slow or absent API server never holds the mesh up.
  */
 
+import { startTimer } from "../async/background.ts";
 import type { Backend } from "../backend/backend.ts";
 import { ANNOTATIONS, type Strings } from "../mesh/object.ts";
 import { CLEAN_UP_PATCH, type Own, publish, type Published } from "../mesh/publish.ts";
@@ -73,7 +74,7 @@ export class Publisher {
   async run(): Promise<void> {
     let retry = FIRST_RETRY;
     for (;;) {
-      const timer = setTimeout(() => this.#trigger.mark("check-in"), CHECK_IN_PERIOD);
+      const timer = startTimer(CHECK_IN_PERIOD, "check in", () => this.#trigger.mark("check-in"));
       const reasons = await this.#trigger.next();
       clearTimeout(timer);
       if (!reasons) return;
@@ -143,7 +144,7 @@ export class Publisher {
 
   async #pause(milliseconds: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, milliseconds);
+    const timer = startTimer(milliseconds, "end a pause", resolve);
     this.#endPause = resolve;
     await promise;
     clearTimeout(timer);

@@ -1,5 +1,6 @@
 /** The one loop: whatever happens only marks; a round brings this node to what the objects say. */
 
+import { inBackground } from "../async/background.ts";
 import type { Change } from "../backend/backend.ts";
 import type { Doubt, Report } from "../dataplane/dataplane.ts";
 import type { Desired } from "../mesh/desired.ts";
@@ -118,8 +119,9 @@ export class Reconciler {
   /** Pods can start while the agent still waits for the rest of what it must know. */
   #tendEarly({ subnet }: Node): void {
     if (!subnet) return;
-    this.#tendFiles(subnet).then(() => this.#tell(), (error) => {
-      this.#parts.log.error("the CNI configuration could not be looked after", { error });
+    inBackground("look after the CNI configuration", async () => {
+      await this.#tendFiles(subnet);
+      this.#tell();
     });
   }
 

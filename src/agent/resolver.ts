@@ -1,5 +1,6 @@
 /** The answers of DNS, kept while it fails. Lookups run in the background; nobody waits for them. */
 
+import { inBackground } from "../async/background.ts";
 import { equalIP, type IP } from "../net/ip.ts";
 import { describeError } from "../net/text.ts";
 
@@ -33,13 +34,13 @@ export class Resolver implements Disposable {
   want(names: Iterable<string>): void {
     this.#wanted = new Set(names);
     for (const name of this.#wanted) {
-      if (!this.#entries.has(name)) this.#ask(name);
+      if (!this.#entries.has(name)) this.#lookUp(name);
     }
   }
 
   /** Looks all of them up again: once each resync period. */
   refresh(): void {
-    for (const name of this.#wanted) this.#ask(name);
+    for (const name of this.#wanted) this.#lookUp(name);
   }
 
   /** The preferred address of a name; undefined: it never resolved in this process, or not yet. */
@@ -59,6 +60,10 @@ export class Resolver implements Disposable {
 
   [Symbol.dispose](): void {
     this.#closing.abort();
+  }
+
+  #lookUp(name: string): void {
+    inBackground("look a DNS name up", () => this.#ask(name));
   }
 
   async #ask(name: string): Promise<void> {

@@ -16,14 +16,16 @@ export class DeadlineError extends Error {
  */
 export async function deadline<T>(
   action: Promise<T>,
-  { milliseconds, what, clock = SYSTEM_CLOCK }: {
+  { milliseconds, what, late: explain = (error) => error, clock = SYSTEM_CLOCK }: {
     readonly milliseconds: number;
     readonly what: string;
+    /** Makes the error that it rejects with of the usual one. */
+    readonly late?: (error: DeadlineError) => Error;
     readonly clock?: Clock;
   },
 ): Promise<T> {
   const { promise: late, reject } = Promise.withResolvers<never>();
-  const error = new DeadlineError(what, milliseconds);
+  const error = explain(new DeadlineError(what, milliseconds));
   using _timer = clock.after(milliseconds, () => reject(error));
   return await Promise.race([action, late]);
 }

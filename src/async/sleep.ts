@@ -1,3 +1,4 @@
+import { onAbort } from "./background.ts";
 import { type Clock, SYSTEM_CLOCK } from "./clock.ts";
 
 /** Resolves after so many milliseconds, or as soon as the signal is aborted. Never rejects. */
@@ -11,8 +12,6 @@ export async function sleep(
   if (signal?.aborted) return;
   const { promise, resolve } = Promise.withResolvers<void>();
   using _timer = clock.after(milliseconds, resolve);
-  const stop = () => resolve();
-  signal?.addEventListener("abort", stop, { once: true });
+  using _abort = onAbort(signal, "end a pause", resolve);
   await promise;
-  signal?.removeEventListener("abort", stop);
 }

@@ -1,5 +1,6 @@
 import { configureLog, LOG_LEVELS, openLog } from "../agent/log.ts";
 import { stopSignal } from "../agent/stop_signal.ts";
+import { catchStrays, reportFailuresTo } from "../async/background.ts";
 import { HttpsServer } from "../http/https_server.ts";
 import { formatMetrics, METRICS_TYPE } from "../http/metrics/exposition.ts";
 import { processMetrics } from "../http/metrics/process.ts";
@@ -35,6 +36,10 @@ async function runWebhook(values: FlagValues<typeof FLAGS>): Promise<void> {
   configureLog(values.logLevel);
   const log = openLog("kilo");
   using stop = stopSignal();
+  using _failures = reportFailuresTo(({ what, error }) =>
+    log.error(`could not ${what}`, { error })
+  );
+  using _strays = catchStrays();
 
   const webhook = new Webhook({
     reviewed: ({ operation, name, answer: { response } }) =>

@@ -1,5 +1,6 @@
 /** The WireGuard device: which client speaks to it, what it has, and bringing it to the wish. */
 
+import { sleep } from "../async/sleep.ts";
 import type { DeviceConfig, DeviceState } from "../net/device.ts";
 import type { IP } from "../net/ip.ts";
 import type { Key } from "../net/key.ts";
@@ -197,7 +198,7 @@ function movesRoaming(wish: DeviceConfig, { peers }: DeviceChange): boolean {
  */
 async function remove(keys: ReadonlySet<Key>, client: WireGuardClient): Promise<void> {
   await client.apply({ peers: [...keys].map((publicKey) => ({ kind: "remove", publicKey })) });
-  await new Promise((resolve) => setTimeout(resolve, RENEWAL_PAUSE));
+  await sleep(RENEWAL_PAUSE);
 }
 
 function endpointsOf({ peers }: DeviceChange): readonly IP[] {

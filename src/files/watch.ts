@@ -1,5 +1,7 @@
 /** Follows one directory with inotify, also when another takes its place. */
 
+import { inBackground } from "../async/background.ts";
+
 /** Deno drops events silently when so many wait to be read. */
 const QUEUE = 16;
 
@@ -34,7 +36,8 @@ export class DirectoryWatch implements Disposable {
     this[Symbol.dispose]();
     this.#watcher = Deno.watchFs(this.path, { recursive: false });
     this.#identity = identity;
-    this.#follow(this.#watcher);
+    const watcher = this.#watcher;
+    inBackground(`watch ${this.path}`, () => this.#follow(watcher));
   }
 
   async #follow(watcher: Deno.FsWatcher): Promise<void> {
@@ -44,9 +47,13 @@ export class DirectoryWatch implements Disposable {
       const names = known
         ? paths.map((path) => path.slice(path.lastIndexOf("/") + 1))
         : [undefined];
-      for (const name of names) this.#notify({ name, writing });
-      if (++this.#count >= QUEUE) this.#notify({ name: undefined, writing });
+      for (const name of names) this.#tell({ name, writing });
+      if (++this.#count >= QUEUE) this.#tell({ name: undefined, writing });
     }
+  }
+
+  #tell(event: FileEvent): void {
+    inBackground(`take note of a change in ${this.path}`, () => this.#notify(event));
   }
 
   [Symbol.dispose](): void {

@@ -1,5 +1,7 @@
 /** The body of a request, of which nothing is known beforehand, not even that it ends. */
 
+import { deadline } from "../async/deadline.ts";
+
 /** It is too long, or does not come. */
 export class BodyError extends Error {
   override readonly name = "BodyError";
@@ -17,17 +19,17 @@ export async function readBody(
 ): Promise<string> {
   if (!body) return "";
   const reader = body.getReader();
-  const { promise: late, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => {
-    reject(new BodyError(`the body did not come within ${patience / 1000} s`, 408));
-  }, patience);
+  const late = () => new BodyError(`the body did not come within ${patience / 1000} s`, 408);
   try {
-    return await Promise.race([readAll(reader, limit), late]);
+    return await deadline(readAll(reader, limit), {
+      milliseconds: patience,
+      what: "reading the body",
+      late,
+    });
   } catch (error) {
     if (error instanceof BodyError) throw error;
     throw new BodyError("the body did not come", 400, { cause: error });
   } finally {
-    clearTimeout(timer);
     reader.cancel().catch(() => {}); // of no interest any more
   }
 }

@@ -1,5 +1,7 @@
 /** Drawing by Graphviz, in a thread of its own. */
 
+import { deadline } from "../async/deadline.ts";
+
 /** The formats that Graphviz is built here to write. */
 export type DrawingFormat = "svg" | "json" | "ps" | "fig";
 
@@ -32,19 +34,18 @@ export async function draw(drawing: Drawing, { patience = PATIENCE } = {}): Prom
     event.preventDefault(); // else it would end the program
     reject(new DrawingError(`drawing failed: ${event.message}`));
   };
-  const timer = setTimeout(() => {
+  const late = () => {
     const seconds = patience / 1000;
-    reject(
-      new DrawingError(`${drawing.layout} did not draw it in ${seconds} s: try another layout`),
+    return new DrawingError(
+      `${drawing.layout} did not draw it in ${seconds} s: try another layout`,
     );
-  }, patience);
+  };
   try {
     worker.postMessage(drawing);
-    const drawn = await promise;
+    const drawn = await deadline(promise, { milliseconds: patience, what: "drawing", late });
     if ("problem" in drawn) throw new DrawingError(`drawing failed: ${drawn.problem}`);
     return drawn.text;
   } finally {
-    clearTimeout(timer);
     worker.terminate();
   }
 }

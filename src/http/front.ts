@@ -5,6 +5,8 @@
  * byte by byte and a limited number at a time.
  */
 
+import { inBackground } from "../async/background.ts";
+import { sleep } from "../async/sleep.ts";
 import { listenOn } from "./listen.ts";
 import { close, relay } from "./relay.ts";
 
@@ -38,7 +40,7 @@ export class Front implements Disposable {
   constructor(address: string, options: FrontOptions) {
     this.#options = options;
     this.#listener = listenOn(address, (where) => Deno.listen(where));
-    this.#accept();
+    inBackground("accept connections", () => this.#accept());
   }
 
   /** Where it listens: of port 0 the one that it got. */
@@ -67,11 +69,14 @@ export class Front implements Disposable {
       try {
         const passing = this.#passOn(await this.#listener.accept());
         this.#passing.add(passing);
-        passing.finally(() => this.#passing.delete(passing));
+        inBackground(
+          "pass a connection on",
+          () => passing.finally(() => this.#passing.delete(passing)),
+        );
       } catch (error) {
         if (error instanceof Deno.errors.BadResource) return; // closed
         if (error instanceof Deno.errors.Interrupted) return;
-        await new Promise((resolve) => setTimeout(resolve, PAUSE));
+        await sleep(PAUSE);
       }
     }
   }

@@ -4,6 +4,8 @@
  * certificate is a new server behind the {@link Front}, for the connections from then on.
  */
 
+import { inBackground } from "../async/background.ts";
+import { sleep } from "../async/sleep.ts";
 import {
   type Certificate,
   CertificateError,
@@ -47,7 +49,7 @@ export class HttpsServer {
     try {
       this.#front = new Front(address, { most: MOST_CONNECTIONS, route: () => this.#route() });
     } catch (error) {
-      this.#current.server.shutdown();
+      shutDown(this.#current.server);
       throw error;
     }
   }
@@ -125,14 +127,18 @@ export class HttpsServer {
   /** Ends a server that will get no more connections and has none left. */
   #retire({ server, connections }: Backstage): void {
     if (server === this.#current.server || connections > 0) return;
-    if (this.#running.has(server)) server.shutdown();
+    if (this.#running.has(server)) shutDown(server);
   }
 }
 
 /** Waits for it, but no longer than so many milliseconds. */
 async function atMost(milliseconds: number, event: Promise<unknown>): Promise<void> {
-  const { promise: late, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, milliseconds);
-  await Promise.race([event, late]);
-  clearTimeout(timer);
+  const ending = new AbortController();
+  await Promise.race([event, sleep(milliseconds, { signal: ending.signal })]).finally(() =>
+    ending.abort()
+  );
+}
+
+function shutDown(server: Deno.HttpServer): void {
+  inBackground("shut a server down", () => server.shutdown());
 }

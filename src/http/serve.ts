@@ -3,6 +3,7 @@
  * the mesh needs too.
  */
 
+import { inBackground, startTimer } from "../async/background.ts";
 import { describeError } from "../net/text.ts";
 import { Front, LOOPBACK } from "./front.ts";
 
@@ -60,7 +61,7 @@ class Backstage implements Disposable {
       onListen() {},
       onError: (error) => new Response(`${describeError(error)}\n`, { status: 500 }),
     }, this.#handler);
-    server.finished.catch(() => this.#restart());
+    inBackground("serve HTTP", () => server.finished.catch(() => this.#restart()));
     return server;
   }
 
@@ -69,7 +70,7 @@ class Backstage implements Disposable {
     try {
       this.#server = this.#start();
     } catch {
-      setTimeout(() => this.#restart(), PAUSE);
+      startTimer(PAUSE, "serve HTTP again", () => this.#restart());
     }
   }
 

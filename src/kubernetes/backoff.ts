@@ -31,15 +31,3 @@ export class Backoff {
     return Math.max(pause, Math.min(wish, LONGEST_WISH) * (1 + this.#random() / 4));
   }
 }
-
-/** Resolves after so many milliseconds, or as soon as the signal is aborted. */
-export async function sleep(milliseconds: number, signal?: AbortSignal): Promise<void> {
-  if (signal?.aborted) return;
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, milliseconds);
-  const stop = () => resolve();
-  signal?.addEventListener("abort", stop, { once: true });
-  await promise;
-  clearTimeout(timer);
-  signal?.removeEventListener("abort", stop);
-}

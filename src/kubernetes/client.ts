@@ -1,5 +1,6 @@
 /** Requests to an API server, with answers as JSON or as a stream. */
 
+import { onAbort, startTimer } from "../async/background.ts";
 import type { ClientConfig } from "./config.ts";
 import { ConfigError, ConnectionError, StatusError } from "./error.ts";
 import type { Representation, Status } from "./object.ts";
@@ -87,7 +88,10 @@ export class Client implements Disposable {
     const { method, path, signal, ending = new AbortController() } = request;
     const what = this.describe(method, path);
     let isLate = false;
-    const timer = setTimeout(() => (isLate = true, ending.abort()), PATIENCE);
+    const timer = startTimer(PATIENCE, "give a request up", () => {
+      isLate = true;
+      ending.abort();
+    });
     using _link = link(signal, ending);
     try {
       const response = await this.#fetch(request, ending.signal);
@@ -141,8 +145,7 @@ interface Request extends RequestOptions {
 function aborted(signal: AbortSignal): Promise<never> {
   const { promise, reject } = Promise.withResolvers<never>();
   promise.catch(() => {});
-  if (signal.aborted) reject(signal.reason);
-  signal.addEventListener("abort", () => reject(signal.reason));
+  onAbort(signal, "give a request up", () => reject(signal.reason));
   return promise;
 }
 

@@ -1,6 +1,7 @@
 /** Follows a collection for as long as it is wanted: list, watch, and both again after every fault. */
 
-import { Backoff, sleep } from "./backoff.ts";
+import { sleep } from "../async/sleep.ts";
+import { Backoff } from "./backoff.ts";
 import { ConnectionError, SilenceError, StatusError } from "./error.ts";
 import { type Collection, currentResourceVersion, list, type Listing, type News } from "./list.ts";
 import { compareResourceVersions, type KubernetesObject, type Representation } from "./object.ts";
@@ -67,7 +68,7 @@ export async function* follow<T extends KubernetesObject>(
       if (error instanceof StatusError && error.isGone) version = undefined;
       if (performance.now() - began > WORKED) backoff.reset();
       yield { type: "lost", error: error instanceof Error ? error : new Error(String(error)) };
-      await sleep(backoff.pause(error), signal);
+      await sleep(backoff.pause(error), { signal });
     }
   }
 }

@@ -1,5 +1,6 @@
 /** A stream of bytes as the lines in it, as many at a time as are there. */
 
+import { onAbort } from "../async/background.ts";
 import { ConnectionError } from "./error.ts";
 import { RateLimit } from "./rate_limit.ts";
 
@@ -41,9 +42,8 @@ export async function* readLines(
   const reader = stream.getReader({ mode: "byob" }); // else each read gets a buffer of its own
   let buffer = new ArrayBuffer(BUFFER);
   // The signal of a `fetch` does not reach its body any more once the Response is garbage.
-  const cancel = () => void reader.cancel().catch(() => {});
-  if (signal?.aborted) cancel();
-  signal?.addEventListener("abort", cancel);
+  const cancel = () => reader.cancel().catch(() => {});
+  using _abort = onAbort(signal, "end a stream", cancel);
   const splitter = new LineSplitter();
   const looks = pace > 0 ? new RateLimit({ perSecond: 1000 / pace, burst: SAVED }) : undefined;
   let found = 0; // lines in this look
@@ -64,8 +64,7 @@ export async function* readLines(
       if (done) return;
     }
   } finally {
-    signal?.removeEventListener("abort", cancel);
-    await reader.cancel().catch(() => {});
+    await cancel();
   }
 }
 

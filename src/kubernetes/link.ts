@@ -1,9 +1,8 @@
 /** What ends one thing ends another. */
 
+import { onAbort } from "../async/background.ts";
+
 /** Until disposed, an aborted signal aborts the controller too. */
 export function link(signal: AbortSignal | undefined, controller: AbortController): Disposable {
-  const abort = () => controller.abort();
-  if (signal?.aborted) abort();
-  signal?.addEventListener("abort", abort);
-  return { [Symbol.dispose]: () => signal?.removeEventListener("abort", abort) };
+  return onAbort(signal, "end a request", () => controller.abort());
 }

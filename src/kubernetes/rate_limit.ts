@@ -1,6 +1,6 @@
 /** Requests a second, with bursts: a bucket of tokens that fills up again. */
 
-import { sleep } from "./backoff.ts";
+import { sleep } from "../async/sleep.ts";
 
 export class RateLimit {
   readonly #interval: number;
@@ -35,6 +35,6 @@ export class RateLimit {
   /** Waits for its turn. */
   async wait(signal?: AbortSignal): Promise<void> {
     const delay = this.reserve();
-    if (delay > 0) await sleep(delay, signal);
+    if (delay > 0) await sleep(delay, { signal });
   }
 }

@@ -1,5 +1,6 @@
 /** One watch: a stream of events, a JSON object a line. */
 
+import { startTimer } from "../async/background.ts";
 import type { Client, Query } from "./client.ts";
 import { ConnectionError, SilenceError, StatusError } from "./error.ts";
 import { link } from "./link.ts";
@@ -86,12 +87,12 @@ class Watchdog implements Disposable {
   readonly #patience: number;
   readonly #bark: () => void;
   #fed = performance.now();
-  #timer: ReturnType<typeof setTimeout>;
+  #timer: number;
 
   constructor(patience: number, bark: () => void) {
     this.#patience = patience;
     this.#bark = bark;
-    this.#timer = setTimeout(() => this.#look(), patience);
+    this.#timer = this.#start(patience);
   }
 
   feed(): void {
@@ -101,7 +102,11 @@ class Watchdog implements Disposable {
   #look(): void {
     const left = this.#fed + this.#patience - performance.now();
     if (left <= 0) this.#bark();
-    else this.#timer = setTimeout(() => this.#look(), left);
+    else this.#timer = this.#start(left);
+  }
+
+  #start(milliseconds: number): number {
+    return startTimer(milliseconds, "watch a watch", () => this.#look());
   }
 
   [Symbol.dispose](): void {

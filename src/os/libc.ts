@@ -82,18 +82,30 @@ export function bindAbstract(name: string): Disposable {
 
 /**
  * Sends an empty UDP datagram to the discard port (RFC 863) of each address, or does not where there
- * is no way to it. Throws a {@link SystemError} if there can be no socket.
+ * is no way to it, or no such address family (`ipv6.disable=1`). Throws a {@link SystemError} if there
+ * can be no socket for another reason.
  */
 export function sendEmptyDatagrams(addresses: readonly IP[]): void {
   for (const family of [4, 6] as const) {
     const those = addresses.filter((address) => address.family === family);
     if (those.length === 0) continue;
     const domain = family === 4 ? AF_INET : AF_INET6;
-    const fd = check("open a UDP socket", libc().socket(domain, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    const fd = openDatagramSocket(domain);
+    if (fd === undefined) continue;
     for (const address of those.map((ip) => socketAddress(domain, ip))) {
       libc().sendto(fd, null, 0n, MSG_DONTWAIT, address, address.length);
     }
     libc().close(fd);
+  }
+}
+
+/** Undefined: this kernel has no such address family. */
+function openDatagramSocket(domain: number): number | undefined {
+  try {
+    return check("open a UDP socket", libc().socket(domain, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  } catch (error) {
+    if (error instanceof SystemError && error.code === "EAFNOSUPPORT") return undefined;
+    throw error;
   }
 }
 

@@ -1,5 +1,6 @@
 /** The client of a userspace device: one connection to its socket for each request. */
 
+import { deadline } from "../async/deadline.ts";
 import { isEmptyChange, withScratchPeer } from "./change.ts";
 import { type WireGuardClient, WireGuardError, type WireGuardErrorReason } from "./client.ts";
 import { generatePresharedKey } from "./key.ts";
@@ -116,16 +117,9 @@ class Session implements Disposable {
 
   /** Not by closing alone: a write that waits does not notice that. */
   async #watched<T>(step: () => Promise<T>): Promise<T> {
-    const { promise: expiry, reject } = Promise.withResolvers<never>();
     const message = `no sign of life for ${this.#timeout / 1000} s`;
-    const timer = setTimeout(() => {
-      reject(new WireGuardError(message, { reason: "timeout" }));
-    }, this.#timeout);
-    try {
-      return await Promise.race([step(), expiry]);
-    } finally {
-      clearTimeout(timer);
-    }
+    const late = () => new WireGuardError(message, { reason: "timeout" });
+    return await deadline(step(), { milliseconds: this.#timeout, what: "moving a byte", late });
   }
 
   [Symbol.dispose](): void {

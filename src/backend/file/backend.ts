@@ -53,9 +53,7 @@ export class FileBackend implements Backend {
   readonly #manifests: Directory;
   readonly #statuses: Directory;
   readonly #watches: readonly DirectoryWatch[];
-  readonly #pending = new Pending<string>((paths) =>
-    void this.#turns.take(() => this.#look(paths))
-  );
+  readonly #pending = new Pending<string>((paths) => this.#turns.take(() => this.#look(paths)));
   /** One at a time reads or writes the directory. */
   readonly #turns = new Turns();
   #changed: (change: Change) => void = () => {};

@@ -1,7 +1,9 @@
 /** Things to do soon: each once, however often it was asked for, and many together. */
 
+import { startTimer } from "../../async/background.ts";
+
 export class Pending<T> implements Disposable {
-  readonly #handle: (items: readonly T[]) => void;
+  readonly #handle: (items: readonly T[]) => unknown;
   /** When each is due, on the monotonic clock. */
   readonly #due = new Map<T, number>();
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -9,7 +11,8 @@ export class Pending<T> implements Disposable {
   /** Nothing is handled before this. */
   #restUntil = 0;
 
-  constructor(handle: (items: readonly T[]) => void) {
+  /** What `handle` throws or rejects with ends nothing: see `inBackground`. */
+  constructor(handle: (items: readonly T[]) => unknown) {
     this.#handle = handle;
   }
 
@@ -39,15 +42,19 @@ export class Pending<T> implements Disposable {
     clearTimeout(this.#timer);
     if (this.#due.size === 0 || this.#closed) return;
     const first = Math.max(Math.min(...this.#due.values()), this.#restUntil);
-    this.#timer = setTimeout(() => this.#fire(), Math.max(0, first - performance.now()));
+    this.#timer = startTimer(
+      Math.max(0, first - performance.now()),
+      "look at files",
+      () => this.#fire(),
+    );
   }
 
-  #fire(): void {
+  #fire(): unknown {
     const now = performance.now();
     const items = [...this.#due].filter(([, due]) => due <= now).map(([item]) => item);
     for (const item of items) this.#due.delete(item);
     this.#arm();
-    if (items.length > 0) this.#handle(items);
+    return items.length > 0 ? this.#handle(items) : undefined;
   }
 
   [Symbol.dispose](): void {

@@ -1,6 +1,6 @@
 /** A Kubernetes cluster: Nodes and Peers are followed, the own Node is annotated. */
 
-import { sleep } from "../../kubernetes/backoff.ts";
+import { sleep } from "../../async/sleep.ts";
 import { Client } from "../../kubernetes/client.ts";
 import { StatusError } from "../../kubernetes/error.ts";
 import { listInChunks } from "../../kubernetes/list.ts";
@@ -175,7 +175,7 @@ export class KubernetesBackend implements Backend {
       } catch (error) {
         this.#throttle(error);
         this.#wanted.add(name);
-        await sleep(RETRY, signal);
+        await sleep(RETRY, { signal });
       }
     }
   }

@@ -1,6 +1,7 @@
 /** Does the cluster know Peers at all? Their CustomResourceDefinition may be installed after us. */
 
-import { Backoff, sleep } from "../../kubernetes/backoff.ts";
+import { sleep } from "../../async/sleep.ts";
+import { Backoff } from "../../kubernetes/backoff.ts";
 import type { Client } from "../../kubernetes/client.ts";
 import { StatusError } from "../../kubernetes/error.ts";
 import { describeError } from "../../net/text.ts";
@@ -38,7 +39,7 @@ export async function waitForPeerKind(
         ? missing(performance.now() - start)
         : `whether there can be Peers is not known yet: ${describeError(error)}`;
       tell({ ...warning("backend", NAME, text), isOutage: true });
-      await sleep(isMissing ? PERIOD : backoff.pause(error), signal);
+      await sleep(isMissing ? PERIOD : backoff.pause(error), { signal });
     }
   }
 }

@@ -3,6 +3,7 @@
  * alone, a dead connection would make all other nodes look dead, and sooner than its silence tells.
  */
 
+import { startTimer } from "../../async/background.ts";
 import { compareResourceVersions } from "../../kubernetes/object.ts";
 
 /** Milliseconds until the news of a write must have come; the pace of the watch is in it. */
@@ -21,10 +22,10 @@ export class Unheard implements Disposable {
   /** Something was written, and has this resource version now. */
   wrote(version: string): void {
     this.#version = version;
-    this.#timer ??= setTimeout(() => {
+    this.#timer ??= startTimer(PATIENCE, "begin a watch anew", () => {
       this.clear();
       this.#deaf();
-    }, PATIENCE);
+    });
   }
 
   /** The watch has come this far. */

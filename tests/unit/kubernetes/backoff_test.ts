@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { Backoff, sleep } from "../../../src/kubernetes/backoff.ts";
+import { sleep } from "../../../src/async/sleep.ts";
+import { Backoff } from "../../../src/kubernetes/backoff.ts";
 import { StatusError } from "../../../src/kubernetes/error.ts";
 import { RateLimit } from "../../../src/kubernetes/rate_limit.ts";
 
@@ -41,8 +42,8 @@ Deno.test("RateLimit lets nobody through during a pause", () => {
 
 Deno.test("sleep() ends with its signal", async () => {
   const stop = new AbortController();
-  const slept = sleep(1e6, stop.signal);
+  const slept = sleep(1e6, { signal: stop.signal });
   stop.abort();
   await slept;
-  await sleep(1e6, stop.signal);
+  await sleep(1e6, { signal: stop.signal });
 });
