@@ -40,8 +40,11 @@ export function withAddresses(
   resolver: Resolver,
 ): Pick<Resolved, "nodes" | "peers"> {
   const resolve = (endpoint: Endpoint): Endpoint => {
-    const ip = endpoint.dns === undefined ? undefined : resolver.address(endpoint.dns);
-    return ip ? { ...endpoint, ip } : endpoint;
+    const { dns } = endpoint;
+    const ip = dns === undefined ? undefined : resolver.address(dns);
+    if (dns === undefined || !ip) return endpoint;
+    const alternative = resolver.alternative(dns);
+    return { ...endpoint, ip, ...alternative && { alternative } };
   };
   return {
     nodes: nodes.map((node) =>

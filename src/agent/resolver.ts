@@ -8,8 +8,8 @@ import { describeError } from "../net/text.ts";
 export type Lookup = (name: string, signal: AbortSignal) => Promise<readonly IP[]>;
 
 interface Entry {
-  /** The preferred address of the last good answer. */
-  address?: IP;
+  /** Of the last good answer the preferred address, and the first one of the other family, if any. */
+  addresses?: readonly [IP, ...IP[]];
   /** Why the last lookup failed. */
   error?: string;
   /** A lookup is under way. */
@@ -45,7 +45,12 @@ export class Resolver implements Disposable {
 
   /** The preferred address of a name; undefined: it never resolved in this process, or not yet. */
   address(name: string): IP | undefined {
-    return this.#entries.get(name)?.address;
+    return this.#entries.get(name)?.addresses?.[0];
+  }
+
+  /** The first address of the other family than that of {@link address}, if the name has one. */
+  alternative(name: string): IP | undefined {
+    return this.#entries.get(name)?.addresses?.[1];
   }
 
   /** The names whose last lookup failed, and why; earlier addresses stay. */
@@ -79,10 +84,11 @@ export class Resolver implements Disposable {
   /** True if the answer, or that there is none, is something new. */
   async #update(name: string, entry: Entry): Promise<boolean> {
     try {
-      const [address] = await this.#lookup(name, this.#closing.signal);
-      const isSame = equalIP(entry.address, address);
+      const addresses = firstOfEachFamily(await this.#lookup(name, this.#closing.signal));
+      const isSame = addresses.length === entry.addresses?.length &&
+        addresses.every((ip, at) => equalIP(ip, entry.addresses?.[at]));
       delete entry.error;
-      entry.address = address!;
+      entry.addresses = addresses;
       return !isSame;
     } catch (error) {
       const isFirst = entry.error === undefined;
@@ -90,4 +96,10 @@ export class Resolver implements Disposable {
       return isFirst;
     }
   }
+}
+
+function firstOfEachFamily(ips: readonly IP[]): readonly [IP, ...IP[]] {
+  const preferred = ips[0]!;
+  const other = ips.find(({ family }) => family !== preferred.family);
+  return other ? [preferred, other] : [preferred];
 }

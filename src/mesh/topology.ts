@@ -101,7 +101,13 @@ export function reachedAt<E extends Endpoint | undefined>(
   discovered: DiscoveredEndpoints,
 ): E | Endpoint {
   if (target.persistentKeepalive === 0) return target.endpoint;
-  return discovered.get(target.key) ?? target.endpoint;
+  const seen = discovered.get(target.key);
+  if (!seen) return target.endpoint;
+  const { ip, alternative } = target.endpoint ?? {};
+  const other = [ip, alternative].find((declared) =>
+    declared && declared.family !== seen.ip.family
+  );
+  return other ? { ...seen, alternative: other } : seen;
 }
 
 interface Group {

@@ -6,6 +6,8 @@ import { equalIP, formatIP, type IP, parseIP } from "./ip.ts";
 export interface Endpoint {
   readonly dns?: string;
   readonly ip?: IP;
+  /** The first address of the other family, where the target is known by addresses of both. */
+  readonly alternative?: IP;
   readonly port: number;
   /** Of a name, the text it was read from, where that is another than `dns:port` (`a.b:007`). */
   readonly written?: string;

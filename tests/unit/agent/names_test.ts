@@ -46,6 +46,23 @@ Deno.test("resolveEndpoints() adds addresses to names, of nodes and of Peers", a
   assert.deepEqual(undecided, []);
 });
 
+Deno.test("resolveEndpoints() adds an address of each family", async () => {
+  using resolver = new Resolver({
+    lookup: () => Promise.resolve([ip("192.0.2.1"), ip("2001:db8::1")]),
+    changed: () => {},
+  });
+  const look = () =>
+    resolveEndpoints({ nodes: [node(1, named)], peers: [] }, { resolver, granularity: "full" });
+  look();
+  await new Promise((resolve) => setTimeout(resolve)); // nothing but promises is between
+  const [found] = look().nodes;
+  assert.deepEqual(found!.endpoint, {
+    ...named.endpoint,
+    ip: ip("192.0.2.1"),
+    alternative: ip("2001:db8::1"),
+  });
+});
+
 Deno.test("resolveEndpoints() cannot decide for a node among others whose name is unknown", async () => {
   const { undecided } = await resolve({ nodes: [node(1, named), node(2)] });
   assert.deepEqual(undecided, ["leader.example"]);

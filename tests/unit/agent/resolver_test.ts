@@ -100,3 +100,23 @@ Deno.test("Resolver says nothing once it is disposed", async () => {
   await arrive();
   assert.equal(seen.changes, 0);
 });
+
+Deno.test("Resolver knows the first address of the other family, and tells when it is another", async () => {
+  const { resolver, asked, seen, shown, arrive } = fake();
+  const other = () => {
+    const address = resolver.alternative("a");
+    return address && formatIP(address);
+  };
+  resolver.want(["a"]);
+  asked[0]!.answer("10.0.0.1", "10.0.0.2", "2001:db8::1", "2001:db8::2");
+  await arrive();
+  assert.deepEqual([shown("a"), other(), seen.changes], ["10.0.0.1", "2001:db8::1", 1]);
+  resolver.refresh();
+  asked[1]!.answer("10.0.0.1", "2001:db8::3");
+  await arrive();
+  assert.deepEqual([shown("a"), other(), seen.changes], ["10.0.0.1", "2001:db8::3", 2]);
+  resolver.refresh();
+  asked[2]!.answer("2001:db8::3");
+  await arrive();
+  assert.deepEqual([shown("a"), other(), seen.changes], ["2001:db8::3", undefined, 3]);
+});
