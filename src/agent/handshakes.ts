@@ -5,14 +5,11 @@
  */
 
 import { inBackground, startTimer } from "../async/background.ts";
+import { PROBE_BATCH } from "../dataplane/probe_rate.ts";
 import type { Desired } from "../mesh/desired.ts";
 import type { IP } from "../net/ip.ts";
 import type { Key } from "../net/key.ts";
 import { sendEmptyDatagrams } from "../os/libc.ts";
-
-/** So many packets every so many milliseconds: 50 a second at most, which is bearable at both ends. */
-const PACKETS = 10;
-const INTERVAL = 200;
 
 export class Handshakes implements Disposable {
   #waiting: IP[] = [];
@@ -32,17 +29,17 @@ export class Handshakes implements Disposable {
   #next(): void {
     this.#timer = undefined;
     if (this.#waiting.length === 0) return;
-    const addresses = this.#waiting.splice(0, PACKETS);
+    const addresses = this.#waiting.splice(0, PROBE_BATCH.count);
     inBackground("send first packets", () => sendEmptyDatagrams(addresses));
-    this.#timer = startTimer(INTERVAL, "send first packets", () => this.#next());
+    this.#timer = startTimer(PROBE_BATCH.interval, "send first packets", () => this.#next());
   }
 }
 
-/** An address behind each of these peers; a segment's last one is its WireGuard address. */
-export function addressesOf(keys: readonly Key[], { device }: Desired): IP[] {
+/** Each address to try of these peers. One without gets no packet. */
+export function probesOf(keys: readonly Key[], { device }: Desired): IP[] {
   if (keys.length === 0) return [];
   const wanted = new Set(keys);
   return device.peers
     .filter(({ publicKey }) => wanted.has(publicKey))
-    .flatMap(({ allowedIPs }) => allowedIPs.at(-1)?.ip ?? []);
+    .flatMap(({ probe }) => probe ?? []);
 }

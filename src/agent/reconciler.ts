@@ -10,7 +10,7 @@ import type { Prefix } from "../net/prefix.ts";
 import { describeError } from "../net/text.ts";
 import { Alarms } from "./alarms.ts";
 import { Conflicts } from "./conflicts.ts";
-import { addressesOf, Handshakes } from "./handshakes.ts";
+import { Handshakes, probesOf } from "./handshakes.ts";
 import { HostFiles } from "./host_files.ts";
 import type { Log } from "./log.ts";
 import { Members } from "./members.ts";
@@ -283,7 +283,7 @@ export class Reconciler {
   /** What a change to the kernel leads to, a little later. */
   #followUp({ wish, report }: Applied): void {
     const { added, again } = report.device;
-    this.#handshakes.provoke(addressesOf(added, wish));
+    this.#handshakes.provoke(probesOf(added, wish));
     if (added.length > 0) this.#alarms.set("look", FIRST_LOOK);
     if (again !== undefined) this.#alarms.set("again", again);
     const changes = changesOf(report);

@@ -9,8 +9,10 @@
  *
  * As long as a new peer has never answered it is made anew a few times, by one side sooner than by
  * the other, so that it can try again at once. There is no session to be lost by that. Now and then
- * a crossing leaves each side with a session that the other does not have, for 15 s: whoever has
- * shaken hands and then does not answer the packet that each new peer gets is made anew, too.
+ * a crossing leaves each side with a session that the other does not have, for 15 s: a peer whose
+ * own initiation came, too, and that does not answer the packet which each new peer gets is made
+ * anew as well. Silence alone proves nothing: a firewall behind the peer may drop that packet. A peer
+ * of which no address is known that could answer is left to WireGuard.
  */
 
 import {
@@ -22,6 +24,7 @@ import {
 } from "../net/device.ts";
 import { equalAddressPort } from "../net/endpoint.ts";
 import type { Key } from "../net/key.ts";
+import { PROBE_INTERVAL } from "./probe_rate.ts";
 
 /**
  * When a peer is made anew, in milliseconds after it came: soon, because a new node is mostly heard
@@ -34,9 +37,6 @@ const FOLLOWING: Schedule = [140, 320, 700, 1500, 3000];
 
 /** Milliseconds for the answer to a first packet, after a handshake that took no time. */
 const ANSWER = 120;
-
-/** Milliseconds between two first packets at most: they are sent one after the other. */
-const PACE = 20;
 
 /** Bytes of an initiation and of the response to it (WireGuard paper, §5.4). */
 const INITIATION = 148;
@@ -55,8 +55,8 @@ interface Youth {
   receivedBytes: number;
   /** When it was made, the last time. */
   made: number;
-  /** How many were made together with it, and got a packet each. */
-  readonly among: number;
+  /** When its packet has left the queue. */
+  sent: number;
 }
 
 /** What to do about them now. */
@@ -78,6 +78,10 @@ export interface Circumstances {
 
 export class YoungPeers {
   readonly #peers = new Map<Key, Youth>();
+  /** When all packets that were ever asked for have left the queue. */
+  #queueEnd = 0;
+  /** When the last of them was asked for. */
+  #asked = 0;
 
   /** Is it time to see who has answered? */
   isDue(now: number): boolean {
@@ -87,7 +91,7 @@ export class YoungPeers {
   /** The others have forgotten us, and the sessions with these lead nowhere. */
   renew(peers: Iterable<PeerState>, now: number): void {
     for (const { publicKey, receivedBytes } of peers) {
-      const youth = { since: now, schedule: BEGINNING, step: 0, made: now, among: 0 };
+      const youth = { since: now, schedule: BEGINNING, step: 0, made: now, sent: now };
       this.#peers.set(publicKey, { ...youth, receivedBytes });
     }
   }
@@ -95,8 +99,8 @@ export class YoungPeers {
   /** Call it before each change to the device. */
   care(wish: DeviceConfig, circumstances: Circumstances): Care {
     const { state, now } = circumstances;
-    const known = peersByKey(state);
-    this.#meet(wish, known, circumstances);
+    const [wished, known] = [peersByKey(wish), peersByKey(state)];
+    this.#meet(wished, known, circumstances);
     const renew = new Set<Key>();
     for (const [key, youth] of this.#peers) {
       if (now < nextTime(youth)) continue;
@@ -104,32 +108,43 @@ export class YoungPeers {
       if (renew.size < CROWD && isLost(youth, peer, now)) {
         renew.add(key);
         youth.made = now;
+        youth.sent = this.#enqueue(now);
       }
       youth.receivedBytes = renew.has(key) ? 0 : peer?.receivedBytes ?? 0;
-      if (++youth.step === youth.schedule.length) this.#peers.delete(key);
+      // Once without its dead session a peer that no packet can be sent to begins by itself.
+      const isLast = ++youth.step === youth.schedule.length || !wished.get(key)?.probe;
+      if (isLast) this.#peers.delete(key);
     }
     const next = Math.min(...this.#peers.values().map(nextTime));
     return { renew, ...Number.isFinite(next) && { again: next - now } };
   }
 
+  /** When a packet asked for now has left the queue. */
+  #enqueue(now: number): number {
+    if (now < this.#asked) this.#queueEnd = now; // the clock was set back
+    this.#asked = now;
+    return this.#queueEnd = Math.max(now, this.#queueEnd) + PROBE_INTERVAL;
+  }
+
   /** Takes in those that are new, and lets go of those that have answered or are gone. */
   #meet(
-    wish: DeviceConfig,
+    wished: ReadonlyMap<Key, PeerConfig>,
     known: ReadonlyMap<Key, PeerState>,
     { now, publicKey }: Circumstances,
   ): void {
-    const wished = peersByKey(wish);
     const fresh = [...wished.values()].filter((peer) => {
       const before = known.get(peer.publicKey);
       return before ? isFound(peer, before) : peer.endpoint?.ip !== undefined;
     });
     for (const peer of fresh) {
+      if (!peer.probe) continue;
+      const sent = known.has(peer.publicKey) ? now : this.#enqueue(now);
       // Of a crowd WireGuard itself sees to all that can begin on both sides.
       if (peer.persistentKeepalive === 0 && fresh.length > CROWD) continue;
       const usual = scheduleOf(peer, publicKey);
       if (!usual) continue;
       const schedule = known.has(peer.publicKey) ? [0, ...usual] : usual;
-      const youth = { since: now, step: 0, receivedBytes: 0, made: now, among: fresh.length };
+      const youth = { since: now, step: 0, receivedBytes: 0, made: now, sent };
       this.#peers.set(peer.publicKey, { ...youth, schedule });
     }
     if (this.#peers.size === 0) return;
@@ -147,18 +162,26 @@ function hasAnswered({ since }: Youth, peer: PeerState | undefined): boolean {
   return peer !== undefined && peer.lastHandshake > since && !isHandshakes(peer.receivedBytes);
 }
 
-/** Whoever has just said something may be about to complete a handshake, or to answer. */
+/**
+ * Whoever has just said something may be about to complete a handshake, or to answer. With a session
+ * only a crossing gives reason for doubt, which takes an initiation from the peer.
+ */
 function isLost(youth: Youth, peer: PeerState | undefined, now: number): boolean {
   const { lastHandshake = 0, receivedBytes = 0 } = peer ?? {};
   if (lastHandshake <= youth.since) return receivedBytes === youth.receivedBytes;
   const way = Math.max(0, lastHandshake - youth.made); // the packet waited for the handshake, too
-  return now - youth.made >= ANSWER + PACE * youth.among + 2 * way;
+  return initiationsIn(receivedBytes) !== 0 && now - youth.sent >= ANSWER + 2 * way;
 }
 
 /** May so many bytes be a few handshakes and nothing else? */
 function isHandshakes(bytes: number): boolean {
+  return initiationsIn(bytes) !== undefined;
+}
+
+/** How many initiations so many bytes hold, if they are a few handshakes and nothing else. */
+function initiationsIn(bytes: number): number | undefined {
   const counts = [0, 1, 2, 3];
-  return counts.some((initiations) =>
+  return counts.find((initiations) =>
     counts.some((responses) => bytes === initiations * INITIATION + responses * RESPONSE)
   );
 }

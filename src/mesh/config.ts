@@ -1,7 +1,9 @@
 /** What to set on WireGuard interfaces: ours, and those of Peers outside the cluster. */
 
 import type { DeviceConfig, PeerConfig } from "../net/device.ts";
+import { type IP, width } from "../net/ip.ts";
 import type { Key } from "../net/key.ts";
+import type { Prefix } from "../net/prefix.ts";
 import type { Peer } from "./peer.ts";
 import { reachedAt, type Segment, type Topology } from "./topology.ts";
 
@@ -52,12 +54,14 @@ export function asPeerConfig({ localSegment }: Topology): PeerConfig {
 
 type Target = Omit<PeerConfig, "persistentKeepalive" | "presharedKey">;
 
-function segmentTarget({ leader, endpoint, allowedIPs, allowedLocationIPs }: Segment): Target {
+function segmentTarget(segment: Segment): Target {
+  const { leader, endpoint, wireGuardIP, allowedIPs, allowedLocationIPs } = segment;
   return {
     publicKey: leader.key,
     endpoint,
     ...leader.persistentKeepalive !== 0 && { roams: true },
     allowedIPs: allowedLocationIPs.length ? [...allowedIPs, ...allowedLocationIPs] : allowedIPs,
+    probe: wireGuardIP,
   };
 }
 
@@ -67,10 +71,17 @@ function peerTarget(peer: Peer, { discoveredEndpoints }: Topology): Target {
     { endpoint: peer.endpoint, key: publicKey, persistentKeepalive },
     discoveredEndpoints,
   );
+  const probe = hostAddress(allowedIPs);
   return {
     publicKey,
     ...endpoint && { endpoint },
     ...persistentKeepalive !== 0 && { roams: true },
     allowedIPs,
+    ...probe && { probe },
   };
+}
+
+/** The first single address: of a wider network nobody knows which of its addresses answers. */
+function hostAddress(allowedIPs: readonly Prefix[]): IP | undefined {
+  return allowedIPs.find(({ ip, bits }) => bits === width(ip.family))?.ip;
 }

@@ -15,6 +15,8 @@ export interface PeerConfig {
   /** Seconds; 0: off. */
   readonly persistentKeepalive: number;
   readonly allowedIPs: readonly Prefix[];
+  /** The address behind the peer that answers, if there is one: a packet to it begins a handshake. */
+  readonly probe?: IP;
 }
 
 export interface DeviceConfig {

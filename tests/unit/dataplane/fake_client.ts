@@ -54,6 +54,7 @@ export const EMPTY: DeviceState = { listenPort: 0, firewallMark: 0, peers: [] };
 /** A peer behind a device that is itself behind NAT. */
 export const KEPT = {
   ...WISH.peers[0]!,
+  probe: parseIP("10.4.0.7")!,
   persistentKeepalive: 25,
   endpoint: { ip: parseIP("192.0.2.1")!, port: 51820 },
 };

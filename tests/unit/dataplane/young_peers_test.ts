@@ -30,7 +30,7 @@ Deno.test("Device makes a peer anew that never answered, a few times", async () 
 });
 
 Deno.test("Device makes peers anew whose initiation crossed ours, one side first", async () => {
-  const wish = { ...WISH, peers: [{ ...WISH.peers[0]!, endpoint: KEPT.endpoint }] };
+  const wish = { ...WISH, peers: [{ ...KEPT, persistentKeepalive: 0 }] };
   assert.deepEqual(await renewals(wish, LOWER_KEY), SOONER);
   assert.deepEqual(await renewals(wish, HIGHER_KEY), LATER);
 });
@@ -67,7 +67,7 @@ Deno.test("Device looks whether a peer was heard of meanwhile before it makes it
 });
 
 Deno.test("Device leaves it to a peer behind NAT to begin, unless it is behind one itself", async () => {
-  const nat = { ...WISH.peers[0]!, endpoint: KEPT.endpoint, roams: true };
+  const nat = { ...KEPT, persistentKeepalive: 0, roams: true };
   assert.deepEqual(await renewals({ peers: [nat] }, LOWER_KEY), []);
   const both = { peers: [{ ...nat, persistentKeepalive: 25 }] };
   assert.deepEqual(await renewals(both, LOWER_KEY), SOONER);
@@ -107,8 +107,13 @@ const HANDSHAKE = 92;
 const CROSSED = 148 + HANDSHAKE;
 const DATA = 32;
 
-Deno.test("Device makes a peer anew that shakes hands and does not answer then", async () => {
-  for (const receivedBytes of [HANDSHAKE, CROSSED]) {
+Deno.test("Device makes a peer anew whose handshake crossed ours and that does not answer then", async () => {
+  for (
+    const [receivedBytes, expected] of [
+      [CROSSED, [200, 450, 1000, 2200]], // as long as its packet may be under way it waits
+      [HANDSHAKE, []], // only its firewall is silent
+    ] as const
+  ) {
     const client = new FakeClient(EMPTY);
     const device = new Device([client]);
     const times: number[] = [];
@@ -123,11 +128,7 @@ Deno.test("Device makes a peer anew that shakes hands and does not answer then",
         peers: [{ ...peer!, receivedBytes, ...isNew && { lastHandshake: now + 5 } }],
       };
     }
-    assert.deepEqual(
-      times,
-      [200, 450, 1000, 2200],
-      "as long as its packet may be under way it waits",
-    );
+    assert.deepEqual(times, expected);
   }
 });
 
@@ -145,13 +146,14 @@ Deno.test("Device waits longer for an answer from far away, and from one of many
       peers: client.state!.peers.map((peer) => ({
         ...peer,
         lastHandshake: way,
-        receivedBytes: HANDSHAKE,
+        receivedBytes: CROSSED,
       })),
     };
     for (const now of [200, 450]) await device.apply({ ...WISH, peers }, { now });
-    assert.deepEqual(client.removed, []);
+    const { publicKey } = peers.at(-1)!;
+    assert.ok(!client.removed.includes(publicKey), "its packet is the last that is sent");
     await device.apply({ ...WISH, peers }, { now: first });
-    assert.equal(client.removed.length, peers.length);
+    assert.ok(client.removed.includes(publicKey));
   }
 });
 
@@ -191,4 +193,52 @@ Deno.test("Device does not wait when the clock jumps back", async () => {
   await device.apply(KEPT_WISH, { now: 5000 });
   assert.equal((await device.apply(KEPT_WISH, { now: 0 })).again, undefined);
   assert.equal(client.state?.peers[0]?.persistentKeepalive, 25);
+});
+
+Deno.test("Device leaves a peer to WireGuard of which no address is known that could answer", async () => {
+  const { probe: _, ...silent } = KEPT;
+  assert.deepEqual(await renewals({ ...WISH, peers: [silent] }), []);
+});
+
+Deno.test("Device drops the dead session of such a peer once when it has forgotten us", async () => {
+  const { probe: _, ...silent } = KEPT;
+  const wish = { ...WISH, peers: [silent] };
+  const client = new FakeClient(EMPTY);
+  const device = new Device([client]);
+  await device.apply(wish, { now: 0 });
+  client.state = {
+    ...client.state!,
+    peers: [{ ...client.state!.peers[0]!, lastHandshake: 900 }],
+  };
+  device.distrust();
+  for (let now = 1000; now < 9000; now += 50) await device.apply(wish, { now });
+  assert.deepEqual(client.removed, [KEPT.publicKey]);
+});
+
+Deno.test("Device waits for packets of earlier peers that are still queued", async () => {
+  const earlier = Array.from({ length: 40 }, (_, at) => ({
+    ...KEPT,
+    publicKey: keyFromBytes(new Uint8Array(32).fill(at + 10)),
+  }));
+  const client = new FakeClient(EMPTY);
+  const device = new Device([client]);
+  await device.apply({ ...WISH, peers: earlier }, { now: 0 });
+  const answered = client.state!.peers.map((peer) => ({
+    ...peer,
+    lastHandshake: 5,
+    receivedBytes: HANDSHAKE + DATA,
+  }));
+  client.state = { ...client.state!, peers: answered };
+  const wish = { ...WISH, peers: [...earlier, KEPT] };
+  await device.apply(wish, { now: 10 });
+  const late = client.state!.peers.find(({ publicKey }) => publicKey === KEPT.publicKey)!;
+  client.state = {
+    ...client.state!,
+    peers: [...answered, { ...late, lastHandshake: 15, receivedBytes: CROSSED }],
+  };
+  device.invalidate();
+  for (const now of [60, 110, 210, 460]) await device.apply(wish, { now });
+  assert.deepEqual(client.removed, [], "40 packets take 800 ms");
+  await device.apply(wish, { now: 1010 });
+  assert.deepEqual(client.removed, [KEPT.publicKey]);
 });

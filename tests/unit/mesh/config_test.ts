@@ -19,14 +19,48 @@ Deno.test("deviceConfig() names other segments, then Peers, with the local keepa
       endpoint: endpoint("10.0.0.2:51820"),
       persistentKeepalive: 25,
       allowedIPs: ["10.42.2.0/24", "10.4.0.2/32", "172.16.0.0/16"].map(prefix),
+      probe: ip("10.4.0.2"),
     }, {
       publicKey: key(201),
       presharedKey: key(99),
       roams: true,
       persistentKeepalive: 25,
       allowedIPs: [prefix("10.5.0.1/32")],
+      probe: ip("10.5.0.1"),
     }],
   });
+});
+
+Deno.test("deviceConfig() names the address to try of a Peer: its first single one", () => {
+  const peers = [
+    ["10.5.0.0/24", "fd00::7/128", "10.5.0.7/32"],
+    ["0.0.0.0/0"],
+    ["10.6.0.7/24", "192.168.1.0/24"],
+    [],
+  ].map((texts, at) => peer(at, { allowedIPs: texts.map(prefix) }));
+  const { peers: targets } = deviceConfig(mesh([loneNode(1)], { peers }), { listenPort: 1 });
+  assert.deepEqual(targets.map(({ probe }) => probe), [
+    ip("fd00::7"),
+    undefined,
+    undefined,
+    undefined,
+  ]);
+});
+
+Deno.test("deviceConfig() keeps an address of the other family than the one seen", () => {
+  const seen = { ip: ip("2001:db8::9"), port: 9 };
+  const named = { dns: "a.b", ip: ip("192.0.2.1"), alternative: ip("2001:db8::1"), port: 7 };
+  const endpoints = (discovered: typeof SEEN | undefined, persistentKeepalive: number) => {
+    const discoveredEndpoints = new Map(discovered ? [[key(201), discovered]] : []);
+    const topology = mesh([loneNode(1, { discoveredEndpoints })], {
+      peers: [peer(1, { endpoint: named, persistentKeepalive })],
+    });
+    return deviceConfig(topology, { listenPort: 1 }).peers[0]!.endpoint;
+  };
+  assert.deepEqual(endpoints(seen, 1), { ...seen, alternative: ip("192.0.2.1") });
+  assert.deepEqual(endpoints(SEEN, 1), { ...SEEN, alternative: ip("2001:db8::1") });
+  assert.deepEqual(endpoints(undefined, 1), named);
+  assert.deepEqual(endpoints(seen, 0), named);
 });
 
 Deno.test("deviceConfig() puts the endpoint where a target behind NAT was seen", () => {
