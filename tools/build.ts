@@ -39,7 +39,7 @@ const PERMISSIONS = [
   "--allow-write",
   "--allow-net",
   "--allow-sys=hostname",
-  "--allow-env=NODE_NAME,KUBERNETES_SERVICE_HOST,KUBERNETES_SERVICE_PORT,KUBECONFIG,HOME",
+  "--allow-env=NODE_NAME,CNI_NETWORK_CONFIG,KUBERNETES_SERVICE_HOST,KUBERNETES_SERVICE_PORT,KUBECONFIG,HOME",
 ];
 
 /** What is made into the program, beside the sources. */

@@ -22,14 +22,15 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   mesh: ["net"],
   backend: ["net", "async", "os", "files", "mesh", "kubernetes"],
   dataplane: ["net", "async", "os", "mesh", "netlink", "wireguard"],
+  node: ["net", "async", "files"],
   http: ["net", "async", "mesh"],
   agent: [
     ...["net", "async", "os", "files", "dns", "mesh", "netlink", "wireguard", "kubernetes"],
-    ...["backend", "dataplane", "http"],
+    ...["backend", "dataplane", "http", "node"],
   ],
   cli: [
     ...["net", "async", "os", "files", "dns", "mesh", "netlink", "wireguard", "kubernetes"],
-    ...["backend", "dataplane", "http", "agent"],
+    ...["backend", "dataplane", "http", "node", "agent"],
   ],
   "main.ts": ["cli"],
 };

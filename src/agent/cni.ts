@@ -21,7 +21,7 @@ export function updateConflist(
   text: string | undefined,
   { subnet, mtu }: { readonly subnet: Prefix; readonly mtu: number },
 ): ConflistUpdate {
-  if (text === undefined) return { kind: "write", text: format(newConflist(subnet, mtu)) };
+  if (text === undefined) return { kind: "write", text: newConflist({ subnet, mtu }) };
   const list = parse(text);
   if (!isObject(list)) return notUnderstood("it is no JSON object");
   const { plugins } = list;
@@ -37,8 +37,14 @@ export function updateConflist(
   return { kind: "write", text: format({ ...list, plugins: changed }) };
 }
 
-function newConflist(subnet: Prefix, mtu: number): Json {
-  return {
+/**
+ * The text of a list where there is none. Without a subnet host-local has nothing to
+ * give: pods wait until the agent knows the subnet. `mtu`: bytes.
+ */
+export function newConflist(
+  { subnet, mtu }: { readonly subnet?: Prefix; readonly mtu: number },
+): string {
+  return format({
     cniVersion: "0.4.0",
     name: "kilo",
     plugins: [
@@ -49,11 +55,11 @@ function newConflist(subnet: Prefix, mtu: number): Json {
         isDefaultGateway: true,
         forceAddress: true,
         mtu,
-        ipam: { type: "host-local", ranges: rangesOf(subnet) },
+        ipam: { type: "host-local", ...subnet && { ranges: rangesOf(subnet) } },
       },
       { type: "portmap", snat: true, capabilities: { portMappings: true } },
     ],
-  };
+  });
 }
 
 function rangesOf(subnet: Prefix): unknown {

@@ -4,7 +4,9 @@ import { cleanUp } from "./clean_up.ts";
 import { command, type Program } from "./command.ts";
 import { boolean } from "./flag.ts";
 import { graph } from "./graph.ts";
+import { installCni } from "./install_cni.ts";
 import { MESH_FLAGS } from "./mesh.ts";
+import { podKubeconfig } from "./pod_kubeconfig.ts";
 import { run } from "./run.ts";
 import { showconf } from "./showconf.ts";
 import { VERSION, version } from "./version.ts";
@@ -22,6 +24,8 @@ export const KG: Program = {
   commands: [
     version,
     cleanUp,
+    installCni,
+    podKubeconfig,
     webhook,
     ...TOOLS,
   ],

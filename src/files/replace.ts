@@ -10,7 +10,7 @@ const OURS = crypto.randomUUID();
  */
 export async function replaceFile(
   path: string,
-  content: string,
+  content: string | Uint8Array,
   { mode }: { readonly mode: number },
 ): Promise<void> {
   const existing = await ifThere(() => Deno.stat(path));
@@ -18,7 +18,8 @@ export async function replaceFile(
   const slash = target.lastIndexOf("/") + 1;
   const temporary = `${target.slice(0, slash)}.${target.slice(slash)}.${OURS}`;
   try {
-    await Deno.writeTextFile(temporary, content, { createNew: true, mode: 0o600 });
+    const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
+    await Deno.writeFile(temporary, bytes, { createNew: true, mode: 0o600 });
     await Deno.chmod(temporary, (existing?.mode ?? mode) & 0o7777); // whatever the umask
     using file = await Deno.open(temporary);
     await file.sync();
