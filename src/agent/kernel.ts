@@ -8,7 +8,7 @@ import type { AgentMetrics } from "../http/agent_metrics.ts";
 import type { Encapsulator } from "../mesh/encapsulation.ts";
 import { Connection } from "../netlink/connection.ts";
 import { NetlinkError } from "../netlink/error.ts";
-import { EventMonitor } from "../netlink/events.ts";
+import { EventMonitor, type OwnSocket } from "../netlink/events.ts";
 import { NETLINK_GENERIC, NETLINK_NETFILTER, NETLINK_ROUTE, Socket } from "../netlink/socket.ts";
 import { kernelClient } from "../wireguard/kernel.ts";
 import { userspaceClient } from "../wireguard/userspace.ts";
@@ -43,7 +43,10 @@ export class Kernel implements Disposable {
       firewall: new FirewallApplier(netfilter, { did: (done) => counts.firewallDid(done) }),
       flows: new FlowApplier(netfilter),
     }, dataplaneSettings(options));
-    this.#events = resources.use(openEvents(new Set([route.portId, netfilter.portId])));
+    this.#events = resources.use(openEvents([
+      { family: NETLINK_ROUTE, portId: route.portId },
+      { family: NETLINK_NETFILTER, portId: netfilter.portId },
+    ]));
     this.#resources = resources.move();
   }
 
@@ -77,7 +80,7 @@ export class Kernel implements Disposable {
 }
 
 /** Some of them only those may see who may change the network. */
-function openEvents(own: ReadonlySet<number>): EventMonitor {
+function openEvents(own: readonly OwnSocket[]): EventMonitor {
   try {
     return EventMonitor.open(["link", "address", "route", "rule", "nftables"], { own });
   } catch (cause) {

@@ -32,9 +32,15 @@ export interface KernelEvents {
   readonly overflow: boolean;
 }
 
+/** A socket whose changes are left out: our own. A port id means nothing without its family. */
+export interface OwnSocket {
+  /** Such as {@link NETLINK_ROUTE}. */
+  readonly family: number;
+  readonly portId: number;
+}
+
 export interface EventOptions {
-  /** Port ids of connections whose events are left out: our own. May change at any time. */
-  readonly own?: ReadonlySet<number>;
+  readonly own?: readonly OwnSocket[];
 }
 
 /** Datagrams read from one socket before the others have their turn. */
@@ -54,7 +60,6 @@ const EFD_CLOEXEC = 0x80000;
  */
 export class EventMonitor implements AsyncIterable<readonly KernelEvents[]>, Disposable {
   readonly #sources: readonly Source[];
-  readonly #own: ReadonlySet<number>;
   readonly #resources: DisposableStack;
   readonly #stopFd: number;
   readonly #pollfds: Uint8Array<ArrayBuffer>;
@@ -63,17 +68,16 @@ export class EventMonitor implements AsyncIterable<readonly KernelEvents[]>, Dis
 
   private constructor(
     sources: readonly Source[],
-    options: EventOptions & { readonly resources: DisposableStack; readonly stopFd: number },
+    options: { readonly resources: DisposableStack; readonly stopFd: number },
   ) {
     this.#sources = sources;
-    this.#own = options.own ?? new Set();
     this.#resources = options.resources;
     this.#stopFd = options.stopFd;
     this.#pollfds = pollfds([...sources.map(({ socket }) => socket.fd), options.stopFd]);
   }
 
   /** Events count from now on. A NetlinkError if the kernel lacks a subsystem or refuses. */
-  static open(subsystems: readonly Subsystem[], options: EventOptions = {}): EventMonitor {
+  static open(subsystems: readonly Subsystem[], { own = [] }: EventOptions = {}): EventMonitor {
     const { libc } = openLibraries();
     using stack = new DisposableStack();
     const stopFd = libc.eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -85,15 +89,16 @@ export class EventMonitor implements AsyncIterable<readonly KernelEvents[]>, Dis
       const { family, groups } = SUBSYSTEMS[subsystem];
       const socket = stack.use(Socket.open(family));
       for (const group of groups) socket.join(group);
-      return { subsystem, socket };
+      const ours = own.filter((each) => each.family === family);
+      return { subsystem, socket, own: new Set(ours.map(({ portId }) => portId)) };
     });
-    return new EventMonitor(sources, { ...options, resources: stack.move(), stopFd });
+    return new EventMonitor(sources, { resources: stack.move(), stopFd });
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<readonly KernelEvents[], void> {
     while (await this.#wait()) {
-      const happened = this.#sources.flatMap(({ subsystem, socket }) =>
-        readEvents(socket, { subsystem, own: this.#own }) ?? []
+      const happened = this.#sources.flatMap(({ socket, ...options }) =>
+        readEvents(socket, options) ?? []
       );
       if (happened.length > 0) yield happened;
     }
@@ -125,6 +130,8 @@ export class EventMonitor implements AsyncIterable<readonly KernelEvents[]>, Dis
 interface Source {
   readonly subsystem: Subsystem;
   readonly socket: Socket;
+  /** Port ids of our own sockets of the same family. */
+  readonly own: ReadonlySet<number>;
 }
 
 /** In an ArrayBuffer of its own: the engine may move the bytes of other small arrays during the wait. */
@@ -145,7 +152,7 @@ function pollfds(fds: readonly number[]): Uint8Array<ArrayBuffer> {
  */
 export function readEvents(
   transport: Transport,
-  options: { readonly subsystem: Subsystem; readonly own: ReadonlySet<number> },
+  options: Pick<Source, "subsystem" | "own">,
 ): KernelEvents | undefined {
   const { subsystem, own } = options;
   const messages: Message[] = [];

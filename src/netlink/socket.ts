@@ -57,8 +57,11 @@ export class Socket implements Transport {
     this.portId = libraries.mnl.mnl_socket_get_portid(handle);
   }
 
-  /** Opens a socket of a family such as {@link NETLINK_ROUTE}; a NetlinkError if the kernel has none. */
-  static open(family: number): Socket {
+  /**
+   * Opens a socket of a family such as {@link NETLINK_ROUTE}; a NetlinkError if the kernel has none.
+   * Without a port id the kernel chooses one.
+   */
+  static open(family: number, { portId = 0 }: { readonly portId?: number } = {}): Socket {
     const libraries = openLibraries();
     const { mnl, libc } = libraries;
     const name = `netlink socket (family ${family})`;
@@ -66,7 +69,7 @@ export class Socket implements Transport {
     if (handle === null) {
       throw new NetlinkError({ operation: `open ${name}`, errno: lastErrno(libc) });
     }
-    if (mnl.mnl_socket_bind(handle, 0, 0) < 0) {
+    if (mnl.mnl_socket_bind(handle, 0, portId) < 0) {
       const errno = lastErrno(libc);
       mnl.mnl_socket_close(handle);
       throw new NetlinkError({ operation: `bind ${name}`, errno });

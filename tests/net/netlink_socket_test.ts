@@ -9,7 +9,7 @@ import { createLink, listLinks, parseLink } from "../../src/netlink/link.ts";
 import type { Message } from "../../src/netlink/message.ts";
 import { addRoute, deleteRoute, parseRoute, routeEntry } from "../../src/netlink/route.ts";
 import { parseRule } from "../../src/netlink/rule.ts";
-import { NETLINK_ROUTE, Socket } from "../../src/netlink/socket.ts";
+import { NETLINK_NETFILTER, NETLINK_ROUTE, Socket } from "../../src/netlink/socket.ts";
 import { message } from "../unit/netlink/fake_kernel.ts";
 import { NetworkNamespace } from "./namespace.ts";
 
@@ -111,7 +111,7 @@ Deno.test("events of every subsystem arrive and can be read", async () => {
 Deno.test("our own events are left out, others' are not", async () => {
   using namespace = NetworkNamespace.enter("nl");
   using connection = new Connection(Socket.open(NETLINK_ROUTE));
-  const own = new Set([connection.portId]);
+  const own = [{ family: NETLINK_ROUTE, portId: connection.portId }];
   await using watch = new Watch(EventMonitor.open(["route"], { own }));
   deepEqual(connection.execute(routes(10).map(addRoute)).filter(Boolean), []);
   namespace.run("ip route add 10.1.0.0/16 dev lo");
@@ -119,6 +119,21 @@ Deno.test("our own events are left out, others' are not", async () => {
   deepEqual(watch.messages("route").map((it) => formatPrefix(parseRoute(it)!.dst)), [
     "10.1.0.0/16",
   ]);
+});
+
+Deno.test("another's socket with the port id of ours in another family is not ours", async () => {
+  using namespace = NetworkNamespace.enter("nl");
+  using ours = Socket.open(NETLINK_NETFILTER);
+  // A process gets its own id as its first port id in each family: both are 1 in two containers.
+  using theirs = new Connection(Socket.open(NETLINK_ROUTE, { portId: ours.portId }));
+  equal(theirs.portId, ours.portId);
+  const own = [{ family: NETLINK_NETFILTER, portId: ours.portId }];
+  await using watch = new Watch(EventMonitor.open(["route", "nftables"], { own }));
+  deepEqual(theirs.execute(routes(1).map(addRoute)), [undefined]);
+  await watch.until(() => watch.messages("route").length > 0);
+  equal(watch.messages("route")[0]?.portId, ours.portId);
+  namespace.run("nft add table ip other");
+  await watch.until(() => watch.messages("nftables").length > 0);
 });
 
 Deno.test("a flood is an overflow of its subsystem alone, and events go on after it", async () => {
