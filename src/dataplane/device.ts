@@ -12,7 +12,7 @@ import { type Care, findsPeers, YoungPeers } from "./young_peers.ts";
 export interface DeviceReport {
   /** How many peers and settings were changed; 0 if all is as wished. */
   readonly changed: number;
-  /** The peers that were not there before. */
+  /** The peers that were not there before, or have lost their sessions by the change. */
   readonly added: readonly Key[];
   /** Milliseconds after which to apply the wish again, because something had to wait. */
   readonly again?: number;
@@ -144,12 +144,16 @@ export class Device {
     options.clearWay?.(endpointsOf(change));
     this.#state = this.#last = undefined; // for the case of an exception
     if (renew.size > 0) await remove(renew, this.#client);
-    await this.#client.apply(change);
-    this.#state = this.#last = afterChange(rest, change);
+    const reset = await this.#client.apply(change);
+    this.#last = afterChange(rest, change);
+    if (reset.length === 0) this.#state = this.#last; // else handshakes are not as they were
     const { peers, ...settings } = change;
     return {
       changed: peers.length + Object.keys(settings).length,
-      added: peers.filter(({ kind }) => kind === "add").map(({ publicKey }) => publicKey),
+      added: [
+        ...peers.filter(({ kind }) => kind === "add").map(({ publicKey }) => publicKey),
+        ...reset,
+      ],
       ...again,
     };
   }

@@ -40,6 +40,8 @@ export interface PeerState {
 
 export interface DeviceState {
   readonly privateKey?: Key;
+  /** Of a device that shows this instead of its private key. */
+  readonly publicKey?: Key;
   readonly listenPort: number;
   readonly firewallMark: number;
   readonly peers: readonly PeerState[];

@@ -1,6 +1,7 @@
 /** A WireGuard device by name, whoever implements it. */
 
 import type { DeviceState } from "../net/device.ts";
+import type { Key } from "../net/key.ts";
 import type { DeviceChange } from "./change.ts";
 
 export interface WireGuardClient {
@@ -13,9 +14,10 @@ export interface WireGuardClient {
   read(): Promise<DeviceState>;
   /**
    * Carries the change out in order. Rejects with a {@link WireGuardError} if a part is refused;
-   * others may have been carried out, so read the device again then.
+   * others may have been carried out, so read the device again then. Resolves with the peers that the
+   * device could only change by beginning anew: they have no session.
    */
-  apply(change: DeviceChange): Promise<void>;
+  apply(change: DeviceChange): Promise<readonly Key[]>;
 }
 
 /**

@@ -63,7 +63,7 @@ export function diffDevice(
   for (const publicKey of there.keys()) {
     if (!wished.has(publicKey)) peers.push({ kind: "remove", publicKey });
   }
-  return { ...changedDevice(wish, observed), peers };
+  return { ...changedDevice(wish, observed, options), peers };
 }
 
 function without(
@@ -95,7 +95,7 @@ export function settledUntil(wish: DeviceConfig, observed: DeviceState): number 
 export function equalButTraffic(a: DeviceState, b: DeviceState): boolean {
   if (a === b) return true;
   if (
-    a.privateKey !== b.privateKey || a.listenPort !== b.listenPort ||
+    a.privateKey !== b.privateKey || a.publicKey !== b.publicKey || a.listenPort !== b.listenPort ||
     a.firewallMark !== b.firewallMark || a.peers.length !== b.peers.length
   ) return false;
   const others = peersByKey(b);
@@ -112,11 +112,18 @@ function equalPeers(a: PeerState, b: PeerState | undefined): boolean {
       a.allowedIPs.every((prefix, at) => equalPrefix(prefix, b.allowedIPs[at]));
 }
 
-function changedDevice(wish: DeviceConfig, observed: DeviceState): Omit<DeviceChange, "peers"> {
+function changedDevice(
+  wish: DeviceConfig,
+  observed: DeviceState,
+  { publicKey }: DiffOptions,
+): Omit<DeviceChange, "peers"> {
   // A device reports its key clamped, however it was given.
   const privateKey = wish.privateKey && clampPrivateKey(wish.privateKey);
+  const hasKey = observed.publicKey !== undefined
+    ? observed.publicKey === publicKey
+    : privateKey === (observed.privateKey ?? ZERO_KEY);
   return {
-    ...privateKey && privateKey !== (observed.privateKey ?? ZERO_KEY) && { privateKey },
+    ...privateKey && !hasKey && { privateKey },
     ...wish.listenPort && wish.listenPort !== observed.listenPort &&
       { listenPort: wish.listenPort },
   };

@@ -5,6 +5,8 @@ import { EINVAL, ENODEV, ENOENT, EOPNOTSUPP } from "../os/errno.ts";
 import { MalformedError, NetlinkError } from "../netlink/error.ts";
 import { GENLMSGHDR, resolveFamily } from "../netlink/genetlink.ts";
 import { readBody, type Request, writeBody } from "../netlink/message.ts";
+import { type DeviceState, peersByKey } from "../net/device.ts";
+import { networkKey } from "../net/prefix.ts";
 import { type DeviceChange, isEmptyChange, splitRemovals, withScratchPeer } from "./change.ts";
 import { type WireGuardClient, WireGuardError, type WireGuardErrorReason } from "./client.ts";
 import {
@@ -27,6 +29,8 @@ export function kernelClient(name: string, connection: Connection): WireGuardCli
   let family: number | undefined;
   /** Can single allowed IPs be taken from a peer (Linux 6.16)? Yes, until the kernel refuses. */
   let removesSingly = true;
+  /** Did it do so? WireGuard before Linux 5.2, out of tree, ignores flags of allowed IPs. */
+  let isVerified = false;
 
   function request(command: keyof typeof COMMANDS, message: DeviceMessage): Request {
     family ??= resolveFamily(connection, WG_GENL_NAME);
@@ -48,33 +52,48 @@ export function kernelClient(name: string, connection: Connection): WireGuardCli
   }
 
   function sendRemovals(removals: DeviceChange): void {
+    if (isEmptyChange(removals)) return;
     if (removesSingly) {
       try {
-        return send(removals);
+        send(removals);
+        isVerified ||= !hasAny(read(), removals);
+        if (isVerified) return;
       } catch (error) {
         if (!(error instanceof NetlinkError && error.errno === EINVAL)) throw error;
-        removesSingly = false;
       }
+      removesSingly = false;
     }
     send(withScratchPeer(removals, generatePresharedKey()));
+  }
+
+  function read(): DeviceState {
+    const layout = { header: GENLMSGHDR, attributes: WGDEVICE };
+    const messages = connection.dump(request("WG_CMD_GET_DEVICE", { WGDEVICE_A_IFNAME: name }));
+    return decodeDevice(messages.map((message) => readBody(message, layout).attributes));
   }
 
   return {
     name,
     kind: "kernel",
-    read: () =>
-      attempt(`read WireGuard device ${name} of the kernel`, () => {
-        const layout = { header: GENLMSGHDR, attributes: WGDEVICE };
-        const messages = connection.dump(request("WG_CMD_GET_DEVICE", { WGDEVICE_A_IFNAME: name }));
-        return decodeDevice(messages.map((message) => readBody(message, layout).attributes));
-      }),
+    read: () => attempt(`read WireGuard device ${name} of the kernel`, read),
     apply: (change) =>
       attempt(`configure WireGuard device ${name} of the kernel`, () => {
         const { rest, removals } = splitRemovals(change);
         send(rest);
         sendRemovals(removals);
+        return [];
       }),
   };
+}
+
+/** Does a peer still have an allowed IP that was to be taken from it? */
+function hasAny(state: DeviceState, removals: DeviceChange): boolean {
+  const there = peersByKey(state);
+  return removals.peers.some((peer) => {
+    if (peer.kind === "remove") return false;
+    const networks = new Set(there.get(peer.publicKey)?.allowedIPs.map(networkKey));
+    return peer.removeAllowedIPs.some((prefix) => networks.has(networkKey(prefix)));
+  });
 }
 
 const COMMANDS = { WG_CMD_GET_DEVICE, WG_CMD_SET_DEVICE } as const;

@@ -74,9 +74,12 @@ type DeviceDraft = Draft<Omit<DeviceState, "peers">>;
 type PeerDraft = Draft<Omit<PeerState, "allowedIPs">> & { allowedIPs: Prefix[] };
 type Readers<T> = ReadonlyMap<string, (draft: T, value: string) => void>;
 
-/** The device of a successful answer to {@link GET_REQUEST}. Unknown names are skipped. */
-export function decodeDevice(answer: string): DeviceState {
-  return new DeviceDecoder().decode(answer);
+/**
+ * The device of a successful answer to {@link GET_REQUEST}. Unknown names are skipped. `now`:
+ * milliseconds since the Unix epoch, for devices that tell how long ago a handshake was.
+ */
+export function decodeDevice(answer: string, now = Date.now()): DeviceState {
+  return new DeviceDecoder().decode(answer, now);
 }
 
 /**
@@ -90,15 +93,16 @@ export class DeviceDecoder {
   #device: DeviceState | undefined;
 
   /** As {@link decodeDevice}. */
-  decode(answer: string): DeviceState {
+  decode(answer: string, now = Date.now()): DeviceState {
     const texts = linesOf(answer).split("\npublic_key=");
     const head = texts.shift() ?? "";
     const isSame = head === this.#head && texts.length === this.#peers.size &&
       texts.every((text) => this.#peers.has(text));
     if (isSame && this.#device) return this.#device;
     const device = decodeHead(head);
+    const clock = device.publicKey === undefined ? undefined : now;
     const peers = new Map(
-      texts.map((text, at) => [text, this.#peers.get(text) ?? decodePeer(text, at + 1)]),
+      texts.map((text, at) => [text, this.#peers.get(text) ?? decodePeer(text, at + 1, clock)]),
     );
     this.#head = head;
     this.#peers = peers;
@@ -122,8 +126,11 @@ function decodeHead(text: string): DeviceDraft {
   return device;
 }
 
-/** Begins with the key. */
-function decodePeer(text: string, number: number): PeerState {
+/**
+ * Begins with the key. `clock`: milliseconds since the Unix epoch, if the device may tell the time since
+ * a handshake instead of its date.
+ */
+function decodePeer(text: string, number: number, clock: number | undefined): PeerState {
   const peer: PeerDraft = {
     publicKey: ZERO_KEY,
     persistentKeepalive: 0,
@@ -132,7 +139,9 @@ function decodePeer(text: string, number: number): PeerState {
     receivedBytes: 0,
   };
   readLines(`public_key=${text}`, PEER_READERS, { draft: peer, what: `peer ${number}` });
-  return peer;
+  if (clock === undefined || peer.lastHandshake >= EARLIEST_DATE) return peer;
+  const isNever = !text.includes("\nlast_handshake_time_");
+  return { ...peer, lastHandshake: isNever ? 0 : clock - peer.lastHandshake };
 }
 
 function readLines<T>(text: string, readers: Readers<T>, to: { draft: T; what: string }): void {
@@ -152,6 +161,7 @@ const DEVICE_READERS: Readers<DeviceDraft> = new Map([
   ["private_key", (device, value) => {
     if (value !== NO_KEY) device.privateKey = parseHex(value);
   }],
+  ["own_public_key", (device, value) => device.publicKey = parseHex(value)], // BoringTun
   ["listen_port", (device, value) => device.listenPort = parseNumber(value, 0xffff)],
   ["fwmark", (device, value) => device.firewallMark = parseNumber(value, 0xffffffff)],
 ]);
@@ -175,6 +185,9 @@ const PEER_READERS: Readers<PeerDraft> = new Map([
   }],
   ["rx_bytes", (peer, value) => peer.receivedBytes = parseNumber(value)],
 ]);
+
+/** Milliseconds since the Unix epoch: what is less is no date but the time since one. In 2001. */
+const EARLIEST_DATE = 1e12;
 
 const NO_KEY = "0".repeat(64);
 

@@ -1,9 +1,13 @@
 /** The client of a userspace device: one connection to its socket for each request. */
 
 import { deadline } from "../async/deadline.ts";
-import { isEmptyChange, withScratchPeer } from "./change.ts";
+import type { DeviceState } from "../net/device.ts";
+import type { Key } from "../net/key.ts";
+import { EINVAL } from "../os/errno.ts";
+import { type DeviceChange, isEmptyChange, withScratchPeer } from "./change.ts";
 import { type WireGuardClient, WireGuardError, type WireGuardErrorReason } from "./client.ts";
 import { generatePresharedKey } from "./key.ts";
+import { withReplacedPeers } from "./replace.ts";
 import {
   decodeErrno,
   DeviceDecoder,
@@ -43,30 +47,83 @@ export function userspaceClient(name: string, options: UserspaceOptions = {}): W
   const path = `${directory}/${name}.sock`;
   const decoder = new DeviceDecoder();
   let room = ROOM;
+  let ability: Ability = "unknown";
+
+  async function read(): Promise<DeviceState> {
+    const limit = Math.min(timeout, LONGEST_LOOK);
+    const answer = await ask(GET_REQUEST, { path, timeout: limit, room });
+    // The next will be about as long. In one piece it takes half the work.
+    room = answer.length + ROOM;
+    const state = decoder.decode(answer);
+    // One of the other kind may have taken its place.
+    ability = abilityOf(state);
+    return state;
+  }
+
+  async function send(change: DeviceChange): Promise<void> {
+    for (const request of encodeSetRequests(change)) await ask(request, { path, timeout });
+  }
+
+  async function replace(change: DeviceChange): Promise<readonly Key[]> {
+    const { steps, reset } = withReplacedPeers(change, await read());
+    for (const step of steps) await send(step);
+    return reset;
+  }
+
+  async function apply(change: DeviceChange): Promise<readonly Key[]> {
+    const { privateKey, ...rest } = change;
+    if (ability === "unknown" && privateKey !== undefined) {
+      await send({ privateKey, peers: [] });
+      await read(); // what it shows of its key tells what it can
+      return await applyBy(rest);
+    }
+    return await applyBy(change);
+  }
+
+  async function applyBy(change: DeviceChange): Promise<readonly Key[]> {
+    if (isEmptyChange(change)) return [];
+    if (ability === "replace") return await replace(change);
+    try {
+      await send(withScratchPeer(change, generatePresharedKey()));
+      return [];
+    } catch (error) {
+      const isUpdate = change.peers.some(({ kind }) => kind === "update");
+      const isRefused = error instanceof WireGuardError && error.errno === EINVAL;
+      if (!isUpdate || !isRefused) throw error;
+      return await replace(change);
+    }
+  }
+
   return {
     name,
     kind: "userspace",
     async read() {
       try {
-        const limit = Math.min(timeout, LONGEST_LOOK);
-        const answer = await ask(GET_REQUEST, { path, timeout: limit, room });
-        // The next will be about as long. In one piece it takes half the work.
-        room = answer.length + ROOM;
-        return decoder.decode(answer);
+        return await read();
       } catch (cause) {
         throw explain(`cannot read WireGuard device ${name} at ${path}`, cause);
       }
     },
     async apply(change) {
-      if (isEmptyChange(change)) return;
-      const requests = encodeSetRequests(withScratchPeer(change, generatePresharedKey()));
+      if (isEmptyChange(change)) return [];
       try {
-        for (const request of requests) await ask(request, { path, timeout });
+        return await apply(change);
       } catch (cause) {
         throw explain(`cannot configure WireGuard device ${name} at ${path}`, cause);
       }
     },
   };
+}
+
+/**
+ * What a device can do with a peer that is there. `replace`: only remove it and add it again, as
+ * BoringTun, which shows its public key in place of the private one. `unknown`: it has no key yet.
+ */
+type Ability = "unknown" | "update" | "replace";
+
+function abilityOf({ privateKey, publicKey }: DeviceState): Ability {
+  if (publicKey !== undefined) return "replace";
+  return privateKey === undefined ? "unknown" : "update";
 }
 
 /** Sends a request and returns the answer, which says that it succeeded. */

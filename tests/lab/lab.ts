@@ -35,6 +35,8 @@ export interface LabOptions {
   readonly backend?: Backend;
   /** The kg to run; default: the built one. */
   readonly program?: string;
+  /** Path of a BoringTun that makes the nodes' WireGuard interfaces. */
+  readonly boringtun?: string;
 }
 
 export class Lab implements AsyncDisposable {
@@ -50,7 +52,7 @@ export class Lab implements AsyncDisposable {
     readonly directory: string,
     readonly objects: Objects,
     machines: ReadonlyMap<string, Namespace>,
-    program: string,
+    { program, boringtun }: { program: string; boringtun: string | undefined },
   ) {
     this.#machines = machines;
     this.nodes = world.nodes.map((spec) =>
@@ -59,6 +61,7 @@ export class Lab implements AsyncDisposable {
         pod: this.machine(podOf(spec.name)),
         objects,
         program,
+        boringtun,
         logFile: `${directory}/${spec.name}.log`,
       })
     );
@@ -70,7 +73,7 @@ export class Lab implements AsyncDisposable {
    * where the kernel cannot make them; a Node object each. No kg runs yet, no Peer exists.
    */
   static async create(
-    { world = THREE_LOCATIONS, backend = FILES, program = PROGRAM }: LabOptions = {},
+    { world = THREE_LOCATIONS, backend = FILES, program = PROGRAM, boringtun }: LabOptions = {},
   ): Promise<Lab> {
     const directory = await makeDirectory();
     const opened = new Map<string, Namespace>();
@@ -86,7 +89,7 @@ export class Lab implements AsyncDisposable {
         await opened.get(name)!.script(script);
       });
       objects = await backend.open({ directory, internet: opened.get(INTERNET)! });
-      const lab = new Lab(world, directory, objects, opened, program);
+      const lab = new Lab(world, directory, objects, opened, { program, boringtun });
       await all(lab.nodes, async (node) => {
         await lab.objects.put(nodeObject(node.spec));
         await node.prepareWireGuard();

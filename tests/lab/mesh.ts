@@ -21,14 +21,20 @@ export interface MeshOptions {
   readonly backend?: Backend;
   /** More flags for each kg. */
   readonly flags?: readonly string[];
+  /** Path of a BoringTun that makes the nodes' WireGuard interfaces. */
+  readonly boringtun?: string;
 }
 
 /** A lab of these nodes and peers of a world, with kg on each node, once their mesh stands. */
 export async function mesh(
   names: readonly string[],
-  { world = THREE_LOCATIONS, backend = FILES, flags = [] }: MeshOptions = {},
+  { world = THREE_LOCATIONS, backend = FILES, flags = [], boringtun }: MeshOptions = {},
 ): Promise<Lab> {
-  const lab = await Lab.create({ world: only(world, names), backend });
+  const lab = await Lab.create({
+    world: only(world, names),
+    backend,
+    ...boringtun !== undefined && { boringtun },
+  });
   try {
     await Promise.all(lab.nodes.map((node) => node.startAgent({ flags })));
     await lab.waitFor(

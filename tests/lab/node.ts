@@ -45,6 +45,7 @@ export class LabNode {
   readonly pod: Namespace;
   readonly #objects: Objects;
   readonly #program: string;
+  readonly #boringtun: string | undefined;
   readonly #logFile: string;
   /** The kg that was started last. */
   agent: Agent | undefined;
@@ -54,12 +55,15 @@ export class LabNode {
     pod: Namespace;
     objects: Objects;
     program: string;
+    /** Path of the BoringTun that makes its interface, in place of the kernel or wireguard-go. */
+    boringtun: string | undefined;
     logFile: string;
   }) {
     this.namespace = parts.namespace;
     this.pod = parts.pod;
     this.#objects = parts.objects;
     this.#program = parts.program;
+    this.#boringtun = parts.boringtun;
     this.#logFile = parts.logFile;
   }
 
@@ -73,7 +77,9 @@ export class LabNode {
 
   /** Where the kernel cannot make a WireGuard interface, there is one before kg starts. */
   async prepareWireGuard(): Promise<void> {
-    if (!await hasKernelWireGuard()) await addWireGuard(this.namespace, "kilo0");
+    if (await this.#isUserspace()) {
+      await addWireGuard(this.namespace, "kilo0", { boringtun: this.#boringtun });
+    }
   }
 
   /** Starts kg; a former one must have ended. */
@@ -92,9 +98,13 @@ export class LabNode {
     return await this.namespace.try([...command, ...words]);
   }
 
+  async #isUserspace(): Promise<boolean> {
+    return this.#boringtun !== undefined || !await hasKernelWireGuard();
+  }
+
   async #flags(): Promise<string[]> {
     const flags = [...this.#objects.flags, `--hostname=${this.name}`, "--interface=kilo0"];
-    if (!await hasKernelWireGuard()) flags.push("--create-interface=false");
+    if (await this.#isUserspace()) flags.push("--create-interface=false");
     if (!await kernelHasIPIP()) flags.push("--encapsulate=never");
     return flags;
   }

@@ -11,14 +11,23 @@ export function hasKernelWireGuard(): Promise<boolean> {
   return known ??= kernelHasWireGuard();
 }
 
-/** Makes an interface by the kernel or by wireguard-go, which runs as long as the namespace. */
-export async function addWireGuard(namespace: Namespace, device: string): Promise<void> {
-  if (await hasKernelWireGuard()) {
+/**
+ * Makes an interface by the kernel or by wireguard-go, which runs as long as the namespace; or by
+ * BoringTun, if `boringtun` is a path to it.
+ */
+export async function addWireGuard(
+  namespace: Namespace,
+  device: string,
+  { boringtun }: { readonly boringtun?: string | undefined } = {},
+): Promise<void> {
+  if (!boringtun && await hasKernelWireGuard()) {
     await namespace.exec(["ip", "link", "add", device, "type", "wireguard"]);
     return;
   }
   await namespace.exec(["mkdir", "-p", "/run/wireguard"]);
-  const command = ["wireguard-go", "-f", device];
+  const command = boringtun
+    ? [boringtun, "-f", "--disable-drop-privileges", device]
+    : ["wireguard-go", "-f", device];
   const child = namespace.spawn(command, {
     env: { LOG_LEVEL: "error", WG_PROCESS_FOREGROUND: "1" },
     stdout: "null",

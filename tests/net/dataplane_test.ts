@@ -108,7 +108,7 @@ class Machine implements Disposable {
       apply: (change) => {
         this.done.push("device");
         this.device = afterChange(this.device, change);
-        return Promise.resolve();
+        return Promise.resolve([]);
       },
     };
   }

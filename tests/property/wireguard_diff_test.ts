@@ -5,6 +5,7 @@ import { type Key, keyFromBytes, ZERO_KEY } from "../../src/net/key.ts";
 import { formatPrefix, network, networkKey } from "../../src/net/prefix.ts";
 import { afterChange, isEmptyChange, withScratchPeer } from "../../src/wireguard/change.ts";
 import { diffDevice } from "../../src/wireguard/diff.ts";
+import { withReplacedPeers } from "../../src/wireguard/replace.ts";
 import { clampPrivateKey } from "../../src/wireguard/key.ts";
 import { canonical, SimulatedWireGuard } from "./simulated_wireguard.ts";
 import { config, prefix } from "./wireguard_arbitraries.ts";
@@ -57,6 +58,30 @@ Deno.test("diffDevice() turns any device into any wish", () => {
       }
     }),
     { numRuns: 1000 },
+  );
+});
+
+Deno.test("withReplacedPeers() leads to the same, and never changes a peer that is there", () => {
+  fc.assert(
+    fc.property(config, config, (before, wish) => {
+      const [device, replaced] = [deviceLike(before), deviceLike(before)];
+      const change = diffDevice(wish, device.state(), options);
+      device.apply(change);
+      const { steps, reset } = withReplacedPeers(change, replaced.state());
+      for (const step of steps) {
+        assert.ok(step.peers.length <= 1);
+        for (const peer of step.peers) {
+          assert.equal(replaced.peers.has(peer.publicKey), peer.kind === "remove");
+        }
+        replaced.apply(step);
+      }
+      for (const key of reset) {
+        const peer = device.peers.get(key)!;
+        device.peers.set(key, { ...peer, lastHandshake: 0, receivedBytes: 0 });
+      }
+      assert.deepEqual(canonical(replaced.state()), canonical(device.state()));
+    }),
+    { numRuns: 500 },
   );
 });
 

@@ -34,6 +34,19 @@ Deno.test("Device reads once and does nothing for an unchanged wish", async () =
   assert.equal((await device.apply(WISH, OPTIONS)).changed, 2);
 });
 
+Deno.test("Device counts peers that were reset as new, and reads again", async () => {
+  const client = new FakeClient(EMPTY);
+  const device = new Device([client]);
+  const [peer] = WISH.peers;
+  await device.apply(WISH, OPTIONS);
+  client.resets = [peer!.publicKey];
+  const wish = { ...WISH, peers: [{ ...peer!, persistentKeepalive: 7 }] };
+  assert.deepEqual((await device.apply(wish, OPTIONS)).added, [peer!.publicKey]);
+  client.resets = [];
+  assert.equal((await device.apply(wish, OPTIONS)).changed, 0);
+  assert.equal(client.reads, 2);
+});
+
 Deno.test("Device reads again after a refusal", async () => {
   const client = new FakeClient(EMPTY);
   const device = new Device([client]);

@@ -25,6 +25,8 @@ export class FakeClient implements WireGuardClient {
   fails = false;
   hangs = false;
   readonly removed: Key[] = [];
+  /** Whom each change resets. */
+  resets: readonly Key[] = [];
 
   constructor(public state?: DeviceState) {}
 
@@ -34,7 +36,7 @@ export class FakeClient implements WireGuardClient {
     return await this.state ?? refusal("absent");
   }
 
-  async apply(change: Parameters<WireGuardClient["apply"]>[0]): Promise<void> {
+  async apply(change: Parameters<WireGuardClient["apply"]>[0]): Promise<readonly Key[]> {
     this.changes++;
     if (this.fails) refusal("refused");
     const keys = change.peers.map(({ publicKey }) => publicKey);
@@ -42,6 +44,7 @@ export class FakeClient implements WireGuardClient {
     const removed = change.peers.filter(({ kind }) => kind === "remove");
     this.removed.push(...removed.map(({ publicKey }) => publicKey));
     this.state = await afterChange(this.state!, change);
+    return this.resets;
   }
 }
 

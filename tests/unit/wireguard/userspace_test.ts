@@ -112,6 +112,107 @@ Deno.test("apply() takes single allowed IPs away with a peer that nobody can be"
   assert.notEqual(keys[0], keys[1]);
 });
 
+/** What BoringTun 0.7 answers; it tells how long ago a handshake was. */
+const BORINGTUN = [
+  `own_public_key=${"09".repeat(32)}`,
+  "listen_port=51820",
+  `public_key=${"02".repeat(32)}`,
+  "persistent_keepalive_interval=5",
+  "endpoint=192.0.2.1:51820",
+  "allowed_ip=10.4.0.2/32",
+  "allowed_ip=10.42.2.0/24",
+  "last_handshake_time_sec=61",
+  "last_handshake_time_nsec=500000000",
+  "rx_bytes=56",
+  `public_key=${"03".repeat(32)}`,
+  "allowed_ip=10.4.0.3/32",
+  "errno=0\n\n",
+].join("\n");
+
+Deno.test("read() understands BoringTun: its key, and the time since a handshake", async () => {
+  await withDevice(answering(BORINGTUN), async (client) => {
+    const before = Date.now();
+    const { privateKey, publicKey, peers: [first, second] } = await client.read();
+    assert.deepEqual([privateKey, publicKey], [undefined, key(9)]);
+    const ago = Date.now() - first!.lastHandshake;
+    assert.ok(ago >= 61_500 && ago <= 61_500 + Date.now() - before, `${ago} ms`);
+    assert.equal(second!.lastHandshake, 0);
+  });
+});
+
+Deno.test("apply() removes and adds what changes on BoringTun, one peer a request", async () => {
+  const requests: string[] = [];
+  const update = { kind: "update", addAllowedIPs: [], removeAllowedIPs: [] } as const;
+  await withDevice(answering(BORINGTUN, requests), async (client) => {
+    await client.read();
+    const reset = await client.apply({
+      peers: [
+        // Takes one that the other has, which so changes too.
+        { ...update, publicKey: key(3), addAllowedIPs: [parsePrefix("10.42.2.0/24")!] },
+        { ...update, kind: "add", publicKey: key(4), persistentKeepalive: 0 },
+      ],
+    });
+    assert.deepEqual(reset, [key(2), key(3)]);
+  });
+  const hex = (fill: string) => `public_key=${fill.repeat(32)}`;
+  assert.deepEqual(
+    requests.filter((request) => request !== "get=1\n\n"),
+    [
+      [hex("02"), "remove=true"],
+      [hex("03"), "remove=true"],
+      [
+        ...[hex("02"), "endpoint=192.0.2.1:51820", "persistent_keepalive_interval=5"],
+        "allowed_ip=10.4.0.2/32",
+      ],
+      [
+        ...[hex("03"), "persistent_keepalive_interval=0"],
+        ...["allowed_ip=10.4.0.3/32", "allowed_ip=10.42.2.0/24"],
+      ],
+      [hex("04"), "persistent_keepalive_interval=0"],
+    ].map((lines) => ["set=1", ...lines, "\n"].join("\n")),
+  );
+});
+
+Deno.test("apply() finds out what a device without a key is, before it names a peer", async () => {
+  const requests: string[] = [];
+  let hasKey = false;
+  await withDevice(async (connection) => {
+    using it = connection;
+    const request = await readRequest(it);
+    requests.push(request);
+    if (request.includes("private_key=")) hasKey = true;
+    const answer = request !== "get=1\n\n" || !hasKey ? "errno=0\n\n" : BORINGTUN;
+    await it.write(new TextEncoder().encode(answer));
+  }, async (client) => {
+    await client.read();
+    const peer = { kind: "add", addAllowedIPs: [], removeAllowedIPs: [] } as const;
+    const peers = [{ ...peer, publicKey: key(4) }, { ...peer, publicKey: key(5) }];
+    await client.apply({ privateKey: key(1), peers });
+  });
+  assert.deepEqual(requests.map((request) => request.match(/public_key/g)?.length ?? 0), [
+    ...[0, 0, 0, 0], // what is there, the key, what it is, what is there
+    ...[1, 1],
+  ]);
+});
+
+Deno.test("apply() removes and adds on any device that refuses updates", async () => {
+  const requests: string[] = [];
+  const shown = BORINGTUN.replace(/^own_public_key=/, "private_key=");
+  await withDevice(async (connection) => {
+    using it = connection;
+    const request = await readRequest(it);
+    requests.push(request);
+    const errno = request.includes("update_only") ? 22 : 0;
+    const answer = request === "get=1\n\n" ? shown : `errno=${errno}\n\n`;
+    await it.write(new TextEncoder().encode(answer));
+  }, async (client) => {
+    const update = { kind: "update", publicKey: key(3), persistentKeepalive: 9 } as const;
+    const change = { ...update, addAllowedIPs: [], removeAllowedIPs: [] };
+    assert.deepEqual(await client.apply({ peers: [change] }), [key(3)]);
+  });
+  assert.match(requests.at(-1)!, /persistent_keepalive_interval=9\nallowed_ip=10.4.0.3\/32\n\n$/);
+});
+
 Deno.test("a device that says no gives its number, without the request in the text", async () => {
   await withDevice(answering("errno=-98\n\n"), async (client) => {
     await rejects(client.apply(CHANGE), "refused", /^cannot configure .* wg0 .*errno 98$/);
