@@ -5,7 +5,7 @@ import { run } from "../../tools/command.ts";
 import { cacheDirectory } from "../../tools/denort.ts";
 import { exists } from "../../tools/provision.ts";
 import { Refusal, say } from "../../tools/terminal.ts";
-import { goFor } from "./go.ts";
+import { goFor } from "../../tools/go.ts";
 
 const SOURCES = new URL("apiserver", import.meta.url).pathname;
 

@@ -1,8 +1,8 @@
 /** A Go toolchain that is new enough for what it shall build. */
 
-import { run } from "../../tools/command.ts";
-import { exists, provision } from "../../tools/provision.ts";
-import { say } from "../../tools/terminal.ts";
+import { run } from "./command.ts";
+import { exists, provision } from "./provision.ts";
+import { say } from "./terminal.ts";
 
 /** Where Go's own installer puts it, often not on the PATH. */
 const INSTALLED = "/usr/local/go/bin/go";
