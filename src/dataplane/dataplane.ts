@@ -285,7 +285,11 @@ export class Dataplane {
     // leader. The first handshakes, gone that way, would bind both ends to addresses inside the tunnel:
     // a loop without end.
     const clearWay = (to: readonly IP[]) => this.#routes.removeTo(to, { staying });
-    const report = await this.device.apply(device, { ...options, clearWay });
+    const report = await this.device.apply(device, {
+      ...options,
+      clearWay,
+      hasRoute: (to) => this.host.hasRoute(to),
+    });
     if (!kilo.up) clearWay(endpointsOf(device));
     const isRaised = this.host.changeLink(kilo, { up: true });
     if (isReaddressed || isRaised) this.#routes.invalidate();
@@ -325,7 +329,9 @@ export class Dataplane {
 }
 
 function endpointsOf({ peers }: DeviceConfig): readonly IP[] {
-  return peers.flatMap(({ endpoint }) => endpoint?.ip ?? []);
+  return peers.flatMap(({ endpoint }) =>
+    [endpoint?.ip, endpoint?.alternative].filter((ip) => ip !== undefined)
+  );
 }
 
 /** Does one after the other, whatever they throw; returns that and what they tell, as text. */

@@ -1,12 +1,14 @@
 /** The WireGuard device: which client speaks to it, what it has, and bringing it to the wish. */
 
 import { sleep } from "../async/sleep.ts";
-import type { DeviceConfig, DeviceState } from "../net/device.ts";
+import { type DeviceConfig, type DeviceState, peersByKey } from "../net/device.ts";
 import type { IP } from "../net/ip.ts";
 import type { Key } from "../net/key.ts";
 import { afterChange, type DeviceChange, isEmptyChange } from "../wireguard/change.ts";
 import { type WireGuardClient, WireGuardError } from "../wireguard/client.ts";
+import { type Declared, declaredEndpoints, isRedeclared } from "../wireguard/declared.ts";
 import { diffDevice, type DiffOptions, equalButTraffic, settledUntil } from "../wireguard/diff.ts";
+import { EndpointFamilies } from "./endpoint_families.ts";
 import { type Care, findsPeers, YoungPeers } from "./young_peers.ts";
 
 export interface DeviceReport {
@@ -18,7 +20,9 @@ export interface DeviceReport {
   readonly again?: number;
 }
 
-export interface ApplyOptions extends DiffOptions {
+export interface ApplyOptions extends Omit<DiffOptions, "declared"> {
+  /** Can this host send to the address? Asked about peers that have one of each family; yes if absent. */
+  readonly hasRoute?: (to: IP) => boolean;
   /** Called with the addresses of peers before WireGuard is told to send there. */
   readonly clearWay?: (to: readonly IP[]) => void;
 }
@@ -47,6 +51,11 @@ export class Device {
   #last: DeviceState | undefined;
   #problem: WireGuardError | undefined;
   readonly #young = new YoungPeers();
+  readonly #families = new EndpointFamilies();
+  /** What the device was last brought to, and where it has its peers declared. */
+  #reached: { readonly desired?: DeviceConfig; readonly declared: Declared } = {
+    declared: new Map(),
+  };
   #isDistrusted = false;
   #readings = 0;
   #settled: Settled | undefined;
@@ -116,28 +125,39 @@ export class Device {
     return true;
   }
 
-  async apply(wish: DeviceConfig, options: ApplyOptions): Promise<DeviceReport> {
-    const { now } = options;
+  async apply(desired: DeviceConfig, options: ApplyOptions): Promise<DeviceReport> {
+    const { now, hasRoute = () => true } = options;
     if (!this.#problem && this.#young.isDue(now)) this.invalidate();
     const isRemembered = this.#state !== undefined && !this.#problem;
     const state = await this.read();
     if (!state || !this.#client) throw absent(this.#clients);
     if (this.#isDistrusted) this.#young.renew(state.peers, now);
     this.#isDistrusted = false;
+    const choose = () => this.#families.choose(desired, { state, now, hasRoute });
+    let wish = choose();
     const settled = this.#settled;
     if (settled && settled.state === state && settled.wish === wish && now < settled.until) {
       return { changed: 0, added: [] };
     }
-    if (isRemembered && findsPeers(wish, state)) return await this.#applyAnew(wish, options);
+    if (isRemembered && findsPeers(wish, state)) return await this.#applyAnew(desired, options);
     const { renew, ...again } = this.#problem
       ? NO_CARE // whether they have answered is not known
       : this.#young.care(wish, { state, ...options });
+    if (renew.size > 0) {
+      this.#families.giveUp(renew);
+      wish = choose();
+    }
     const rest = renew.size === 0 ? state : withoutPeers(state, renew);
-    const change = diffDevice(wish, rest, options);
-    if (isRemembered && movesRoaming(wish, change)) return await this.#applyAnew(wish, options);
+    const { declared } = this.#reached;
+    const change = diffDevice(wish, rest, { ...options, declared });
+    if (isRemembered && dependsOnTraffic(change, { wish, declared })) {
+      return await this.#applyAnew(desired, options);
+    }
     if (isEmptyChange(change)) {
+      this.#reach(desired);
       if (again.again === undefined) {
-        this.#settled = { wish, state, until: settledUntil(wish, state) };
+        const until = Math.min(settledUntil(wish, state), this.#families.nextAttempt);
+        this.#settled = { wish, state, until };
       }
       return { changed: 0, added: [], ...again };
     }
@@ -147,6 +167,7 @@ export class Device {
     const reset = await this.#client.apply(change);
     this.#last = afterChange(rest, change);
     if (reset.length === 0) this.#state = this.#last; // else handshakes are not as they were
+    this.#reach(desired);
     const { peers, ...settings } = change;
     return {
       changed: peers.length + Object.keys(settings).length,
@@ -158,11 +179,17 @@ export class Device {
     };
   }
 
+  #reach(desired: DeviceConfig): void {
+    const { desired: before, declared } = this.#reached;
+    if (before === desired) return;
+    this.#reached = { desired, declared: declaredEndpoints(desired, declared) };
+  }
+
   /** To the device as it is now, which may have heard of peers where they are. */
-  async #applyAnew(wish: DeviceConfig, options: ApplyOptions): Promise<DeviceReport> {
+  async #applyAnew(desired: DeviceConfig, options: ApplyOptions): Promise<DeviceReport> {
     this.invalidate();
     // What is read now also goes into the next wish.
-    return { ...await this.apply(wish, options), again: 0 };
+    return { ...await this.apply(desired, options), again: 0 };
   }
 
   async #find(): Promise<DeviceState | undefined> {
@@ -184,15 +211,19 @@ export class Device {
 const NO_CARE: Care = { renew: new Set() };
 
 /**
- * Does a peer behind NAT get another endpoint? The device follows such a peer by itself, so that
- * depends on where it is now, not on what is remembered.
+ * Does a peer get another endpoint because nothing was heard of it? The device follows peers by
+ * itself, so that depends on where it is now, not on what is remembered.
  */
-function movesRoaming(wish: DeviceConfig, { peers }: DeviceChange): boolean {
-  const moved = new Set<Key>();
-  for (const peer of peers) {
-    if (peer.kind === "update" && peer.endpoint) moved.add(peer.publicKey);
-  }
-  return moved.size > 0 && wish.peers.some((peer) => peer.roams && moved.has(peer.publicKey));
+function dependsOnTraffic(
+  { peers }: DeviceChange,
+  { wish, declared }: { readonly wish: DeviceConfig; readonly declared: Declared },
+): boolean {
+  const wished = peersByKey(wish);
+  return peers.some((change) => {
+    if (change.kind !== "update" || !change.endpoint) return false;
+    const peer = wished.get(change.publicKey);
+    return peer !== undefined && (peer.roams || !isRedeclared(peer, declared));
+  });
 }
 
 /**

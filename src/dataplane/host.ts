@@ -8,6 +8,7 @@ import type { NetlinkError } from "../netlink/error.ts";
 import { createLink, deleteLink, type Link, listLinks, setLink } from "../netlink/link.ts";
 import type { Request } from "../netlink/message.ts";
 import { listRoutes, type RouteEntry } from "../netlink/route.ts";
+import { lookUpRoute } from "../netlink/route_lookup.ts";
 import { RT_TABLE_MAIN } from "../netlink/rtnetlink.ts";
 import type { AddressChange } from "./addresses.ts";
 
@@ -44,6 +45,11 @@ export class Host {
   /** Those of the main table that are not ours, the one in force first; IPv4 before IPv6. */
   get defaultRoutes(): readonly RouteEntry[] {
     return this.#defaultRoutes ??= listDefaultRoutes(this.#connection);
+  }
+
+  /** Is there a way to this address? */
+  hasRoute(to: IP): boolean {
+    return typeof lookUpRoute(this.#connection, to) !== "number";
   }
 
   /** The device of the default route; none if there is no such route, or it is a multipath one. */

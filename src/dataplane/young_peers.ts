@@ -197,8 +197,9 @@ export function findsPeers(wish: DeviceConfig, state: DeviceState): boolean {
 
 /** Attempts so far, if there were any, went elsewhere. */
 function isFound({ endpoint }: PeerConfig, before: PeerState): boolean {
-  return before.lastHandshake === 0 && before.receivedBytes === 0 &&
-    endpoint?.ip !== undefined && !equalAddressPort(endpoint, before.endpoint);
+  if (before.lastHandshake > 0 || before.receivedBytes > 0 || !endpoint?.ip) return false;
+  const { ip, alternative, port } = endpoint;
+  return ![ip, alternative].some((ip) => ip && equalAddressPort({ ip, port }, before.endpoint));
 }
 
 /** Who has an interval can mostly not be reached before it has begun; else one side goes ahead. */

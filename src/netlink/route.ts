@@ -39,7 +39,7 @@ const RTNH_F_ONLINK = 4;
 const DEFAULT_METRIC_V6 = 1024;
 
 /** struct rtmsg */
-const RTMSG = struct({
+export const RTMSG = struct({
   rtm_family: u8,
   rtm_dst_len: u8,
   rtm_src_len: u8,

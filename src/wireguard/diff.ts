@@ -17,19 +17,24 @@ import {
   type PeerChange,
   type PeerSetting,
 } from "./change.ts";
+import { type Declared, isRedeclared } from "./declared.ts";
 import { clampPrivateKey } from "./key.ts";
 
 /**
  * How long after its last handshake a session may still come back by itself, in milliseconds:
  * REJECT_AFTER_TIME and REKEY_ATTEMPT_TIME of the WireGuard paper (§6.1), 180 s and 90 s.
  */
-const SESSION_LIFETIME = 270_000;
+const RECOVERY_TIME = 270_000;
+/** How long after its handshake a session is used, in milliseconds: REJECT_AFTER_TIME. */
+const SESSION_LIFETIME = 180_000;
 
 export interface DiffOptions {
   /** Milliseconds since the Unix epoch. */
   readonly now: number;
   /** The device's own public key: a device ignores a peer that has it, so it is left out here. */
   readonly publicKey?: Key;
+  /** Where peers were declared to be when the device was last brought to that; nowhere if absent. */
+  readonly declared?: Declared;
 }
 
 type NetworkKey = ReturnType<typeof networkKey>;
@@ -54,7 +59,7 @@ export function diffDevice(
   for (const peer of others) {
     const before = there.get(peer.publicKey);
     const change: PeerSetting = {
-      ...before ? changedValues(peer, before, options.now) : allValues(peer),
+      ...before ? changedValues(peer, before, options) : allValues(peer),
       addAllowedIPs: addedNetworks(peer, owners, owned),
       removeAllowedIPs: before?.allowedIPs.filter((ip) => !owners.has(networkKey(ip))) ?? [],
     };
@@ -76,16 +81,22 @@ function without(
 
 /**
  * When a device that is as wished may no longer be, though nothing happens to it, in milliseconds
- * since the Unix epoch: as soon as a peer that roams is not heard from any more where it is now.
+ * since the Unix epoch: as soon as a peer is not heard from any more where it roamed to.
  */
 export function settledUntil(wish: DeviceConfig, observed: DeviceState): number {
   const there = peersByKey(observed);
-  const ends = wish.peers.filter(({ roams }) => roams).flatMap((peer) => {
+  let until = Infinity;
+  for (const peer of wish.peers) {
     const { endpoint, lastHandshake = 0 } = there.get(peer.publicKey) ?? {};
-    const isAway = !equalAddressPort(endpoint, wishedAddress(peer));
-    return isAway && lastHandshake > 0 ? lastHandshake + SESSION_LIFETIME : [];
-  });
-  return Math.min(...ends);
+    if (lastHandshake === 0 || equalAddressPort(endpoint, wishedAddress(peer))) continue;
+    until = Math.min(until, lastHandshake + lifetimeOf(peer));
+  }
+  return until;
+}
+
+/** Has the peer a session, in which it is heard where its endpoint is now? */
+export function isLive({ lastHandshake }: PeerState, now: number): boolean {
+  return lastHandshake > 0 && now - lastHandshake < SESSION_LIFETIME;
 }
 
 /**
@@ -133,13 +144,13 @@ function changedDevice(
 function isAsWished(
   peer: PeerConfig,
   there: ReadonlyMap<Key, PeerState>,
-  { now }: DiffOptions,
+  options: DiffOptions,
 ): boolean {
   const before = there.get(peer.publicKey);
   return before !== undefined &&
     wishedPresharedKey(peer) === (before.presharedKey ?? ZERO_KEY) &&
     wishedKeepalive(peer) === before.persistentKeepalive &&
-    changedEndpoint(peer, before, now) === undefined &&
+    changedEndpoint(peer, before, options) === undefined &&
     equalNetworks(peer.allowedIPs, before.allowedIPs);
 }
 
@@ -208,9 +219,9 @@ function allValues(peer: PeerConfig): Values {
   };
 }
 
-function changedValues(peer: PeerConfig, before: PeerState, now: number): Values {
+function changedValues(peer: PeerConfig, before: PeerState, options: DiffOptions): Values {
   const presharedKey = wishedPresharedKey(peer);
-  const endpoint = changedEndpoint(peer, before, now);
+  const endpoint = changedEndpoint(peer, before, options);
   const persistentKeepalive = wishedKeepalive(peer);
   return {
     kind: "update",
@@ -234,16 +245,24 @@ function wishedAddress({ endpoint }: PeerConfig): PeerAddress | undefined {
   return endpoint?.ip && { ip: endpoint.ip, port: endpoint.port };
 }
 
+/** Of a peer that is heard where it roamed to the device knows better. */
 function changedEndpoint(
   peer: PeerConfig,
   before: PeerState,
-  now: number,
+  { now, declared = new Map() }: DiffOptions,
 ): PeerAddress | undefined {
   const address = wishedAddress(peer);
-  if (!address) return undefined;
-  const { endpoint } = before;
-  if (equalAddressPort(endpoint, address)) return undefined;
-  return peer.roams && endpoint && isHeardFrom(before, now) ? undefined : address;
+  if (!address || equalAddressPort(before.endpoint, address)) return undefined;
+  if (!before.endpoint) return address;
+  const isKept = peer.roams
+    ? isHeardFrom(before, now)
+    : isLive(before, now) && !isRedeclared(peer, declared);
+  return isKept ? undefined : address;
+}
+
+/** Where a target behind NAT was seen last is better than nothing for as long as it may come back. */
+function lifetimeOf({ roams }: PeerConfig): number {
+  return roams ? RECOVERY_TIME : SESSION_LIFETIME;
 }
 
 /**
@@ -251,5 +270,5 @@ function changedEndpoint(
  * handshake only when the peer has begun one, which may be completed while we still think.
  */
 function isHeardFrom({ lastHandshake, receivedBytes }: PeerState, now: number): boolean {
-  return lastHandshake > 0 ? now - lastHandshake < SESSION_LIFETIME : receivedBytes > 0;
+  return lastHandshake > 0 ? now - lastHandshake < RECOVERY_TIME : receivedBytes > 0;
 }

@@ -23,12 +23,14 @@ export interface MeshOptions {
   readonly flags?: readonly string[];
   /** Path of a BoringTun that makes the nodes' WireGuard interfaces. */
   readonly boringtun?: string;
+  /** What to do to its machines before any kg runs. */
+  readonly prepare?: (lab: Lab) => Promise<void>;
 }
 
 /** A lab of these nodes and peers of a world, with kg on each node, once their mesh stands. */
 export async function mesh(
   names: readonly string[],
-  { world = THREE_LOCATIONS, backend = FILES, flags = [], boringtun }: MeshOptions = {},
+  { world = THREE_LOCATIONS, backend = FILES, flags = [], boringtun, prepare }: MeshOptions = {},
 ): Promise<Lab> {
   const lab = await Lab.create({
     world: only(world, names),
@@ -36,6 +38,7 @@ export async function mesh(
     ...boringtun !== undefined && { boringtun },
   });
   try {
+    await prepare?.(lab);
     await Promise.all(lab.nodes.map((node) => node.startAgent({ flags })));
     await lab.waitFor(
       "the mesh stands",

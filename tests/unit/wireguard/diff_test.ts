@@ -4,6 +4,7 @@ import { parseEndpoint } from "../../../src/net/endpoint.ts";
 import { type Key, keyFromBytes, ZERO_KEY } from "../../../src/net/key.ts";
 import { formatPrefix, parsePrefix } from "../../../src/net/prefix.ts";
 import type { PeerChange } from "../../../src/wireguard/change.ts";
+import { declaredEndpoints, isRedeclared } from "../../../src/wireguard/declared.ts";
 import { diffDevice } from "../../../src/wireguard/diff.ts";
 import { clampPrivateKey } from "../../../src/wireguard/key.ts";
 
@@ -161,12 +162,54 @@ Deno.test("diffDevice() sets keepalive to the low 16 bits, 0 included", () => {
 const DECLARED = parseEndpoint("203.0.113.1:51820")!;
 const ROAMED = address("198.51.100.9:40000");
 
-Deno.test("diffDevice() restores the declared endpoint of a target that does not roam", () => {
-  const observed = state(present(A, { endpoint: ROAMED, lastHandshake: NOW - 1000 }));
-  const update = { kind: "update", publicKey: A, endpoint: address("203.0.113.1:51820") };
-  assert.deepEqual(changes([wished(A, { endpoint: DECLARED })], observed), [update]);
+const MOVED_BACK = { kind: "update", publicKey: A, endpoint: address("203.0.113.1:51820") };
+
+Deno.test("diffDevice() leaves a roamed endpoint to WireGuard while the session lives", () => {
+  const wish = [wished(A, { endpoint: DECLARED })];
+  for (
+    const [lastHandshake, expected] of [
+      [NOW + 5000, []], // a clock that was set back
+      [NOW - 179_000, []],
+      [NOW - 180_000, [MOVED_BACK]],
+      [0, [MOVED_BACK]],
+    ] as const
+  ) {
+    const observed = state(present(A, { endpoint: ROAMED, lastHandshake, receivedBytes: 148 }));
+    assert.deepEqual(changes(wish, observed), expected, `${lastHandshake}`);
+  }
   const otherPort = state(present(A, { endpoint: address("203.0.113.1:51821") }));
-  assert.deepEqual(changes([wished(A, { endpoint: DECLARED })], otherPort), [update]);
+  assert.deepEqual(changes(wish, otherPort), [MOVED_BACK]);
+});
+
+Deno.test("diffDevice() sets an endpoint that is declared anew, also of a peer that is talking", () => {
+  const observed = state(present(A, { endpoint: ROAMED, lastHandshake: NOW - 1000 }));
+  const named = { dns: "a.example", port: 51820 };
+  const dual = { ...DECLARED, alternative: parseEndpoint("[2001:db8::1]:51820")!.ip! };
+  const cases: readonly [string, PeerConfig["endpoint"], unknown[]][] = [
+    ["unchanged", DECLARED, []],
+    ["another address", parseEndpoint("203.0.113.2:51820"), [MOVED_BACK]],
+    ["another port", parseEndpoint("203.0.113.1:51821"), [MOVED_BACK]],
+    ["none before", undefined, [MOVED_BACK]],
+    ["a name that resolves now", named, []],
+    ["one more family", dual, []],
+    ["the other family only", parseEndpoint("[2001:db8::1]:51820"), [MOVED_BACK]],
+  ];
+  for (const [what, endpoint, expected] of cases) {
+    const before = { peers: [wished(A, endpoint && { endpoint })] };
+    const options = { now: NOW, declared: declaredEndpoints(before, new Map()) };
+    const { peers } = diffDevice({ peers: [wished(A, { endpoint: DECLARED })] }, observed, options);
+    assert.deepEqual(peers.map(legible), expected, what);
+  }
+});
+
+Deno.test("declaredEndpoints() knows what was before a name that does not resolve yet", () => {
+  const unresolved = { peers: [wished(A, { endpoint: { dns: "b.example", port: 51820 } })] };
+  const first = declaredEndpoints({ peers: [wished(A, { endpoint: DECLARED })] }, new Map());
+  const declared = declaredEndpoints(unresolved, first);
+  assert.deepEqual(declared.get(A), DECLARED);
+  assert.equal(isRedeclared(wished(A, { endpoint: DECLARED }), declared), false);
+  const elsewhere = parseEndpoint("203.0.113.2:51820")!;
+  assert.equal(isRedeclared(wished(A, { endpoint: elsewhere }), declared), true);
 });
 
 Deno.test("diffDevice() leaves the endpoint of a target that roams while its session lives", () => {
