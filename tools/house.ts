@@ -13,9 +13,9 @@ export interface Source {
 const ARROWS: Readonly<Record<string, readonly string[]>> = {
   net: [],
   async: ["net"],
-  os: ["net"],
+  os: ["net", "async"],
   files: ["async", "os"],
-  dns: ["net", "async"],
+  dns: ["net", "async", "os"],
   netlink: ["net", "async", "os"],
   wireguard: ["net", "async", "os", "netlink"],
   kubernetes: ["net", "async"],

@@ -5,13 +5,13 @@ import type { Host } from "../dataplane/host.ts";
 import { equalIP, type IP } from "../net/ip.ts";
 import { describeError } from "../net/text.ts";
 import { discover, type Discovery, type DiscoveryOptions, viewHost } from "./discovery.ts";
-import { lookupHost } from "./lookup.ts";
 
 export class AddressFinder {
   readonly #host: Host;
   readonly #hostname: string;
   readonly #options: DiscoveryOptions;
   readonly #changed: () => void;
+  readonly #lookup: (name: string) => Promise<readonly IP[]>;
   #hostnameIPs: readonly IP[] = [];
   #found: Discovery;
   #problem: string | undefined;
@@ -23,12 +23,18 @@ export class AddressFinder {
    */
   constructor(
     host: Host,
-    options: DiscoveryOptions & { readonly hostname: string; readonly changed: () => void },
+    options: DiscoveryOptions & {
+      readonly hostname: string;
+      /** All addresses of a host name. */
+      readonly lookup: (name: string) => Promise<readonly IP[]>;
+      readonly changed: () => void;
+    },
   ) {
     this.#host = host;
     this.#hostname = options.hostname;
     this.#options = options;
     this.#changed = options.changed;
+    this.#lookup = options.lookup;
     this.#found = this.#discover();
     this.#lookHostnameUp();
   }
@@ -64,7 +70,7 @@ export class AddressFinder {
   async #askForHostname(): Promise<void> {
     if (this.#isAsking) return;
     this.#isAsking = true;
-    const ips = await lookupHost(this.#hostname).catch(() => [] as const);
+    const ips = await this.#lookup(this.#hostname).catch(() => [] as const);
     this.#isAsking = false;
     const isSame = ips.length === this.#hostnameIPs.length &&
       ips.every((ip, at) => equalIP(ip, this.#hostnameIPs[at]));

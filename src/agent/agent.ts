@@ -2,10 +2,12 @@
 
 import { catchStrays, reportFailuresTo } from "../async/background.ts";
 import { deadline } from "../async/deadline.ts";
+import { DNSResolver } from "../dns/resolver.ts";
 import { openBackend } from "../backend/open.ts";
 import { pages } from "../http/pages.ts";
 import { serve } from "../http/serve.ts";
 import { describeError } from "../net/text.ts";
+import { raiseDescriptorLimit } from "../os/libc.ts";
 import { publicKeyOf } from "../wireguard/key.ts";
 import { AddressFinder } from "./address_finder.ts";
 import { Kernel } from "./kernel.ts";
@@ -13,7 +15,7 @@ import { loadKey } from "./key.ts";
 import { lockInterface } from "./lock.ts";
 import { configureLog, type Log, openLog } from "./log.ts";
 import { Monitor } from "./monitor.ts";
-import { lookupHost } from "./lookup.ts";
+import { lookupAddresses, lookupHost } from "./lookup.ts";
 import type { AgentOptions } from "./options.ts";
 import { Publisher } from "./publisher.ts";
 import { Reconciler } from "./reconciler.ts";
@@ -29,6 +31,7 @@ const PATIENCE = 10_000;
 export async function runAgent(options: AgentOptions): Promise<void> {
   configureLog(options.logLevel);
   const log = openLog("kilo");
+  raiseDescriptorLimit();
   using stop = stopSignal();
   using _lock = lockInterface(options.interface);
   const monitor = new Monitor();
@@ -42,14 +45,20 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   const publicKey = await publicKeyOf(privateKey);
 
   const meshChanged = () => reconciler.meshChanged();
+  using dns = new DNSResolver();
   const addresses = new AddressFinder(kernel.dataplane.host, {
     kiloInterface: options.interface,
     internalCidr: options.internalCidr,
     prioritisePrivateAddresses: options.prioritisePrivateAddresses,
     hostname: options.hostname,
+    lookup: (name) => lookupHost(dns, name),
     changed: meshChanged,
   });
-  using resolver = new Resolver({ lookup: lookupHost, changed: meshChanged });
+  using resolver = new Resolver({
+    lookup: (name) => lookupAddresses(dns, name),
+    changed: meshChanged,
+    period: options.resyncPeriod,
+  });
   await using backend = openBackend(options.backend, options);
   const publisher = new Publisher(backend, { memory: state, log, monitor });
   const reconciler = new Reconciler({

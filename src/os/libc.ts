@@ -9,6 +9,17 @@ import { errnoName } from "./errno.ts";
 const LIBC = {
   __errno_location: { parameters: [], result: "pointer" },
   socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
+  connect: { parameters: ["i32", "buffer", "u32"], result: "i32" },
+  send: { parameters: ["i32", "buffer", "usize", "i32"], result: "isize" },
+  recv: { parameters: ["i32", "buffer", "usize", "i32"], result: "isize" },
+  if_nametoindex: { parameters: ["buffer"], result: "u32" },
+  epoll_create1: { parameters: ["i32"], result: "i32" },
+  epoll_ctl: { parameters: ["i32", "i32", "i32", "buffer"], result: "i32" },
+  epoll_wait: { parameters: ["i32", "buffer", "i32", "i32"], result: "i32", nonblocking: true },
+  eventfd: { parameters: ["u32", "i32"], result: "i32" },
+  inotify_init1: { parameters: ["i32"], result: "i32" },
+  inotify_add_watch: { parameters: ["i32", "buffer", "u32"], result: "i32" },
+  inotify_rm_watch: { parameters: ["i32", "i32"], result: "i32" },
   bind: { parameters: ["i32", "buffer", "u32"], result: "i32" },
   sendto: {
     parameters: ["i32", "buffer", "usize", "i32", "buffer", "u32"],
@@ -19,6 +30,8 @@ const LIBC = {
   write: { parameters: ["i32", "buffer", "usize"], result: "isize" },
   close: { parameters: ["i32"], result: "i32" },
   malloc_trim: { parameters: ["usize"], result: "i32" },
+  getrlimit: { parameters: ["i32", "buffer"], result: "i32" },
+  setrlimit: { parameters: ["i32", "buffer"], result: "i32" },
   madvise: { parameters: ["usize", "usize", "i32"], result: "i32" },
 } as const;
 
@@ -29,6 +42,8 @@ const AF_INET6 = 10;
 const SOCK_STREAM = 1;
 const SOCK_DGRAM = 2;
 const MSG_DONTWAIT = 0x40;
+// include/uapi/asm-generic/resource.h
+const RLIMIT_NOFILE = 7;
 // include/uapi/asm-generic/mman-common.h
 const MADV_DONTNEED = 4;
 const SOCK_CLOEXEC = 0o2000000;
@@ -49,18 +64,25 @@ export class SystemError extends Error {
 let symbols: Deno.DynamicLibrary<typeof LIBC>["symbols"] | undefined;
 
 /** Opens the library once; it stays open, since it is loaded anyway. */
-function libc(): NonNullable<typeof symbols> {
+export function libc(): NonNullable<typeof symbols> {
   return symbols ??= Deno.dlopen("libc.so.6", LIBC).symbols;
 }
 
 /** The call's result; throws a {@link SystemError} if it is negative. */
-function check(what: string, result: number | bigint): number {
+export function check(what: string, result: number | bigint): number {
   if (result >= 0) return Number(result);
+  throw new SystemError(what, errnoName(lastErrno()));
+}
+
+/** The errno of the last call that failed; of a `nonblocking` one it cannot be read. */
+export function lastErrno(): number {
   const location = libc().__errno_location();
-  throw new SystemError(
-    what,
-    errnoName(location ? new Deno.UnsafePointerView(location).getInt32() : 0),
-  );
+  return location ? new Deno.UnsafePointerView(location).getInt32() : 0;
+}
+
+/** Text as C has it: with a zero byte at the end. */
+export function cString(text: string): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(`${text}\0`);
 }
 
 /** Binds an abstract unix socket (unix(7)), held until disposed. Throws a {@link SystemError}. */
@@ -142,6 +164,18 @@ export function readSystemFile(path: string): string {
 export function releaseMemory(ranges: Iterable<readonly [from: bigint, to: bigint]>): void {
   libc().malloc_trim(0n);
   for (const [from, to] of ranges) libc().madvise(from, to - from, MADV_DONTNEED);
+}
+
+/**
+ * Lets this process have as many descriptors as it may (getrlimit(2)); returns how many that are.
+ * Throws a {@link SystemError}.
+ */
+export function raiseDescriptorLimit(): number {
+  const limits = new BigUint64Array(2); // struct rlimit: the soft limit, the hard one
+  check("read the limit of descriptors", libc().getrlimit(RLIMIT_NOFILE, limits));
+  limits[0] = limits[1]!;
+  check("raise the limit of descriptors", libc().setrlimit(RLIMIT_NOFILE, limits));
+  return Number(limits[0]);
 }
 
 /** Writes an existing file in one go. Throws a {@link SystemError}. */

@@ -6,13 +6,16 @@
 import { ok } from "node:assert/strict";
 import { updateConflist } from "../../src/agent/cni.ts";
 import { withoutKeys } from "../../src/agent/log.ts";
-import { findInHosts } from "../../src/agent/lookup.ts";
 import { assemble, NOTHING } from "../../src/backend/file/assemble.ts";
 import { findJSONError } from "../../src/backend/file/json_error.ts";
 import { ManifestError } from "../../src/backend/file/manifest.ts";
 import { type FileContent, readContent } from "../../src/backend/file/objects.ts";
 import { parseFlags, UsageError } from "../../src/cli/flags.ts";
 import { KG_FLAGS, kgOptions } from "../../src/cli/kg_flags.ts";
+import { parseHosts } from "../../src/dns/hosts.ts";
+import { encodeQuestion } from "../../src/dns/message.ts";
+import { parseResolvConf } from "../../src/dns/resolv_conf.ts";
+import { candidates } from "../../src/dns/resolver.ts";
 import { review, ReviewError } from "../../src/http/review.ts";
 import { ANNOTATIONS } from "../../src/mesh/object.ts";
 import { NOTHING_PUBLISHED, parsePublished, publish } from "../../src/mesh/publish.ts";
@@ -248,12 +251,21 @@ fuzz("parseNode() and publish() survive damaged annotations", {
   },
 });
 
-fuzz("parsePublished() and findInHosts() survive damaged files", {
+const RESOLV_CONF = "nameserver fe80::1%eth0\nsearch a.b c\noptions ndots:2 timeout:3 rotate\n";
+
+fuzz("parsePublished(), parseHosts() and parseResolvConf() survive damaged files", {
   cases: 20_000,
-  texts: ['{"endpoint":["1.2.3.4:5"],"internalIP":[""]}', "10.0.0.1 a b # c\nfd00::1 a\n"],
+  texts: [
+    '{"endpoint":["1.2.3.4:5"],"internalIP":[""]}',
+    "10.0.0.1 a b # c\nfd00::1 a\n",
+    RESOLV_CONF,
+  ],
   read(text) {
     parsePublished(text);
-    findInHosts(text, "a");
+    parseHosts(text);
+    const conf = parseResolvConf(text);
+    ok(conf.servers.length > 0 && conf.servers.length <= 3 && conf.timeout >= 1000);
+    candidates("a.example", conf).forEach((name) => encodeQuestion({ id: 1, name, type: "A" }));
   },
 });
 

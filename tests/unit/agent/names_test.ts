@@ -20,8 +20,11 @@ async function resolve(
 ) {
   using resolver = new Resolver({
     lookup: (name) =>
-      known[name] ? Promise.resolve([ip(known[name])]) : Promise.reject(new Error("no such name")),
+      known[name]
+        ? Promise.resolve({ A: [ip(known[name])], AAAA: [] })
+        : Promise.reject(new Error("no such name")),
     changed: () => {},
+    period: 1000,
   });
   const look = () => resolveEndpoints({ nodes, peers }, { resolver, granularity });
   look();
@@ -48,8 +51,9 @@ Deno.test("resolveEndpoints() adds addresses to names, of nodes and of Peers", a
 
 Deno.test("resolveEndpoints() adds an address of each family", async () => {
   using resolver = new Resolver({
-    lookup: () => Promise.resolve([ip("192.0.2.1"), ip("2001:db8::1")]),
+    lookup: () => Promise.resolve({ A: [ip("192.0.2.1")], AAAA: [ip("2001:db8::1")] }),
     changed: () => {},
+    period: 1000,
   });
   const look = () =>
     resolveEndpoints({ nodes: [node(1, named)], peers: [] }, { resolver, granularity: "full" });

@@ -44,7 +44,11 @@ function view(
     backend: { cluster: () => cluster, live: true, relists: 7 } as unknown as Backend,
     members,
     kernel: { dataplane: { device: { known }, watch: { milliseconds } } } as unknown as Kernel,
-    resolver: new Resolver({ lookup: () => Promise.reject(new Error("no")), changed() {} }),
+    resolver: new Resolver({
+      lookup: () => Promise.reject(new Error("no")),
+      changed() {},
+      period: 1000,
+    }),
   });
 }
 
