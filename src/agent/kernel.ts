@@ -41,7 +41,7 @@ export class Kernel implements Disposable {
       connection: route,
       device: new Device([kernelClient(name, generic), userspaceClient(name)]),
       firewall: new FirewallApplier(netfilter, { did: (done) => counts.firewallDid(done) }),
-      flows: new FlowApplier(netfilter),
+      flows: new FlowApplier(netfilter, () => new Connection(Socket.open(NETLINK_NETFILTER))),
     }, dataplaneSettings(options));
     this.#events = resources.use(openEvents([
       { family: NETLINK_ROUTE, portId: route.portId },

@@ -192,14 +192,14 @@ export class Dataplane {
   ): Promise<Report> {
     const { kilo } = ground;
     this.#addressTunnel(wish, ground);
-    const begun = this.#changeFirewall(wish, { stage: "begin" });
+    const begun = await this.#changeFirewall(wish, { stage: "begin" });
     const device = wish.isLeader && kilo
       ? await this.watch.time("device", () => this.#lead(kilo, wish, options))
       : UNCHANGED;
     const { routes, rules, warnings } = this.#route(wish, ground);
     if (!wish.isLeader && kilo) this.#follow(kilo);
-    const completed = this.#changeFirewall(wish, { stage: "complete" });
-    const leftovers = this.#takeOver();
+    const completed = await this.#changeFirewall(wish, { stage: "complete" });
+    const leftovers = await this.#takeOver();
     return {
       firewall: begun.firewall + completed.firewall,
       device,
@@ -248,23 +248,26 @@ export class Dataplane {
     return { kilo: kilo?.index, tunnel: this.#tunnel?.find()?.index };
   }
 
-  #changeFirewall(
+  async #changeFirewall(
     { firewall }: Desired,
     options: ApplyOptions,
-  ): Pick<Report, "firewall" | "flows"> {
+  ): Promise<Pick<Report, "firewall" | "flows">> {
     const changes = this.watch.time("firewall", () => this.#firewall.apply(firewall, options));
-    const flows = this.watch.time("flows", () => this.#flows.follow(changes, this.#firewall.sets));
+    const { sets } = this.#firewall;
+    const flows = await this.watch.time("flows", () => this.#flows.follow(changes, sets));
     return { firewall: changes.length, flows };
   }
 
   /** Once our firewall is in force; returns what could not be done. */
-  #takeOver(): readonly Warning[] {
+  async #takeOver(): Promise<readonly Warning[]> {
     if (this.#hasTakenOver) return [];
     this.#hasTakenOver = true;
-    return failuresOf([() => {
-      const wasThere = this.#firewall.takeOver().length > 0;
-      if (wasThere) this.#flows.followOthers(this.#firewall.sets);
-    }]).map((text) => warning("firewall", "the original agent's rules", text));
+    let wasThere = false;
+    const failures = failuresOf([() => {
+      wasThere = this.#firewall.takeOver().length > 0;
+    }]);
+    if (wasThere) await this.#flows.followOthers(this.#firewall.sets);
+    return failures.map((text) => warning("firewall", "the original agent's rules", text));
   }
 
   #addressTunnel({ tunnelAddress }: Desired, { tunnel }: Ground): void {

@@ -1,11 +1,17 @@
 /** Makes connection tracking forget flows that a change of the firewall left behind. */
 
+import { sleep } from "../async/sleep.ts";
 import type { Family } from "../net/ip.ts";
 import type { Connection } from "../netlink/connection.ts";
-import { deleteConnection, IPS_SRC_NAT, listConnections } from "../netlink/conntrack.ts";
+import {
+  deleteConnection,
+  IPS_SRC_NAT,
+  listConnections,
+  type TrackedConnection,
+} from "../netlink/conntrack.ts";
 import { MalformedError, NetlinkError } from "../netlink/error.ts";
 import type { Change } from "../netlink/nftables/change.ts";
-import type { IntervalDifference } from "./firewall/intervals.ts";
+import { covers, type IntervalDifference } from "./firewall/intervals.ts";
 import {
   EVERYTHING,
   isMadeFromNothing,
@@ -17,6 +23,9 @@ import { type Warning, warning } from "../net/warning.ts";
 
 const FAMILIES = [4, 6] as const;
 
+/** Flows that are forgotten at once, before others have their turn: it takes some milliseconds. */
+const PIECE = 200;
+
 /** Undefined for a family without firewall. */
 type InForce = ReadonlyMap<Family, Masquerading>;
 
@@ -26,12 +35,14 @@ type InForce = ReadonlyMap<Family, Masquerading>;
  */
 export class FlowApplier {
   readonly #connection: Connection;
+  readonly #open: () => Connection;
   #isFirst = true;
   #problem: Error | undefined;
 
-  /** Takes a connection to netfilter. */
-  constructor(connection: Connection) {
+  /** Takes a connection to netfilter, and how to open another. */
+  constructor(connection: Connection, open: () => Connection) {
     this.#connection = connection;
+    this.#open = open;
   }
 
   /** Why flows could not be forgotten the last time that there may have been some. */
@@ -50,15 +61,15 @@ export class FlowApplier {
    * left behind, which are forgotten. Of a table that is there at first nobody knows whether whoever
    * made it came to that.
    */
-  follow(changes: readonly Change[], inForce: InForce): number {
+  async follow(changes: readonly Change[], inForce: InForce): Promise<number> {
     const differences = FAMILIES.map((family) => this.#differenceIn(changes, family));
     this.#isFirst = false;
-    return this.#tryForget(differences, inForce);
+    return await this.#tryForget(differences, inForce);
   }
 
   /** As {@link follow}, where others masqueraded until now by rules that were not ours. */
-  followOthers(inForce: InForce): number {
-    return this.#tryForget(FAMILIES.map(() => EVERYTHING), inForce);
+  async followOthers(inForce: InForce): Promise<number> {
+    return await this.#tryForget(FAMILIES.map(() => EVERYTHING), inForce);
   }
 
   #differenceIn(changes: readonly Change[], family: Family): IntervalDifference | undefined {
@@ -67,28 +78,51 @@ export class FlowApplier {
   }
 
   /** Takes a difference for each family. */
-  #tryForget(differences: readonly (IntervalDifference | undefined)[], inForce: InForce): number {
+  async #tryForget(
+    differences: readonly (IntervalDifference | undefined)[],
+    inForce: InForce,
+  ): Promise<number> {
     if (differences.every((difference) => difference === undefined)) return 0;
+    let count = 0;
     try {
       this.#problem = undefined;
-      return FAMILIES.reduce((count, family, index) => {
+      for (const [index, family] of FAMILIES.entries()) {
         const [masquerading, difference] = [inForce.get(family), differences[index]];
-        if (!masquerading?.known.length || !difference) return count;
-        return count + this.#forget(family, masquerading, difference);
-      }, 0);
+        if (!masquerading?.known.length || !difference) continue;
+        for await (const stale of this.#stale(family, masquerading, difference)) {
+          this.#forget(stale);
+          count += stale.length;
+        }
+      }
     } catch (error) {
       if (!(error instanceof NetlinkError || error instanceof MalformedError)) throw error;
       this.#problem = error;
-      return 0;
+    }
+    return count;
+  }
+
+  /** In pieces: a host may track hundreds of thousands, and hardly any of them is stale. */
+  async *#stale(
+    family: Family,
+    masquerading: Masquerading,
+    difference: IntervalDifference,
+  ): AsyncGenerator<readonly TrackedConnection[], void> {
+    // A connection whose dump is not at its end takes no other requests.
+    using connection = this.#open();
+    const answersFrom = (address: bigint) => covers(masquerading.known, address);
+    const filter = { family, status: IPS_SRC_NAT, answersFrom };
+    for await (const flows of listConnections(connection, filter)) {
+      const stale = staleFlows(flows, masquerading, difference);
+      for (let at = 0; at < stale.length; at += PIECE) {
+        yield stale.slice(at, at + PIECE);
+        await sleep(0);
+      }
     }
   }
 
-  #forget(family: Family, masquerading: Masquerading, difference: IntervalDifference): number {
-    const flows = listConnections(this.#connection, { family, status: IPS_SRC_NAT });
-    const stale = staleFlows(flows, masquerading, difference);
+  #forget(stale: readonly TrackedConnection[]): void {
     const errors = this.#connection.execute(stale.map(deleteConnection));
     const failure = errors.find((error) => error && !error.isNotFound());
     if (failure) throw failure;
-    return stale.length;
   }
 }

@@ -85,6 +85,23 @@ export function writeAttributes<T extends Table>(
   }
 }
 
+/**
+ * Where the payload of the first attribute of this number lies; undefined if there is none. For those
+ * who read one value of very many messages.
+ */
+export function findAttribute(
+  view: DataView,
+  number: number,
+  range: { readonly start: number; readonly end: number },
+): { readonly start: number; readonly end: number } | undefined {
+  for (let at = range.start; at < range.end;) {
+    const length = attributeLength(view, at, range.end);
+    if (attributeType(view, at) === number) return { start: at + HEADER, end: at + length };
+    at += align(length);
+  }
+  return undefined;
+}
+
 /** Attributes inside an attribute. */
 export function nested<T extends Table>(table: T): Codec<Attributes<T>> {
   return {

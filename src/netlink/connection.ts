@@ -6,6 +6,7 @@
  * are received). An answer that is not there then will not come.
  */
 
+import { sleep } from "../async/sleep.ts";
 import { EINTR, ENOBUFS, ENOENT } from "../os/errno.ts";
 import { MalformedError, NetlinkError } from "./error.ts";
 import {
@@ -28,6 +29,8 @@ import { Writer } from "./writer.ts";
 const LARGEST_SEND = 128 << 10;
 /** How often an interrupted dump is begun again. */
 const DUMP_ATTEMPTS = 10;
+/** Milliseconds of reading a large dump before others have their turn. */
+const PIECE = 15;
 /** Datagrams: far more than a dump has, but not for ever. */
 const LONGEST_DRAIN = 10_000;
 
@@ -111,10 +114,66 @@ export class Connection implements Disposable {
     for (let attempt = 0; attempt < DUMP_ATTEMPTS; attempt++) {
       const { answers, end } = this.#ask(request, NLM_F_DUMP);
       if (answers.interrupted) continue;
-      if (end.error && !(end.type === NLMSG_DONE && end.error.errno === ENOENT)) throw end.error;
+      const failure = failureOf(end);
+      if (failure) throw failure;
       return answers.messages;
     }
     throw new NetlinkError({ operation: request.describe(), errno: EINTR });
+  }
+
+  /**
+   * As {@link dump}, for what may be too large to be kept: `read` gets each message, which is valid
+   * only during that call, and what it makes of them comes in pieces, between which others have their
+   * turn. After an interruption all of it comes again. Nobody else may use the connection meanwhile.
+   */
+  async *dumpInPieces<T>(
+    request: Request,
+    read: (message: Message) => T | undefined,
+  ): AsyncGenerator<T[], void> {
+    for (let attempt = 0; attempt < DUMP_ATTEMPTS; attempt++) {
+      const { out, first } = this.#encode([request], NLM_F_DUMP);
+      this.#transport.send(out.bytes());
+      if (yield* this.#readPieces(request, { first, read })) return;
+    }
+    throw new NetlinkError({ operation: request.describe(), errno: EINTR });
+  }
+
+  /** Returns false if the dump was interrupted. */
+  async *#readPieces<T>(
+    request: Request,
+    { first, read }: {
+      readonly first: number;
+      readonly read: (message: Message) => T | undefined;
+    },
+  ): AsyncGenerator<T[], boolean> {
+    const answers: Answers = { messages: [], ends: new Map(), lost: false, interrupted: false };
+    let isComplete = false;
+    try {
+      while (!isComplete) {
+        const piece: T[] = [];
+        const end = performance.now() + PIECE;
+        while (!isComplete && performance.now() < end) {
+          const bytes = this.#receive({ shared: true });
+          isComplete = bytes === undefined;
+          if (bytes === "lost") answers.lost = true;
+          else if (bytes) sortAnswers(readMessages(bytes), { requests: [request], first, answers });
+          for (const message of answers.messages.splice(0)) {
+            const value = read(message);
+            if (value !== undefined) piece.push(value);
+          }
+        }
+        if (piece.length > 0) yield piece;
+        if (!isComplete) await sleep(0);
+      }
+    } finally {
+      if (!isComplete) this.#drain();
+    }
+    const end = answers.ends.get(0);
+    if (!end || answers.lost) throw unknownOutcome(request);
+    if (answers.interrupted) return false;
+    const failure = failureOf(end);
+    if (failure) throw failure;
+    return true;
   }
 
   /** The one message that answers a request; a NetlinkError if the kernel refuses. */
@@ -194,9 +253,9 @@ export class Connection implements Disposable {
     }
   }
 
-  #receive(): Uint8Array<ArrayBuffer> | "lost" | undefined {
+  #receive(options?: { readonly shared: boolean }): Uint8Array<ArrayBuffer> | "lost" | undefined {
     try {
-      return this.#transport.receive();
+      return this.#transport.receive(options);
     } catch (error) {
       if (error instanceof NetlinkError && error.errno === ENOBUFS) return "lost";
       throw error;
@@ -219,6 +278,13 @@ export class Connection implements Disposable {
     for (const { kind } of requests) counts.set(kind, (counts.get(kind) ?? 0) + 1);
     for (const [kind, count] of counts) this.#onWrite(kind, count);
   }
+}
+
+/** A routing table that does not exist has nothing in it. */
+function failureOf(
+  { type, error }: { readonly type: number; readonly error?: NetlinkError | undefined },
+) {
+  return type === NLMSG_DONE && error?.errno === ENOENT ? undefined : error;
 }
 
 function sortAnswers(

@@ -3,8 +3,8 @@
  * nf_conntrack_common.h.
  */
 
-import { type Family, formatIP, type IP } from "../net/ip.ts";
-import { type Attributes, nested, table } from "./attribute.ts";
+import { type Family, formatIP, type IP, width } from "../net/ip.ts";
+import { type Attributes, findAttribute, nested, table } from "./attribute.ts";
 import { be16, be32, ip, u8 } from "./codec.ts";
 import type { Connection } from "./connection.ts";
 import { type Message, readBody, type Request, writeBody } from "./message.ts";
@@ -19,6 +19,12 @@ const IPCTNL_MSG_CT_DELETE = 2;
 export const IPS_SEEN_REPLY = 1 << 1;
 /** The source of packets in the original direction is translated. */
 export const IPS_SRC_NAT = 1 << 4;
+
+// Numbers of the rows below, for who looks for one value alone.
+const CTA_TUPLE_REPLY = 2;
+const CTA_TUPLE_IP = 1;
+const CTA_IP_V4_SRC = 1;
+const CTA_IP_V6_SRC = 3;
 
 /** enum ctattr_ip */
 export const CTA_IP = table({
@@ -80,17 +86,46 @@ export interface TrackedConnection {
   readonly zone: number | undefined;
 }
 
-/** The connections of one family that have all these bits (`IPS_…`) in their status. */
+/** Which tracked connections are asked for. */
+export interface ConnectionFilter {
+  readonly family: Family;
+  /** All these bits (`IPS_…`) are in their status. */
+  readonly status: number;
+  /** Of where answers come from, the address as a number: not asked by the kernel, but before decoding. */
+  readonly answersFrom: (address: bigint) => boolean;
+}
+
+/**
+ * The connections that are asked for, in pieces as they are read: a host may track hundreds of
+ * thousands. The connection to netfilter is used for nothing else meanwhile.
+ */
 export function listConnections(
   connection: Connection,
-  { family, status }: { readonly family: Family; readonly status: number },
-): TrackedConnection[] {
-  const messages = connection.dump(listRequest(family, status));
-  // Older kernels do not filter by status.
-  return messages.flatMap((message) => {
+  filter: ConnectionFilter,
+): AsyncGenerator<TrackedConnection[], void> {
+  const { family, status, answersFrom } = filter;
+  return connection.dumpInPieces(listRequest(family, status), (message) => {
+    const from = replySource(message, family);
+    if (from === undefined || !answersFrom(from)) return undefined;
     const found = parseConnection(message);
-    return found && found.family === family && (found.status & status) === status ? found : [];
+    // Older kernels do not filter by status.
+    return found && found.family === family && (found.status & status) === status
+      ? found
+      : undefined;
   });
+}
+
+/** `CTA_TUPLE_REPLY`, in it `CTA_TUPLE_IP`, in it the source: all that most connections are read for. */
+function replySource({ payload }: Message, family: Family): bigint | undefined {
+  const end = payload.byteLength;
+  const reply = findAttribute(payload, CTA_TUPLE_REPLY, { start: nfgenmsg.size, end });
+  const addresses = reply && findAttribute(payload, CTA_TUPLE_IP, reply);
+  const source = addresses &&
+    findAttribute(payload, family === 4 ? CTA_IP_V4_SRC : CTA_IP_V6_SRC, addresses);
+  if (!source || source.end - source.start !== width(family) / 8) return undefined;
+  const { start } = source;
+  if (family === 4) return BigInt(payload.getUint32(start));
+  return payload.getBigUint64(start) << 64n | payload.getBigUint64(start + 8);
 }
 
 /** `conntrack -L -f FAMILY`, filtered. */

@@ -29,7 +29,7 @@ const KERNEL_BUFFER = 4 << 20;
 /** Bytes: dumps come in datagrams of up to 32 KiB, if the buffer offered has room for that. */
 const LARGEST_DATAGRAM = 128 << 10;
 
-/** One for all sockets: a datagram is copied out of it before the next is received. */
+/** One for all sockets: a datagram is copied out of it, or read, before the next is received. */
 const incoming = new Uint8Array(LARGEST_DATAGRAM);
 /** struct sockaddr_nl: u16 family, u16 padding, u32 port id, u32 groups. */
 const sender = new Uint32Array(3);
@@ -96,7 +96,7 @@ export class Socket implements Transport {
     if (Number(sent) !== bytes.length) throw this.#failure(`send ${bytes.length} bytes to`);
   }
 
-  receive(): Uint8Array<ArrayBuffer> | undefined {
+  receive({ shared = false } = {}): Uint8Array<ArrayBuffer> | undefined {
     const { libc } = this.#libraries;
     for (;;) {
       const ready = this.#poll();
@@ -123,7 +123,7 @@ export class Socket implements Transport {
         const operation = `receive ${length} bytes from ${this.#name}`;
         throw new NetlinkError({ operation, errno: EMSGSIZE });
       }
-      return incoming.slice(0, length);
+      return shared ? incoming.subarray(0, length) : incoming.slice(0, length);
     }
   }
 

@@ -7,7 +7,8 @@ export interface Transport extends Disposable {
   send(bytes: Uint8Array<ArrayBuffer>): void;
   /**
    * The next datagram from the kernel, the caller's to keep; undefined: nothing (more) there. A
-   * NetlinkError of `ENOBUFS`: answers were lost, those after them can still be received.
+   * NetlinkError of `ENOBUFS`: answers were lost, those after them can still be received. One that is
+   * `shared` may be overwritten when anything else is received, on this socket or another.
    */
-  receive(): Uint8Array<ArrayBuffer> | undefined;
+  receive(options?: { readonly shared?: boolean }): Uint8Array<ArrayBuffer> | undefined;
 }

@@ -61,7 +61,7 @@ class Machine implements Disposable {
     this.dataplane = new Dataplane({
       connection: this.#connect(NETLINK_ROUTE),
       firewall: new FirewallApplier(netfilter),
-      flows: new FlowApplier(netfilter),
+      flows: new FlowApplier(netfilter, () => new Connection(Socket.open(NETLINK_NETFILTER))),
       device: new Device([this.#client()]),
     }, SETTINGS);
   }

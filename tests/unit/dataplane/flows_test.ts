@@ -120,7 +120,8 @@ function kernel(errors = { list: 0, deletion: 0 }) {
       return errors.list ? [answer(request, errors.list)] : [entry(request), done(request)];
     })
   );
-  return { asked, flows: new FlowApplier(new Connection(transport)) };
+  const open = () => new Connection(transport);
+  return { asked, flows: new FlowApplier(open(), open) };
 }
 
 /** 10.42.0.2 → 10.43.0.1 as 192.0.2.1 (see tests/unit/netlink/conntrack_test.ts). */
@@ -142,39 +143,39 @@ const IN_FORCE = new Map(
   }]] as const,
 );
 
-Deno.test("FlowApplier looks at what it finds at first, and then only when something is added", () => {
+Deno.test("FlowApplier looks at what it finds at first, and then only when something is added", async () => {
   const { asked, flows } = kernel();
-  equal(flows.follow([], IN_FORCE), 1);
+  equal(await flows.follow([], IN_FORCE), 1);
   deepEqual(asked.splice(0), ["list ip", "delete ip"]);
   const [gone, others] = [known("delete", "10.43.0.0/16"), known("add", "fd42::/64", "ip6")];
-  for (const changes of [[], [gone], [others]]) equal(flows.follow(changes, IN_FORCE), 0);
+  for (const changes of [[], [gone], [others]]) equal(await flows.follow(changes, IN_FORCE), 0);
   deepEqual(asked, []);
-  equal(flows.follow([known("add", "10.43.0.0/16")], IN_FORCE), 1);
+  equal(await flows.follow([known("add", "10.43.0.0/16")], IN_FORCE), 1);
   deepEqual(asked, ["list ip", "delete ip"]);
 });
 
-Deno.test("FlowApplier asks nothing where nobody was masqueraded before", () => {
+Deno.test("FlowApplier asks nothing where nobody was masqueraded before", async () => {
   const { asked, flows } = kernel();
   const made = [{ ...IP_TABLE, verb: "add" }, known("add", "10.43.0.0/16")] as const;
-  equal(flows.follow(made, IN_FORCE), 0);
+  equal(await flows.follow(made, IN_FORCE), 0);
   deepEqual(asked, []);
-  equal(flows.follow([{ ...IP_TABLE, verb: "delete" }, ...made], IN_FORCE), 1, "made anew");
-  equal(flows.followOthers(IN_FORCE), 1, "rules of the original agent");
+  equal(await flows.follow([{ ...IP_TABLE, verb: "delete" }, ...made], IN_FORCE), 1, "made anew");
+  equal(await flows.followOthers(IN_FORCE), 1, "rules of the original agent");
 });
 
-Deno.test("FlowApplier tells what is wrong until it no longer is, and never throws", () => {
+Deno.test("FlowApplier tells what is wrong until it no longer is, and never throws", async () => {
   const errors = { list: 0, deletion: 0 };
   const { flows } = kernel(errors);
-  const problemWith = (now: typeof errors) => {
+  const problemWith = async (now: typeof errors) => {
     Object.assign(errors, now);
-    flows.followOthers(IN_FORCE);
-    equal(flows.follow([], IN_FORCE), 0);
+    await flows.followOthers(IN_FORCE);
+    equal(await flows.follow([], IN_FORCE), 0);
     return flows.problem?.message;
   };
-  equal(problemWith({ list: EINVAL, deletion: 0 }), "list IPv4 connections: EINVAL");
+  equal(await problemWith({ list: EINVAL, deletion: 0 }), "list IPv4 connections: EINVAL");
   equal(
-    problemWith({ list: 0, deletion: EPERM }),
+    await problemWith({ list: 0, deletion: EPERM }),
     "forget connection 10.42.0.2 → 10.43.0.1: EPERM",
   );
-  equal(problemWith({ list: 0, deletion: ENOENT }), undefined, "it has gone by itself");
+  equal(await problemWith({ list: 0, deletion: ENOENT }), undefined, "it has gone by itself");
 });

@@ -1,4 +1,4 @@
-import { deepEqual, equal, ok, throws } from "node:assert/strict";
+import { deepEqual, equal, ok, rejects, throws } from "node:assert/strict";
 import { Connection } from "../../../src/netlink/connection.ts";
 import { EBUSY, EEXIST, EINTR, EMSGSIZE, ENOBUFS, ENODEV, ENOENT } from "../../../src/os/errno.ts";
 import { MalformedError, NetlinkError } from "../../../src/netlink/error.ts";
@@ -250,4 +250,59 @@ Deno.test("dump() throws its first error, and ends, when a socket is broken for 
   );
   const { connection } = connect(() => broken);
   throws(() => connection.dump(request("list")), { operation: "receive 0" });
+});
+
+/** What dumpInPieces() makes of the types of messages. */
+const typesOf = async (connection: Connection) =>
+  (await Array.fromAsync(connection.dumpInPieces(request("a"), ({ type }) => type))).flat();
+
+Deno.test("dumpInPieces() tells what is made of each message, and begins again when interrupted", async () => {
+  let dumps = 0;
+  const { connection } = connect(([request]) => [
+    datagram(item(request!), item(request!)),
+    item(request!, dumps++ === 0 ? { flags: NLM_F_DUMP_INTR } : {}),
+    done(request!),
+  ]);
+  equal((await typesOf(connection)).length, 6);
+  equal(dumps, 2);
+  const none = connection.dumpInPieces(request("a"), () => undefined);
+  deepEqual(await Array.fromAsync(none), []);
+});
+
+Deno.test("dumpInPieces() gives others their turn", async () => {
+  const { connection } = connect(([request]) => [
+    ...Array.from({ length: 100 }, () => item(request!)),
+    done(request!),
+  ]);
+  let turns = 0;
+  const timer = setInterval(() => turns++);
+  const slow = () => {
+    const end = performance.now() + 1;
+    while (performance.now() < end);
+    return 1;
+  };
+  const pieces = await Array.fromAsync(connection.dumpInPieces(request("a"), slow));
+  clearInterval(timer);
+  equal(pieces.flat().length, 100);
+  ok(pieces.length > 1 && turns >= pieces.length - 1, `${pieces.length} pieces, ${turns} turns`);
+});
+
+Deno.test("dumpInPieces() throws what goes wrong, and leaves nothing behind", async () => {
+  const cases: readonly (readonly [Kernel, RegExp])[] = [
+    [([request]) => [answer(request!, EBUSY)], /EBUSY/],
+    [([request]) => [item(request!), noBuffers, done(request!)], /ENOBUFS/],
+    [([request]) => [item(request!)], /ENOBUFS/],
+    [([request]) => [Uint8Array.of(1), item(request!), done(request!)], /1 bytes/],
+    [([request]) => [item(request!, { flags: NLM_F_DUMP_INTR }), done(request!)], /EINTR/],
+  ];
+  for (const [kernel, what] of cases) {
+    const { connection, transport } = connect(kernel);
+    await rejects(typesOf(connection), what);
+    equal(transport.receive(), undefined);
+  }
+  const { connection, transport } = connect(([request]) => [item(request!), done(request!)]);
+  await rejects(async () => {
+    for await (const _ of connection.dumpInPieces(request("a"), () => 1)) throw new Error("enough");
+  }, /enough/);
+  equal(transport.receive(), undefined);
 });

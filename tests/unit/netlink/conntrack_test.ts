@@ -124,7 +124,7 @@ Deno.test("parseConnection() leaves out what is no connection between addresses 
   }
 });
 
-Deno.test("listConnections() leaves out what an older kernel did not filter", () => {
+Deno.test("listConnections() leaves out what an older kernel did not filter", async () => {
   const payload = (hex: string) => Uint8Array.fromHex(hex);
   const { hex } = GOLDEN[1];
   const transport = fakeTransport(([request]) => {
@@ -136,8 +136,17 @@ Deno.test("listConnections() leaves out what an older kernel did not filter", ()
       done(request!),
     )];
   });
-  const found = listConnections(new Connection(transport), { family: 4, status: IPS_SRC_NAT });
+  const from: bigint[] = [];
+  const list = (isWanted: boolean) =>
+    Array.fromAsync(listConnections(new Connection(transport), {
+      family: 4,
+      status: IPS_SRC_NAT,
+      answersFrom: (address) => (from.push(address), isWanted),
+    }));
+  const found = (await list(true)).flat();
   deepEqual(found.map(({ original }) => original.source), [parseIP("10.42.0.2")]);
+  deepEqual(from, [parseIP("10.43.0.1")!.value, parseIP("10.43.0.1")!.value]);
+  deepEqual(await list(false), []);
 });
 
 function parse(hex: string): TrackedConnection {
