@@ -20,7 +20,6 @@ export class Members {
   readonly #standing: Set<string>;
   readonly #nodes = new Map<string, CompleteNode>();
   readonly #peers = new Map<string, Peer>();
-  #relists = 0;
 
   /**
    * `hostname`: the local node, which to itself is always fresh. `standing`: where routes of ours led
@@ -60,6 +59,7 @@ export class Members {
    * looked at: it depends on more than its object.
    */
   update(cluster: Cluster, change: Change, now: Moment): boolean {
+    this.#staleness.advance(now); // also where only the view is another
     let different = false;
     for (const name of change.nodes) {
       const node = cluster.nodes.get(name);
@@ -71,19 +71,14 @@ export class Members {
     return different;
   }
 
-  /**
-   * Drops nodes that no longer check in and returns their names; none while our own view is not
-   * live. `relists`: how often the view was made anew, after which everyone has a full minute.
-   */
-  expire(now: Moment, view: { readonly live: boolean; readonly relists: number }): string[] {
-    if (view.relists !== this.#relists) this.#staleness.relisted(now);
-    this.#relists = view.relists;
-    const expired = this.#staleness.expire(now, view).filter((name) => this.#nodes.has(name));
+  /** Drops nodes that no longer check in and returns their names; none while our own view is not live. */
+  expire(now: Moment): string[] {
+    const expired = this.#staleness.expire(now).filter((name) => this.#nodes.has(name));
     for (const name of expired) this.#nodes.delete(name);
     return expired;
   }
 
-  /** Milliseconds until a node may go stale; undefined: none can. */
+  /** Milliseconds until {@link expire} is to be called again; undefined: not before the view changes. */
   nextExpiry(now: Moment): number | undefined {
     return this.#staleness.nextExpiry(now);
   }

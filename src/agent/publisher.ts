@@ -54,9 +54,9 @@ export class Publisher {
     this.#monitor = options.monitor;
   }
 
-  /** Did an own check-in get through lately? */
-  get live(): boolean {
-    return performance.now() - this.#lastSuccess < STALE_AFTER;
+  /** Monotonic time until which the others see this node alive, in milliseconds. */
+  get liveUntil(): number {
+    return this.#lastSuccess + STALE_AFTER;
   }
 
   /**

@@ -110,7 +110,7 @@ export class Reconciler {
     const cluster = backend.cluster();
     const own = cluster.nodes.get(this.#parts.options.hostname);
     if (!this.#isRunning && own && change.nodes.includes(own.name)) this.#tendEarly(own);
-    if (this.#members.update(cluster, change, now())) this.meshChanged();
+    if (this.#members.update(cluster, change, this.#now())) this.meshChanged();
     else if (change.nodes.includes(this.#parts.options.hostname)) this.#trigger.mark("mesh");
     else if (cluster.problems !== this.#problems) this.#tell(); // also before the first round
     this.#problems = cluster.problems;
@@ -178,7 +178,7 @@ export class Reconciler {
       } catch (error) {
         this.#failed(error, reasons);
       }
-      this.#alarms.set("members", this.#members.nextExpiry(now()));
+      this.#alarms.set("members", this.#members.nextExpiry(this.#now()));
       this.#alarms.set("truce", this.#conflicts.nextResume(performance.now()));
     }
   }
@@ -261,11 +261,17 @@ export class Reconciler {
     this.#tell([warning("mesh", `node ${this.#parts.options.hostname}`, why)]);
   }
 
+  /** Now, and for how long what is known of others is worth something. */
+  #now(): Moment {
+    const { backend, publisher } = this.#parts;
+    const liveUntil = backend.live ? publisher.liveUntil : -Infinity;
+    return { monotonic: performance.now(), wall: Date.now(), liveUntil };
+  }
+
   /** Has a node gone stale? */
   #expire(): boolean {
-    const { backend, publisher, log } = this.#parts;
-    const live = backend.live && publisher.live;
-    const expired = this.#members.expire(now(), { live, relists: backend.relists });
+    const { log } = this.#parts;
+    const expired = this.#members.expire(this.#now());
     for (const name of expired) log.info("a node no longer checks in and leaves", { name });
     return expired.length > 0;
   }
@@ -340,8 +346,4 @@ function isOnly(reasons: ReadonlySet<Reason>, these: readonly Reason[]): boolean
 /** How many things of each kind were changed. */
 function changesOf({ firewall, device, routes, rules, flows }: Report) {
   return { firewall, device: device.changed, routes, rules, flows };
-}
-
-function now(): Moment {
-  return { monotonic: performance.now(), wall: Date.now() };
 }

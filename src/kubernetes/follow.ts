@@ -4,6 +4,7 @@ import { sleep } from "../async/sleep.ts";
 import { Backoff } from "./backoff.ts";
 import { ConnectionError, SilenceError, StatusError } from "./error.ts";
 import { type Collection, currentResourceVersion, list, type Listing, type News } from "./list.ts";
+import { link } from "./link.ts";
 import { compareResourceVersions, type KubernetesObject, type Representation } from "./object.ts";
 import { openWatch } from "./watch.ts";
 
@@ -20,6 +21,8 @@ export interface FollowOptions {
   /** Milliseconds without a word after which a watch is begun anew; mostly a bookmark comes each minute. */
   readonly silence: number;
   readonly signal: AbortSignal;
+  /** Is given what ends the stream of now: it is opened again at the version it has come to. */
+  readonly opening?: (stream: AbortController) => void;
 }
 
 /** Seconds after which a server ends a watch: from here to twice that, so that not all come at once. */
@@ -42,20 +45,23 @@ export async function* follow<T extends KubernetesObject>(
   let version: string | undefined;
   while (!signal.aborted) {
     let began = Infinity;
+    const stream = new AbortController();
+    using _link = link(signal, stream);
+    options.opening?.(stream);
     try {
       if (version !== undefined && await isLost(version, { collection, signal })) {
         version = undefined;
       }
       const isList = version === undefined;
       const updates = version === undefined
-        ? list<T>(collection, signal)
-        : watch<T>(collection, { version, ...options });
+        ? list<T>(collection, stream.signal)
+        : watch<T>(collection, { version, ...options, signal: stream.signal });
       for await (const update of updates) {
         if (update.type === "live") began = performance.now();
         version = versionAfter(update) ?? version;
         yield update;
       }
-      if (isList) continue;
+      if (isList || stream.signal.aborted) continue;
       if (performance.now() - began > WORKED) { // the time it was given is over
         backoff.reset();
         continue;
@@ -63,6 +69,7 @@ export async function* follow<T extends KubernetesObject>(
       throw new ConnectionError(`${describe(collection)} ended as soon as it began`);
     } catch (error) {
       if (signal.aborted) return;
+      if (stream.signal.aborted) continue;
       // No bookmark is promised: a server that has seen no event of a kind since its start sends none.
       if (began < Infinity && error instanceof SilenceError) continue;
       if (error instanceof StatusError && error.isGone) version = undefined;

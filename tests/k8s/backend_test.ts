@@ -16,6 +16,8 @@ let kubeconfig: string;
 
 const MANIFESTS = new URL("../../manifests", import.meta.url).pathname;
 const KEY = "GY5aT1N9dTR/nJnT1N2f4ClZWVj0jOAld0r8ysWLyjg=";
+/** A request for all Nodes, by stream or in chunks; that for the resource version of now is none. */
+const LIST = /nodes\?.*(sendInitialEvents|limit=50)/;
 const PEER = { allowedIPs: ["10.5.0.1/32"], publicKey: KEY };
 
 Deno.test.beforeAll(async () => {
@@ -154,12 +156,40 @@ Deno.test("an outage leaves the view as it was, and a deaf watch is found by our
   gateway.fault = () => undefined;
   await waitFor("the view", () => backend.backend.live && backend.problems === "");
   assert.equal(backend.backend.relists, 1);
+  const lists = gateway.count(LIST);
   gateway.isSilent = true;
   await backend.backend.patchOwn({ [ANNOTATIONS.lastSeen]: "2" });
-  await waitFor("the event to be lost", () => gateway.swallowed > 0);
+  await server.kubectl(["annotate", "node", "b", `${ANNOTATIONS.location}=osaka`]);
+  await waitFor("the events to be lost", () => gateway.swallowed > 0);
   gateway.isSilent = false;
-  await waitFor("the deafness to be cured", () => backend.backend.relists === 2);
+  const location = () => backend.cluster.nodes.get("b")?.location;
+  await waitFor("the deafness to be cured", () => location() === "osaka", { timeout: 30_000 });
   assert.ok(backend.backend.live);
+  assert.equal(gateway.count(LIST), lists, "the watch went on where it was");
+});
+
+Deno.test("a watch that is 6 s late loses nothing: nothing is listed again", async () => {
+  await using gateway = await Gateway.open(server);
+  await using backend = await Backend.open({ master: gateway.url });
+  gateway.cut();
+  await waitFor("the view", () => backend.backend.relists === 1 && backend.backend.live);
+  gateway.lag = 6000;
+  const [lists, watches] = [gateway.count(LIST), gateway.count(/watch=1/)];
+  let isInterrupted = false;
+  const interval = setInterval(() => isInterrupted ||= !backend.backend.live, 10);
+  for (const second of [11, 12, 13]) {
+    await backend.backend.patchOwn({ [ANNOTATIONS.lastSeen]: `${second}` });
+    const text = `${ANNOTATIONS.location}=late-${second}`;
+    await server.kubectl(["annotate", "node", "b", "--overwrite", text]);
+    await waitFor("late news", () => {
+      return backend.cluster.nodes.get("b")?.location === `late-${second}`;
+    }, { timeout: 60_000 });
+  }
+  clearInterval(interval);
+  assert.equal(gateway.count(LIST), lists);
+  assert.ok(gateway.count(/watch=1/) - watches <= 4, "Nodes and Peers, opened again twice at most");
+  assert.ok(!isInterrupted, "that is no interruption");
+  await server.kubectl(["annotate", "node", "b", `${ANNOTATIONS.location}-`]);
 });
 
 Deno.test("start() says what is wrong with the kubeconfig", async () => {

@@ -3,18 +3,24 @@
  * cut streams, silence, refusals. What is not spoiled passes unchanged.
  */
 
+import { sleep } from "../../src/async/sleep.ts";
 import { inNetworkOf } from "../lab/network.ts";
 import type { ApiServer } from "./api_server.ts";
+
+type Chunk = Uint8Array<ArrayBuffer>;
 
 export class Gateway implements AsyncDisposable {
   readonly #target: ApiServer;
   readonly #http: Deno.HttpClient;
   readonly #server: Deno.HttpServer<Deno.NetAddr>;
   readonly #streams = new Set<TransformStreamDefaultController<Uint8Array<ArrayBuffer>>>();
+  readonly #ending = new AbortController();
   /** Every request that came: `GET /api/v1/nodes?limit=1`. */
   readonly requests: string[] = [];
   /** Answers instead of the API server; undefined: it may answer. */
   fault: (request: URL) => Response | undefined = () => undefined;
+  /** Milliseconds by which all that watches bring is late. */
+  lag = 0;
   /** Swallows all that watches would bring. */
   isSilent = false;
   /** How often there was something to swallow. */
@@ -88,7 +94,7 @@ export class Gateway implements AsyncDisposable {
       headers,
       body: request.method === "GET" ? null : await request.arrayBuffer(),
       client: this.#http,
-      signal: request.signal,
+      signal: AbortSignal.any([request.signal, this.#ending.signal]),
     });
     const isWatch = url.searchParams.has("watch");
     return new Response(isWatch ? answer.body && this.#follow(answer.body) : answer.body, {
@@ -99,12 +105,21 @@ export class Gateway implements AsyncDisposable {
 
   #follow(body: ReadableStream<Uint8Array<ArrayBuffer>>): ReadableStream<Uint8Array<ArrayBuffer>> {
     let stream: TransformStreamDefaultController<Uint8Array<ArrayBuffer>>;
-    return body.pipeThrough(
-      new TransformStream({
+    const stamped = new TransformStream<Chunk, readonly [number, Chunk]>(
+      {
+        transform: (chunk, controller) => controller.enqueue([performance.now(), chunk]),
+      },
+      undefined,
+      { highWaterMark: 10_000 },
+    );
+    return body.pipeThrough(stamped).pipeThrough(
+      new TransformStream<readonly [number, Chunk], Chunk>({
         start: (controller) => void this.#streams.add(stream = controller),
-        transform: (chunk, controller) => {
-          if (this.isSilent) this.swallowed++;
-          else controller.enqueue(chunk);
+        transform: async ([came, chunk], controller) => {
+          if (this.isSilent) return void this.swallowed++;
+          const rest = came + this.lag - performance.now();
+          if (rest > 0) await sleep(rest, { signal: this.#ending.signal });
+          controller.enqueue(chunk);
         },
         flush: () => void this.#streams.delete(stream),
       }),
@@ -113,6 +128,7 @@ export class Gateway implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.cut();
+    this.#ending.abort();
     this.#http.close();
     await this.#server.shutdown();
   }

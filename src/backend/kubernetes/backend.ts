@@ -42,7 +42,13 @@ export class KubernetesBackend implements Backend {
   readonly #limit = new RateLimit(REQUESTS);
   readonly #nodes: Followed<RawNode, Node, NodeEntry>;
   readonly #peers: Followed<KubernetesObject, Peer>;
-  readonly #unheard = new Unheard(() => this.#nodes.restart());
+  readonly #unheard = new Unheard({
+    reopen: () => {
+      this.#nodes.reopen();
+      this.#peers.reopen(); // it went the same way
+    },
+    changed: () => this.#update(),
+  });
   /** Names of Nodes whose pod CIDR is to be asked for. */
   readonly #wanted = new Set<string>();
   #client: Client | undefined;
@@ -103,7 +109,7 @@ export class KubernetesBackend implements Backend {
   }
 
   get live(): boolean {
-    return this.#nodes.live && this.#peers.live;
+    return this.#nodes.live && this.#peers.live && !this.#unheard.isDeaf;
   }
 
   get relists(): number {
@@ -236,7 +242,7 @@ export class KubernetesBackend implements Backend {
     if (objectsChanged) {
       this.#objectProblems = [...this.#nodes.store.problems(), ...this.#peers.store.problems()];
     }
-    const standing = [this.#nodes.problem, this.#peersProblem];
+    const standing = [this.#nodes.problem, this.#peersProblem, this.#unheard.problem];
     const problems = [...standing.filter((problem) => problem !== undefined)]
       .concat(this.#objectProblems);
     const before = this.#cluster.problems;

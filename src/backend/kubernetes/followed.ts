@@ -1,7 +1,6 @@
 /** One collection as it is followed: what is known of it, and whether that is up to date. */
 
 import { follow, type FollowOptions, type Update } from "../../kubernetes/follow.ts";
-import { link } from "../../kubernetes/link.ts";
 import type { Collection } from "../../kubernetes/list.ts";
 import type { KubernetesObject } from "../../kubernetes/object.ts";
 import { describeError } from "../../net/text.ts";
@@ -28,7 +27,7 @@ export class Followed<R extends KubernetesObject, V, E extends Entry<V> = Entry<
   readonly store = new Store<V, E>();
   readonly #options: FollowedOptions<R, E>;
   readonly #complete = Promise.withResolvers<void>();
-  #attempt = new AbortController();
+  #stream: AbortController | undefined;
   #isComplete = false;
   #live = false;
   /** It was live once and is not any more. */
@@ -66,23 +65,17 @@ export class Followed<R extends KubernetesObject, V, E extends Entry<V> = Entry<
   /** Follows until the signal is aborted. */
   async run(collection: Collection, signal: AbortSignal): Promise<void> {
     const { representation, pace } = this.#options;
-    while (!signal.aborted) {
-      this.#attempt = new AbortController();
-      using _link = link(signal, this.#attempt);
-      const updates = follow<R>(collection, {
-        ...{ representation, pace, silence: SILENCE },
-        signal: this.#attempt.signal,
-      });
-      for await (const update of updates) this.#take(update);
-    }
+    const updates = follow<R>(collection, {
+      ...{ representation, pace, silence: SILENCE, signal },
+      opening: (stream) => this.#stream = stream,
+    });
+    for await (const update of updates) this.#take(update);
     this.#complete.resolve();
   }
 
-  /** Lists and watches anew, since the watch of now has gone deaf. */
-  restart(): void {
-    this.#notLive(`the watch of ${this.#options.what} went deaf and is begun anew`);
-    this.#attempt.abort();
-    this.#options.changed();
+  /** Opens the watch again where it is: it may have gone deaf. Nothing is lost by that. */
+  reopen(): void {
+    if (this.#live) this.#stream?.abort();
   }
 
   #take(update: Update<R>): void {

@@ -8,10 +8,22 @@ import { node, peer, prefix } from "../mesh/cluster.ts";
 
 /** Unix seconds of second 0 in these tests. */
 const START = 1_795_425_492;
-const LIVE = { live: true, relists: 0 };
 
 function at(seconds: number): Moment {
-  return { monotonic: 5_000 + seconds * 1000, wall: (START + seconds) * 1000 };
+  const monotonic = 5_000 + seconds * 1000;
+  return { monotonic, wall: (START + seconds) * 1000, liveUntil: Infinity };
+}
+
+/** The same, in a view that is not live. */
+function deaf(seconds: number): Moment {
+  return { ...at(seconds), liveUntil: -Infinity };
+}
+
+/** Looks each second, as an agent does; answers who left. */
+function pass(members: Members, from: number, to: number): string[] {
+  const left: string[] = [];
+  for (let second = from; second <= to; second++) left.push(...members.expire(at(second)));
+  return left;
 }
 
 /** Node number n, which checked in at this second. */
@@ -69,24 +81,25 @@ Deno.test("Members drops who is gone or not ready any more", () => {
 
 Deno.test("Members lets a silent node go, once, and takes it back when it checks in", () => {
   const members = withNode();
-  assert.deepEqual(members.expire(at(59), LIVE), []);
+  assert.deepEqual(pass(members, 0, 59), []);
   assert.equal(members.nextExpiry(at(59)), 1000);
-  assert.deepEqual(members.expire(at(60), LIVE), ["n2"]);
-  assert.deepEqual([names(members), members.expire(at(61), LIVE)], [[], []]);
+  assert.deepEqual(members.expire(at(60)), ["n2"]);
+  assert.deepEqual([names(members), members.expire(at(61))], [[], []]);
   const moved = seen(2, 0, { subnet: prefix("10.42.9.0/24") });
   assert.equal(members.update(cluster({ nodes: [moved] }), N2, at(61)), false, "still silent");
   assert.equal(members.update(cluster({ nodes: [seen(2, 62)] }), N2, at(62)), true);
   assert.deepEqual(names(members), ["n2"]);
 });
 
-Deno.test("Members lets nobody go while its own view is not live, nor in the minute after", () => {
+Deno.test("Members lets nobody go while its own view is not live, and takes note when that begins and ends", () => {
   const members = withNode();
-  assert.deepEqual(members.expire(at(300), { live: false, relists: 0 }), []);
-  assert.deepEqual(members.expire(at(301), LIVE), []);
-  assert.deepEqual(members.expire(at(360), LIVE), []);
-  assert.deepEqual(members.expire(at(360), { live: true, relists: 1 }), [], "a view made anew");
-  assert.deepEqual(members.expire(at(419), { live: true, relists: 1 }), []);
-  assert.deepEqual(members.expire(at(420), { live: true, relists: 1 }), ["n2"]);
+  pass(members, 0, 50);
+  const nothing: Change = { nodes: [], peers: [] };
+  members.update(cluster({}), nothing, deaf(50));
+  assert.deepEqual(members.expire(deaf(300)), []);
+  members.update(cluster({}), nothing, at(300));
+  assert.deepEqual(pass(members, 301, 339), []);
+  assert.deepEqual(members.expire(at(340)), ["n2"]);
 });
 
 Deno.test("Members trusts who was a member for the agent before, for a minute", () => {
@@ -96,8 +109,8 @@ Deno.test("Members trusts who was a member for the agent before, for a minute", 
   const both = cluster({ nodes: [old, dead] });
   members.update(both, { nodes: ["n2", "n3"], peers: [] }, at(0));
   assert.deepEqual(names(members), ["n2"]);
-  assert.deepEqual(members.expire(at(59), LIVE), []);
-  assert.deepEqual(members.expire(at(60), LIVE), ["n2"]);
+  assert.deepEqual(pass(members, 0, 59), []);
+  assert.deepEqual(members.expire(at(60)), ["n2"]);
   members.update(both, N2, at(61));
   assert.deepEqual(names(members), [], "once");
 });

@@ -27,7 +27,7 @@ function view(
   };
   const members = new Members("n1");
   const change = { nodes: [...cluster.nodes.keys()], peers: [...cluster.peers.keys()] };
-  members.update(cluster, change, { monotonic: 0, wall: NOW });
+  members.update(cluster, change, { monotonic: 0, wall: NOW, liveUntil: Infinity });
   const known: Pick<DeviceState, "peers"> | undefined = device && {
     peers: device.map((each) => ({
       ...{ publicKey: key(each.key), lastHandshake: each.handshake, allowedIPs: [] },
