@@ -3,6 +3,7 @@
 import { catchStrays, reportFailuresTo } from "../async/background.ts";
 import { deadline } from "../async/deadline.ts";
 import { DNSResolver } from "../dns/resolver.ts";
+import { sleep } from "../async/sleep.ts";
 import { openBackend } from "../backend/open.ts";
 import { pages } from "../http/pages.ts";
 import { serve } from "../http/serve.ts";
@@ -26,6 +27,9 @@ import { WarningLog } from "./warning_log.ts";
 
 /** Milliseconds that a clean-up waits for the backend, twice: for the own Node, and to annotate it. */
 const PATIENCE = 10_000;
+
+/** Milliseconds until a clean-up by itself tries again to annotate the own Node. */
+const RETRY = 500;
 
 /** Runs until SIGINT or SIGTERM, then cleans up as told. Rejects if it cannot start. */
 export async function runAgent(options: AgentOptions): Promise<void> {
@@ -60,7 +64,12 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     period: options.resyncPeriod,
   });
   await using backend = openBackend(options.backend, options);
-  const publisher = new Publisher(backend, { memory: state, log, monitor });
+  const publisher = new Publisher(backend, {
+    hostname: options.hostname,
+    memory: state,
+    log,
+    monitor,
+  });
   const reconciler = new Reconciler({
     ...{ options, backend, kernel, addresses, resolver, publisher, log, monitor },
     key: { privateKey, publicKey },
@@ -101,15 +110,18 @@ export async function cleanUpNode(options: AgentOptions): Promise<void> {
   const monitor = new Monitor();
   using kernel = new Kernel(options, monitor.counts);
   await using backend = openBackend(options.backend, options);
-  const publisher = new Publisher(backend, { memory: await State.open(log), log, monitor });
+  const { hostname } = options;
+  const memory = await State.open(log);
+  const publisher = new Publisher(backend, { hostname, memory, log, monitor });
   const warnings = new WarningLog(log);
   const tellWhatIsInTheWay = () => {
     if (backend.live) return;
     warnings.update(backend.cluster().problems, performance.now());
   };
   const retract = async () => {
-    await inTime(backend.start(tellWhatIsInTheWay), "reading Nodes and Peers");
-    await publisher.retract();
+    // Neither Peers nor even the own Node need be there any more; an error of the start is that of the patch.
+    backend.start(tellWhatIsInTheWay).catch(() => {});
+    await persistently(() => publisher.retract());
   };
   const isClean = await cleanUp(kernel, { deleteInterface: true, retract, log, monitor });
   if (!isClean) throw new Error("not everything could be cleaned up, see the log");
@@ -148,6 +160,19 @@ async function cleanUp(
   for (const failure of failures) log.error(`clean-up: ${failure}`);
   monitor.counts.failed("cleanUp", failures.length);
   return failures.length === 0;
+}
+
+/** Tries again while there is time: an API server may be away for a moment. */
+async function persistently(action: () => Promise<void>): Promise<void> {
+  const end = performance.now() + 0.8 * PATIENCE;
+  for (;;) {
+    try {
+      return await action();
+    } catch (error) {
+      if (performance.now() + RETRY > end) throw error;
+      await sleep(RETRY);
+    }
+  }
 }
 
 async function inTime(action: Promise<void>, what: string): Promise<void> {

@@ -6,12 +6,14 @@ import { cniCompatibilityIP } from "../dataplane/tunnel.ts";
 import type { Desired } from "../mesh/desired.ts";
 import { discoverEndpoints } from "../mesh/discover.ts";
 import { NO_ENDPOINTS } from "../mesh/discovered_endpoints.ts";
-import type { Node } from "../mesh/node.ts";
+import type { DiscoveredEndpoints, Node } from "../mesh/node.ts";
 import { ANNOTATIONS } from "../mesh/object.ts";
 import { type CompleteNode, isComplete } from "../mesh/readiness.ts";
 import type { Key } from "../net/key.ts";
 import { hostPrefix } from "../net/prefix.ts";
+import type { Warning } from "../net/warning.ts";
 import type { AddressFinder } from "./address_finder.ts";
+import { EndpointChoice } from "./endpoint_choice.ts";
 import type { Kernel } from "./kernel.ts";
 import { localNode } from "./local_node.ts";
 import type { Members } from "./members.ts";
@@ -48,6 +50,7 @@ export class NodeMesh {
   readonly #parts: NodeMeshParts;
   readonly #members: Members;
   readonly #wish: Wish;
+  readonly #choice = new EndpointChoice();
   #reconciled: OwnFacts["reconciled"];
   #isForgotten = false;
 
@@ -109,7 +112,7 @@ export class NodeMesh {
       : await this.#discover();
     this.#reconciled = {
       ...wish.address && { wireGuardIP: wish.address },
-      discoveredEndpoints: wish.isLeader ? discoveredEndpoints : NO_ENDPOINTS,
+      discoveredEndpoints: wish.isLeader ? await this.#choose(discoveredEndpoints) : NO_ENDPOINTS,
     };
     publisher.update(this.#own());
     return { wish, report };
@@ -117,9 +120,28 @@ export class NodeMesh {
 
   async #discover() {
     const device = await this.#parts.kernel.dataplane.device.read();
-    if (!device) return NO_ENDPOINTS;
-    const { nodes, peers } = this.#members;
-    return discoverEndpoints({ nodes: [...nodes], peers: [...peers] }, device);
+    return device ? discoverEndpoints(this.#listed, device) : NO_ENDPOINTS;
+  }
+
+  get #listed() {
+    return { nodes: [...this.#members.nodes], peers: [...this.#members.peers] };
+  }
+
+  /** Those that are published. */
+  async #choose(endpoints: DiscoveredEndpoints): Promise<DiscoveredEndpoints> {
+    const { backend, kernel } = this.#parts;
+    return this.#choice.choose(endpoints, {
+      members: () => this.#listed,
+      device: await kernel.dataplane.device.read(),
+      own: backend.cluster().own ?? {},
+      room: backend.annotationRoom,
+      now: performance.now(),
+    });
+  }
+
+  /** What is wrong with what is published. */
+  get warnings(): readonly Warning[] {
+    return [...this.#choice.warnings, ...this.#parts.publisher.warnings];
   }
 
   #own(): OwnFacts {

@@ -3,21 +3,28 @@
  * loop: a slow or absent API server never holds the mesh up.
  */
 
-import { startTimer } from "../async/background.ts";
 import type { Backend } from "../backend/backend.ts";
 import { ANNOTATIONS, type Strings } from "../mesh/object.ts";
-import { CLEAN_UP_PATCH, type Own, publish, type Published } from "../mesh/publish.ts";
+import { checkIn, CLEAN_UP_PATCH, type Own, publish, type Published } from "../mesh/publish.ts";
 import { STALE_AFTER } from "../mesh/staleness.ts";
 import { describeError } from "../net/text.ts";
+import { type Warning, warning } from "../net/warning.ts";
 import type { Log } from "./log.ts";
 import type { Monitor } from "./monitor.ts";
-import { Trigger } from "./trigger.ts";
+import { Rival } from "./rival.ts";
+import { SendLoop } from "./send_loop.ts";
 
 /** Milliseconds between check-ins. */
 export const CHECK_IN_PERIOD = 30_000;
 
-/** Milliseconds after a first failure; doubled each time, up to the check-in period. */
-const FIRST_RETRY = 500;
+/** Milliseconds: who has not checked in for longer by the annotation does so at once. */
+const OVERDUE = CHECK_IN_PERIOD + 10_000;
+
+/** Of a check-in that failed, in milliseconds: all others wait for it. */
+const CHECK_IN_BACKOFF = { first: 500, longest: 10_000, jitter: 0.5 };
+
+/** Of a change that was refused, in milliseconds. */
+const CHANGE_BACKOFF = { first: 500, longest: 30_000, jitter: 0.5 };
 
 /**
  * Milliseconds between a patch and the next change: while a mesh comes together each round finds
@@ -33,30 +40,63 @@ export interface Memory {
   published: Published;
 }
 
+/**
+ * Two patches, each in a loop of its own: a check-in holds `last-seen` alone, so that nothing that is
+ * wrong with the rest can keep the others from seeing this node alive. Only the first patch has both.
+ */
 export class Publisher {
   readonly #backend: Backend;
   readonly #memory: Memory;
   readonly #log: Log;
   readonly #monitor: Monitor;
-  readonly #trigger = new Trigger<"change" | "check-in">();
+  readonly #rival: Rival;
+  readonly #changes = new SendLoop({
+    send: () => this.#sendChanges(),
+    failed: (error) => this.#changesFailed(error),
+    rest: REST,
+    backoff: CHANGE_BACKOFF,
+  });
+  readonly #checkIns = new SendLoop({
+    send: () => this.#checkIn(),
+    failed: (error) => this.#checkInFailed(error),
+    period: CHECK_IN_PERIOD,
+    backoff: CHECK_IN_BACKOFF,
+  });
   #own: OwnFacts | undefined;
   #lastSuccess = -Infinity;
-  /** Why the last attempt failed, if it did. */
-  #failure: string | undefined;
+  /** The patch that also checks in, when this agent begins, has been tried. */
+  #hasBegun = false;
+  /** Why the last check-in, and the last change, failed, if it did. */
+  #checkInFailure: string | undefined;
+  #changeFailure: string | undefined;
 
   constructor(
     backend: Backend,
-    options: { readonly memory: Memory; readonly log: Log; readonly monitor: Monitor },
+    options: {
+      readonly hostname: string;
+      readonly memory: Memory;
+      readonly log: Log;
+      readonly monitor: Monitor;
+    },
   ) {
     this.#backend = backend;
     this.#memory = options.memory;
     this.#log = options.log;
     this.#monitor = options.monitor;
+    this.#rival = new Rival(options.hostname);
   }
 
   /** Monotonic time until which the others see this node alive, in milliseconds. */
   get liveUntil(): number {
     return this.#lastSuccess + STALE_AFTER;
+  }
+
+  /** What keeps this node from being published as it is. */
+  get warnings(): readonly Warning[] {
+    const warnings = [...this.#rival.warnings(performance.now())];
+    if (this.#changeFailure === undefined) return warnings;
+    const text = `what others must know of this node is not published: ${this.#changeFailure}`;
+    return [...warnings, warning("node", "the own Node", text)];
   }
 
   /**
@@ -65,35 +105,28 @@ export class Publisher {
    */
   update(own: OwnFacts): Strings | undefined {
     this.#own = own;
-    const publication = this.#publication({ checkIn: false });
-    if (publication && Object.keys(publication.patch).length > 0) this.#trigger.mark("change");
-    return publication?.annotations;
+    const annotations = this.#backend.cluster().own;
+    if (!annotations) return undefined;
+    const now = performance.now();
+    this.#rival.observe(annotations, now);
+    const publication = publish(annotations, { ...own, now: Date.now() / 1000 }, {
+      published: this.#memory.published,
+      checkIn: false,
+    });
+    const isDifferent = Object.keys(this.#rival.admit(publication.patch, now)).length > 0;
+    if (!this.#hasBegun || isDifferent) this.#changes.due();
+    else if (isOverdue(annotations)) this.#checkIns.due();
+    return publication.annotations;
   }
 
   /** Sends what {@link update} finds, and a check-in each period, until {@link stop}. */
   async run(): Promise<void> {
-    let retry = FIRST_RETRY;
-    for (;;) {
-      const timer = startTimer(CHECK_IN_PERIOD, "check in", () => this.#trigger.mark("check-in"));
-      const reasons = await this.#trigger.next();
-      clearTimeout(timer);
-      if (!reasons) return;
-      const checkIn = reasons.has("check-in");
-      const outcome = await this.#send({ checkIn });
-      if (outcome !== "failed") {
-        retry = FIRST_RETRY;
-        if (outcome === "sent") await this.#pause(REST);
-        continue;
-      }
-      await this.#pause(retry);
-      retry = Math.min(retry * 2, CHECK_IN_PERIOD);
-      this.#trigger.mark(checkIn ? "check-in" : "change");
-    }
+    await Promise.all([this.#changes.run(), this.#checkIns.run()]);
   }
 
   stop(): void {
-    this.#trigger.close();
-    this.#endPause?.();
+    this.#changes.stop();
+    this.#checkIns.stop();
   }
 
   /** Takes everything the agent publishes away; rejects with a BackendError. */
@@ -102,52 +135,71 @@ export class Publisher {
     this.#memory.published = { endpoint: [], internalIP: [] };
   }
 
-  #publication({ checkIn }: { checkIn: boolean }) {
+  async #sendChanges(): Promise<boolean> {
     const annotations = this.#backend.cluster().own;
-    if (!annotations || !this.#own) return undefined;
-    const now = Date.now() / 1000;
-    // To the others who was away for long is dead until it checks in.
-    const isDue = !(now - Number(annotations[ANNOTATIONS.lastSeen]) <= CHECK_IN_PERIOD / 1000);
-    const { published } = this.#memory;
-    return publish(annotations, { ...this.#own, now }, { published, checkIn: checkIn || isDue });
-  }
-
-  async #send({ checkIn }: { checkIn: boolean }): Promise<"sent" | "nothing" | "failed"> {
-    const publication = this.#publication({ checkIn });
-    if (!publication) return "nothing";
-    this.#memory.published = publication.published;
-    if (Object.keys(publication.patch).length === 0) return "nothing";
-    try {
-      await this.#backend.patchOwn(publication.patch);
-      this.#lastSuccess = performance.now();
-      if (this.#failure !== undefined) this.#log.info("the own Node is annotated again");
-      this.#failure = undefined;
-      this.#monitor.parts.works("check-in");
-      return "sent";
-    } catch (error) {
-      this.#monitor.counts.failed(checkIn ? "checkin" : "local");
-      this.#failed(error);
-      return "failed";
+    if (!annotations || !this.#own) return false;
+    const isFirst = !this.#hasBegun;
+    const now = performance.now();
+    const { patch: wanted, published } = publish(
+      annotations,
+      { ...this.#own, now: Date.now() / 1000 },
+      { published: this.#memory.published, checkIn: isFirst },
+    );
+    const patch = this.#rival.admit(wanted, now);
+    this.#changes.dueIn(this.#rival.nextResume(now));
+    this.#memory.published = published;
+    if (Object.keys(patch).length === 0) {
+      this.#changeFailure = undefined;
+      return false;
     }
+    this.#hasBegun = true;
+    this.#rival.sending(patch, now);
+    try {
+      await this.#backend.patchOwn(patch);
+    } catch (error) {
+      if (isFirst) this.#checkIns.due(); // whatever is wrong with the rest
+      throw error;
+    }
+    this.#changeFailure = undefined;
+    if (isFirst) this.#checkedIn();
+    return true;
   }
 
-  /** However often it fails for one reason, that is said once. */
-  #failed(error: unknown): void {
+  async #checkIn(): Promise<boolean> {
+    if (!this.#hasBegun || !this.#backend.cluster().own) return false;
+    const patch = checkIn(Date.now() / 1000);
+    this.#rival.sending(patch, performance.now());
+    await this.#backend.patchOwn(patch);
+    this.#checkedIn();
+    return true;
+  }
+
+  #checkedIn(): void {
+    this.#lastSuccess = performance.now();
+    this.#checkIns.dueIn(CHECK_IN_PERIOD);
+    if (this.#checkInFailure !== undefined) this.#log.info("the own Node is checked in again");
+    this.#checkInFailure = undefined;
+    this.#monitor.parts.works("check-in");
+  }
+
+  #changesFailed(error: unknown): void {
+    this.#monitor.counts.failed("local");
+    this.#changeFailure = describeError(error);
+  }
+
+  /** However often it fails for one reason, that is logged once. */
+  #checkInFailed(error: unknown): void {
+    this.#monitor.counts.failed("checkin");
     const failure = describeError(error);
     this.#monitor.parts.fails("check-in", failure);
-    if (failure === this.#failure) return;
-    this.#failure = failure;
-    this.#log.error("the own Node could not be annotated; trying again", { error });
+    if (failure === this.#checkInFailure) return;
+    this.#checkInFailure = failure;
+    this.#log.error("the check-in failed; trying again", { error });
   }
+}
 
-  #endPause: (() => void) | undefined;
-
-  async #pause(milliseconds: number): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = startTimer(milliseconds, "end a pause", resolve);
-    this.#endPause = resolve;
-    await promise;
-    clearTimeout(timer);
-    this.#endPause = undefined;
-  }
+/** To the others, who was away for long is dead until it checks in. */
+function isOverdue(annotations: Strings): boolean {
+  const age = Date.now() - Number(annotations[ANNOTATIONS.lastSeen]) * 1000;
+  return !(age <= OVERDUE);
 }

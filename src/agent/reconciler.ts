@@ -324,6 +324,7 @@ export class Reconciler {
         return warning("dns", subject, `${subject}: ${why}`);
       }),
       this.#files.warnings,
+      this.#mesh.warnings,
       this.#conflicts.contested(time).map((kind) =>
         warning(
           "conflict",

@@ -56,9 +56,13 @@ export interface Backend extends AsyncDisposable {
   /** How often the view was made anew after a time of not being live; then all nodes look fresh. */
   readonly relists: number;
 
+  /** Bytes, names included, that all annotations of ours on the own Node may have: others have some, too. */
+  readonly annotationRoom: number;
+
   /**
-   * Sets annotations of the own Node, or removes those that are null (missing ones too); rejects
-   * with a {@link BackendError}. The outcome comes as a change like any other.
+   * Sets annotations of the own Node, or removes those that are null (missing ones too: also where
+   * there is no such Node); rejects with a {@link BackendError}. The outcome comes as a change like
+   * any other. After {@link start} was called it waits for what it needs, which is not both lists.
    */
   patchOwn(annotations: Readonly<Record<string, string | null>>): Promise<void>;
 }

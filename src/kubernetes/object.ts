@@ -6,6 +6,10 @@ export interface ObjectMeta {
   readonly resourceVersion?: string;
   readonly labels?: Readonly<Record<string, string>> | null;
   readonly annotations?: Readonly<Record<string, string>> | null;
+  /** Who set which fields: paths of `f:NAME` keys. */
+  readonly managedFields?:
+    | readonly { readonly fieldsV1?: Readonly<Record<string, Readonly<Record<string, unknown>>>> }[]
+    | null;
 }
 
 /** Anything with metadata; of the rest nothing is known. */

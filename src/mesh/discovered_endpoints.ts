@@ -47,8 +47,15 @@ function parseJSON(text: string): unknown {
 
 /** Writes the annotation, byte for byte as the original: keys sorted, an empty zone. */
 export function formatDiscoveredEndpoints(endpoints: DiscoveredEndpoints): string {
-  const entries = [...endpoints].sort(([a], [b]) => compareText(a, b)).map(([key, { ip, port }]) =>
-    `${JSON.stringify(key)}:${JSON.stringify({ IP: formatIP(ip), Port: port, Zone: "" })}`
-  );
+  const entries = [...endpoints].sort(([a], [b]) => compareText(a, b))
+    .map(([key, endpoint]) => formatDiscoveredEndpoint(key, endpoint));
   return `{${entries.join(",")}}`;
+}
+
+/** One entry of it: all of it is ASCII. */
+export function formatDiscoveredEndpoint(
+  key: string,
+  { ip, port }: { readonly ip: IP; readonly port: number },
+): string {
+  return `${JSON.stringify(key)}:${JSON.stringify({ IP: formatIP(ip), Port: port, Zone: "" })}`;
 }

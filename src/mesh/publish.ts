@@ -45,23 +45,28 @@ export const NOTHING_PUBLISHED: Published = { endpoint: [], internalIP: [] };
 export interface Publication {
   /** The annotations as they shall be, others' included: read the local node from these. */
   readonly annotations: Strings;
-  /** Those that differ from what is there; empty: send nothing. Any patch is also a check-in. */
+  /** Those that differ from what is there; empty: send nothing. */
   readonly patch: Strings;
   readonly published: Published;
 }
 
-/** For a check-in the patch has a fresh `last-seen` even if nothing else differs. */
+/** The patch of a check-in: nothing but `last-seen`. `now`: Unix seconds. */
+export function checkIn(now: number): Strings {
+  return { [ANNOTATIONS.lastSeen]: String(Math.floor(now)) };
+}
+
+/** With `checkIn`, as of the first patch, that has a fresh `last-seen` too. */
 export function publish(
   annotations: Strings,
   own: Own,
-  { published, checkIn }: { published: Published; checkIn: boolean },
+  options: { readonly published: Published; readonly checkIn: boolean },
 ): Publication {
   const endpoint = choose({
     forced: canonicalEndpoint(annotations[ANNOTATIONS.forceEndpoint]),
     annotated: annotations[ANNOTATIONS.endpoint],
     canonical: canonicalEndpoint,
     discovered: formatAddressPort(own.endpointIP, own.port),
-    published: published.endpoint,
+    published: options.published.endpoint,
   });
   const internalIP = choose({
     forced: forbidsInternalIP(annotations)
@@ -70,7 +75,7 @@ export function publish(
     annotated: annotations[ANNOTATIONS.internalIP],
     canonical: canonicalPrefix,
     discovered: optionalPrefix(own.internalIP),
-    published: published.internalIP,
+    published: options.published.internalIP,
   });
   const wished = {
     [ANNOTATIONS.endpoint]: endpoint.text,
@@ -81,9 +86,10 @@ export function publish(
     ...reconciled(annotations, own),
   };
   const different = Object.entries(wished).filter(([name, text]) => annotations[name] !== text);
-  const patch: Strings = different.length > 0 || checkIn
-    ? { ...Object.fromEntries(different), [ANNOTATIONS.lastSeen]: String(Math.floor(own.now)) }
-    : {};
+  const patch: Strings = {
+    ...Object.fromEntries(different),
+    ...options.checkIn && checkIn(own.now),
+  };
   return {
     annotations: { ...annotations, ...patch },
     patch,

@@ -57,7 +57,7 @@ export class FileBackend implements Backend {
   /** One at a time reads or writes the directory. */
   readonly #turns = new Turns();
   #changed: (change: Change) => void = () => {};
-  #complete: () => void = () => {};
+  readonly #complete = Promise.withResolvers<void>();
   #cluster: Assembled = NOTHING;
   /** Files that the last look at everything left to a look soon after. */
   readonly #skipped = new Set<string>();
@@ -84,7 +84,7 @@ export class FileBackend implements Backend {
   start(changed: (change: Change) => void): Promise<void> {
     this.#changed = changed;
     this.#pending.set(EVERYTHING, 0);
-    return new Promise((resolve) => this.#complete = resolve);
+    return this.#complete.promise;
   }
 
   cluster(): Cluster {
@@ -95,12 +95,17 @@ export class FileBackend implements Backend {
     return this.#live;
   }
 
+  get annotationRoom(): number {
+    return Infinity;
+  }
+
   get relists(): number {
     return this.#relists;
   }
 
-  patchOwn(annotations: Readonly<Record<string, string | null>>): Promise<void> {
-    return this.#turns.take(async () => {
+  async patchOwn(annotations: Readonly<Record<string, string | null>>): Promise<void> {
+    await this.#complete.promise;
+    await this.#turns.take(async () => {
       const name = this.#options.hostname;
       const path = `${this.#statuses.path}/${name}.yaml`;
       const status = this.#statusOf(name);
@@ -131,7 +136,7 @@ export class FileBackend implements Backend {
     this.#pending[Symbol.dispose]();
     await this.#turns.ended(); // it may still begin to watch
     for (const watch of this.#watches) watch[Symbol.dispose]();
-    this.#complete();
+    this.#complete.resolve();
   }
 
   #schedule(directory: string, { name, writing }: FileEvent): void {
@@ -161,7 +166,7 @@ export class FileBackend implements Backend {
       for (const path of paths) this.#skipped.delete(path);
       if (differs) this.#update();
     }
-    if (this.#live && this.#skipped.size === 0) this.#complete();
+    if (this.#live && this.#skipped.size === 0) this.#complete.resolve();
   }
 
   /** Finds out whether the view is live on the way. */

@@ -8,11 +8,13 @@ import { type ConfigSource, loadConfig } from "../../kubernetes/load_config.ts";
 import { compareResourceVersions, type KubernetesObject } from "../../kubernetes/object.ts";
 import { RateLimit } from "../../kubernetes/rate_limit.ts";
 import type { Node } from "../../mesh/node.ts";
+import { ANNOTATIONS } from "../../mesh/object.ts";
 import type { Peer } from "../../mesh/peer.ts";
 import { describeError, quote } from "../../net/text.ts";
 import { type Backend, BackendError, type Change, type Cluster, type Problem } from "../backend.ts";
 import { Followed } from "./followed.ts";
 import { waitForPeerKind } from "./peer_kind.ts";
+import { PodCIDRLooks } from "./pod_cidr_looks.ts";
 import { type NodeEntry, type RawNode, readNode, readPeer } from "./read.ts";
 import { Unheard } from "./unheard.ts";
 
@@ -25,8 +27,17 @@ const NODE_PACE = 250;
 /** Milliseconds until a Node that could not be read is asked for again. */
 const RETRY = 3000;
 
+/** `TotalAnnotationSizeLimitB` of k8s.io/apimachinery, api/validation: names and texts of one object. */
+const MOST_ANNOTATION_BYTES = 256 * 1024;
+
 /** As the original agent's. */
 const REQUESTS = { perSecond: 5, burst: 10 };
+
+/** Check-ins are none of those. */
+const CHECK_INS = { perSecond: 1, burst: 2 };
+
+/** Milliseconds that a server may ask for before the next check-in: after 60 s all would drop this node. */
+const LONGEST_CHECK_IN_PAUSE = 10_000;
 
 export interface KubernetesBackendOptions {
   /** The Node this agent stands for. */
@@ -40,6 +51,7 @@ export class KubernetesBackend implements Backend {
   readonly #options: KubernetesBackendOptions;
   readonly #stop = new AbortController();
   readonly #limit = new RateLimit(REQUESTS);
+  readonly #checkInLimit = new RateLimit(CHECK_INS);
   readonly #nodes: Followed<RawNode, Node, NodeEntry>;
   readonly #peers: Followed<KubernetesObject, Peer>;
   readonly #unheard = new Unheard({
@@ -49,8 +61,10 @@ export class KubernetesBackend implements Backend {
     },
     changed: () => this.#update(),
   });
+  readonly #looks = new PodCIDRLooks();
   /** Names of Nodes whose pod CIDR is to be asked for. */
   readonly #wanted = new Set<string>();
+  readonly #opened = Promise.withResolvers<Client>();
   #client: Client | undefined;
   #running: Promise<unknown> = Promise.resolve();
   #asking: Promise<void> | undefined;
@@ -69,7 +83,7 @@ export class KubernetesBackend implements Backend {
       what: "Nodes",
       representation: "metadata",
       pace: NODE_PACE,
-      read: (raw, last) => readNode(raw, { ...options, last }),
+      read: (raw, last) => this.#read(raw, last),
       changed: () => this.#update(),
       heard: (raw) => this.#heard(raw),
     });
@@ -90,9 +104,13 @@ export class KubernetesBackend implements Backend {
     try {
       client = await Client.open(await loadConfig(this.#source));
     } catch (error) {
-      throw new BackendError(`no way to the API server: ${describeError(error)}`);
+      const problem = new BackendError(`no way to the API server: ${describeError(error)}`);
+      this.#opened.promise.catch(() => {}); // perhaps nobody waits for it
+      this.#opened.reject(problem);
+      throw problem;
     }
     this.#client = client;
+    this.#opened.resolve(client);
     // All at once. The answer of the third leaves a connection for the first patch, which on one of
     // its own would wait 40 ms: fetch has Nagle's algorithm on, and a server that resumes a TLS
     // session has nothing to say that would confirm its end.
@@ -112,23 +130,34 @@ export class KubernetesBackend implements Backend {
     return this.#nodes.live && this.#peers.live && !this.#unheard.isDeaf;
   }
 
+  get annotationRoom(): number {
+    return MOST_ANNOTATION_BYTES -
+      (this.#nodes.store.get(this.#options.hostname)?.othersBytes ?? 0);
+  }
+
   get relists(): number {
     return this.#nodes.relists;
   }
 
   async patchOwn(annotations: Readonly<Record<string, string | null>>): Promise<void> {
+    const client = await this.#opened.promise;
     const { hostname } = this.#options;
+    const texts = Object.values(annotations);
+    const isRemoval = texts.includes(null);
+    // What holds other patches up keeps nobody from seeing that this node is alive.
+    const isCheckIn = Object.keys(annotations).join() === ANNOTATIONS.lastSeen && !isRemoval;
+    const limit = isCheckIn ? this.#checkInLimit : this.#limit;
     try {
-      if (!this.#client) throw new Error("there is no connection yet");
-      await this.#limit.wait(this.#stop.signal);
-      const isRemoval = Object.values(annotations).includes(null);
-      const answer = await this.#client.patch<RawNode>(`${NODES}/${encodeURIComponent(hostname)}`, {
+      await limit.wait(this.#stop.signal);
+      const answer = await client.patch<RawNode>(`${NODES}/${encodeURIComponent(hostname)}`, {
         type: isRemoval ? "merge" : "strategic-merge",
         body: { metadata: { annotations } },
       }, { accept: "metadata", signal: this.#stop.signal });
       this.#written(answer);
     } catch (error) {
-      this.#throttle(error);
+      const isGone = error instanceof StatusError && error.isNotFound;
+      if (isGone && texts.every((text) => text === null)) return; // nothing to be removed
+      this.#throttle(error, limit);
       throw new BackendError(`annotating Node ${quote(hostname)}`, { cause: error });
     }
   }
@@ -152,13 +181,19 @@ export class KubernetesBackend implements Backend {
     this.#update();
   }
 
+  #read(node: RawNode, last: NodeEntry | undefined): NodeEntry {
+    if (node.spec && !node.spec.podCIDR) this.#looks.missing(node, performance.now());
+    return readNode(node, { ...this.#options, last });
+  }
+
   #heard(node: RawNode): void {
     const { name, resourceVersion } = node.metadata;
     if (resourceVersion !== undefined) this.#unheard.heard(resourceVersion);
     const entry = this.#nodes.store.get(name);
-    if (!entry || entry.podCIDR !== undefined) return;
+    if (entry?.podCIDR !== undefined || !entry) return this.#looks.forget(name);
     // Others that no agent speaks for are in no mesh, whatever their pod CIDR.
     if (name !== this.#options.hostname && !(entry.value.key && entry.value.endpoint)) return;
+    if (!this.#looks.isDue(node, performance.now())) return;
     this.#wanted.add(name);
     this.#asking ??= this.#ask().finally(() => this.#asking = undefined);
   }
@@ -179,17 +214,17 @@ export class KubernetesBackend implements Backend {
         for await (const nodes of listing) nodes.forEach((node) => this.#nodes.put(node));
         this.#update();
       } catch (error) {
-        this.#throttle(error);
+        this.#throttle(error, this.#limit);
         this.#wanted.add(name);
         await sleep(RETRY, { signal });
       }
     }
   }
 
-  #throttle(error: unknown): void {
-    if (error instanceof StatusError && error.retryAfter !== undefined) {
-      this.#limit.pause(error.retryAfter);
-    }
+  #throttle(error: unknown, limit: RateLimit): void {
+    if (!(error instanceof StatusError) || error.retryAfter === undefined) return;
+    const longest = limit === this.#checkInLimit ? LONGEST_CHECK_IN_PAUSE : Infinity;
+    limit.pause(Math.min(error.retryAfter, longest));
   }
 
   async #waitForPeerKind(client: Client): Promise<void> {

@@ -27,6 +27,8 @@ export interface NodeEntry extends Entry<Node> {
   readonly podCIDR: string | undefined;
   /** Only of the own Node. */
   readonly annotations: Strings | undefined;
+  /** Bytes of annotations on it that are not ours, names included; only of the own Node. */
+  readonly othersBytes: number;
 }
 
 /** What a Node says now; what only whole objects say is taken from `last`, if that is the same Node. */
@@ -45,11 +47,30 @@ export function readNode(
   const annotations = name === hostname
     ? sorted(ourAnnotations(raw.metadata.annotations))
     : undefined;
+  const othersBytes = name === hostname ? bytesOfOthers(raw.metadata.annotations ?? {}) : 0;
   const isSame = last && equalNodes(last.value, node) && last.value.lastSeen === node.lastSeen &&
     JSON.stringify(last.annotations) === JSON.stringify(annotations);
   const subject = `Node ${quote(name)}`;
   const problems = warnings.map((text) => warning("node", subject, `${subject}: ${text}`));
-  return { value: isSame ? last.value : node, uid, version, podCIDR, annotations, problems };
+  return {
+    value: isSame ? last.value : node,
+    uid,
+    version,
+    podCIDR,
+    annotations,
+    othersBytes,
+    problems,
+  };
+}
+
+function bytesOfOthers(annotations: Strings): number {
+  const ours = ourAnnotations(annotations);
+  const others = Object.entries(annotations).filter(([name]) => !(name in ours));
+  return others.reduce((sum, [name, text]) => sum + utf8Length(name) + utf8Length(text), 0);
+}
+
+function utf8Length(text: string): number {
+  return new TextEncoder().encode(text).length;
 }
 
 function sorted(annotations: Strings): Strings {

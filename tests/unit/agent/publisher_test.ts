@@ -22,29 +22,37 @@ const reconciled = (address: string): OwnFacts => ({
   reconciled: { wireGuardIP: parsePrefix(address)!, discoveredEndpoints: new Map() },
 });
 
-Deno.test("run() sends a first change at once, and those of a mesh that comes together in one", async () => {
+/** An own Node that takes patches, but for those that `refuse` has something against. */
+function ownNode(refuse: (patch: Strings) => Error | undefined = () => undefined) {
   let own: Strings = {};
   const patches: { readonly at: number; readonly patch: Strings }[] = [];
   const backend = {
     cluster: () => ({ nodes: new Map(), peers: new Map(), problems: [], own }),
     patchOwn: (patch: Strings) => {
       patches.push({ at: performance.now(), patch });
+      const refusal = refuse(patch);
+      if (refusal) return Promise.reject(refusal);
       own = { ...own, ...patch };
       return Promise.resolve();
     },
   } as unknown as Backend;
-  const memory = { published: NOTHING_PUBLISHED };
   const publisher = new Publisher(backend, {
-    memory,
+    hostname: "a",
+    memory: { published: NOTHING_PUBLISHED },
     log: openLog("test"),
     monitor: new Monitor(),
   });
+  return { publisher, patches };
+}
 
+Deno.test("run() sends a first change at once, and those of a mesh that comes together in one", async () => {
+  const { publisher, patches } = ownNode();
   const start = performance.now();
   publisher.update(OWN);
   const running = publisher.run();
   await waitFor("the first patch", () => patches.length === 1);
   assert.equal(patches[0]!.patch[ANNOTATIONS.key], OWN.key);
+  assert.ok(ANNOTATIONS.lastSeen in patches[0]!.patch, "the first one checks in, too");
   assert.ok(patches[0]!.at - start < 250);
 
   for (const host of [1, 2, 3]) {
@@ -52,9 +60,26 @@ Deno.test("run() sends a first change at once, and those of a mesh that comes to
     await new Promise((resolve) => setTimeout(resolve));
   }
   await waitFor("the second patch", () => patches.length === 2);
-  assert.equal(patches[1]!.patch[ANNOTATIONS.wireGuardIP], "10.4.0.3/16");
+  assert.deepEqual(patches[1]!.patch, {
+    [ANNOTATIONS.wireGuardIP]: "10.4.0.3/16",
+    [ANNOTATIONS.discoveredEndpoints]: "{}",
+  });
   assert.ok(patches[1]!.at - patches[0]!.at > 450);
 
+  publisher.stop();
+  await running;
+});
+
+Deno.test("run() checks in with last-seen alone, whatever is refused of the rest", async () => {
+  const { publisher, patches } = ownNode((patch) =>
+    ANNOTATIONS.key in patch ? new Error("413 too large") : undefined
+  );
+  publisher.update(OWN);
+  const running = publisher.run();
+  await waitFor("a check-in", () => publisher.liveUntil > performance.now());
+  const { patch } = patches.find(({ patch }) => !(ANNOTATIONS.key in patch))!;
+  assert.deepEqual(Object.keys(patch), [ANNOTATIONS.lastSeen]);
+  assert.match(publisher.warnings[0]!.text, /not published: 413 too large/);
   publisher.stop();
   await running;
 });

@@ -4,6 +4,7 @@ import type { Key } from "../../../src/net/key.ts";
 import { parsePrefix } from "../../../src/net/prefix.ts";
 import { parseNode } from "../../../src/mesh/read_node.ts";
 import {
+  checkIn,
   CLEAN_UP_PATCH,
   NOTHING_PUBLISHED,
   type Own,
@@ -78,7 +79,7 @@ class OwnNode {
 
 Deno.test("publish() says everything about a new node, and then nothing more", () => {
   const node = new OwnNode({ location: "aws" });
-  assert.deepEqual(node.run(), {
+  assert.deepEqual(node.run({}, { checkIn: true }), {
     "endpoint": "203.0.113.1:51820",
     "internal-ip": "10.0.0.1/24",
     "key": KEY,
@@ -92,14 +93,11 @@ Deno.test("publish() says everything about a new node, and then nothing more", (
   assert.equal(short(node.annotations).location, "aws");
 });
 
-Deno.test("publish() sends a check-in even if nothing differs, and a change with it", () => {
+Deno.test("a check-in is last-seen and nothing else, and a change has none", () => {
   const node = new OwnNode();
   node.run();
-  assert.deepEqual(node.run({ now: 1030 }, { checkIn: true }), { "last-seen": "1030" });
-  assert.deepEqual(node.run({ now: 1040, granularity: "full" }), {
-    "granularity": "full",
-    "last-seen": "1040",
-  });
+  assert.deepEqual(short(checkIn(1030.9)), { "last-seen": "1030" });
+  assert.deepEqual(node.run({ now: 1040, granularity: "full" }), { "granularity": "full" });
 });
 
 Deno.test("publish() has empty text for what a node has not", () => {
