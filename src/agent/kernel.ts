@@ -13,6 +13,7 @@ import { NETLINK_GENERIC, NETLINK_NETFILTER, NETLINK_ROUTE, Socket } from "../ne
 import { kernelClient } from "../wireguard/kernel.ts";
 import { userspaceClient } from "../wireguard/userspace.ts";
 import type { AgentOptions } from "./options.ts";
+import { holderOfPort } from "./port_holder.ts";
 
 /** Everything that is to be closed, and nothing but that: what is in the kernel stays. */
 export class Kernel implements Disposable {
@@ -42,6 +43,7 @@ export class Kernel implements Disposable {
       device: new Device([kernelClient(name, generic), userspaceClient(name)]),
       firewall: new FirewallApplier(netfilter, { did: (done) => counts.firewallDid(done) }),
       flows: new FlowApplier(netfilter, () => new Connection(Socket.open(NETLINK_NETFILTER))),
+      holderOfPort: (port) => holderOfPort(port, { host: this.dataplane.host, own: name, generic }),
     }, dataplaneSettings(options));
     this.#events = resources.use(openEvents([
       { family: NETLINK_ROUTE, portId: route.portId },

@@ -8,6 +8,7 @@ import type { Metric } from "../http/metrics/exposition.ts";
 import type { Sources } from "../http/pages.ts";
 import { withoutKeys } from "./log.ts";
 import { giveBackMemory } from "./memory.ts";
+import type { TunnelState } from "../dataplane/tunnel.ts";
 import type { View } from "./view.ts";
 import type { Warning } from "../net/warning.ts";
 
@@ -16,7 +17,9 @@ const MOST_WARNINGS = 100;
 
 export class Monitor implements Sources {
   readonly counts = new AgentMetrics();
-  readonly parts = new Health(["backend", "check-in", "mesh"], { pending: "reading the key" });
+  readonly parts = new Health(["backend", "check-in", "mesh", "routes", "encapsulation"], {
+    pending: "reading the key",
+  });
   /** Those that hold at present. */
   warnings: readonly Warning[] = [];
   #view: View | undefined;
@@ -51,6 +54,26 @@ export class Monitor implements Sources {
     this.#hasStood = true;
     this.parts.pending = undefined;
     this.parts.works("mesh");
+  }
+
+  /** So many routes and rules the kernel does not accept. */
+  refused(refused: Readonly<Record<"routes" | "rules", number>>): void {
+    this.counts.refused(refused);
+    const { routes, rules } = refused;
+    if (routes + rules === 0) return this.parts.works("routes");
+    this.parts.fails("routes", `the kernel refuses ${routes} routes and ${rules} rules`);
+  }
+
+  /** How packets inside the location go; undefined: as they are, as they should. */
+  encapsulates(tunnel: TunnelState | undefined): void {
+    switch (tunnel?.state) {
+      case "unsupported": // for good, as far as we know
+        return this.parts.fails("encapsulation", tunnel.cause.message, { grace: 0 });
+      case "absent":
+        return this.parts.fails("encapsulation", "the tunnel device is not there");
+      default:
+        return this.parts.works("encapsulation");
+    }
   }
 
   /** Nothing can be done for now; what was done stays. */
@@ -90,7 +113,10 @@ export class Monitor implements Sources {
   }
 
   metrics(): Iterable<Metric> {
-    return this.counts.collect(this.#view?.present(), this.warnings);
+    return this.counts.collect(this.#view?.present(), {
+      warnings: this.warnings,
+      parts: this.parts.report().parts,
+    });
   }
 
   mesh(): DotText {

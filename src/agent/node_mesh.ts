@@ -9,7 +9,9 @@ import { NO_ENDPOINTS } from "../mesh/discovered_endpoints.ts";
 import type { DiscoveredEndpoints, Node } from "../mesh/node.ts";
 import { ANNOTATIONS } from "../mesh/object.ts";
 import { type CompleteNode, isComplete } from "../mesh/readiness.ts";
+import type { DeviceState } from "../net/device.ts";
 import type { Key } from "../net/key.ts";
+import { WireGuardError } from "../wireguard/client.ts";
 import { hostPrefix } from "../net/prefix.ts";
 import type { Warning } from "../net/warning.ts";
 import type { AddressFinder } from "./address_finder.ts";
@@ -118,8 +120,18 @@ export class NodeMesh {
     return { wish, report };
   }
 
+  /** As it was, if it does not answer: whoever needs it says so when it is configured. */
+  async #readDevice(): Promise<DeviceState | undefined> {
+    const { device } = this.#parts.kernel.dataplane;
+    const { known } = device;
+    return await device.read().catch((error) => {
+      if (error instanceof WireGuardError) return known;
+      throw error;
+    });
+  }
+
   async #discover() {
-    const device = await this.#parts.kernel.dataplane.device.read();
+    const device = await this.#readDevice();
     return device ? discoverEndpoints(this.#listed, device) : NO_ENDPOINTS;
   }
 
@@ -129,10 +141,10 @@ export class NodeMesh {
 
   /** Those that are published. */
   async #choose(endpoints: DiscoveredEndpoints): Promise<DiscoveredEndpoints> {
-    const { backend, kernel } = this.#parts;
+    const { backend } = this.#parts;
     return this.#choice.choose(endpoints, {
       members: () => this.#listed,
-      device: await kernel.dataplane.device.read(),
+      device: await this.#readDevice(),
       own: backend.cluster().own ?? {},
       room: backend.annotationRoom,
       now: performance.now(),

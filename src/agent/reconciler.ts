@@ -2,7 +2,9 @@
 
 import { inBackground } from "../async/background.ts";
 import type { Change } from "../backend/backend.ts";
-import type { Doubt, Report } from "../dataplane/dataplane.ts";
+import type { Doubt } from "../dataplane/dataplane.ts";
+import { PartialFailure } from "../dataplane/failures.ts";
+import { changesOf } from "../dataplane/report.ts";
 import type { Desired } from "../mesh/desired.ts";
 import type { Node } from "../mesh/node.ts";
 import type { Moment } from "../mesh/staleness.ts";
@@ -202,7 +204,8 @@ export class Reconciler {
     const failure = describeError(error);
     monitor.counts.failed(isOnly(reasons, REPAIRS) ? "run" : "apply");
     monitor.parts.fails("mesh", failure);
-    if (failure !== this.#failure) log.error("reconciling failed, trying again", { error });
+    const isTold = error instanceof PartialFailure || failure === this.#failure;
+    if (!isTold) log.error("reconciling failed, trying again", { error });
     this.#failure = failure;
     kernel.dataplane.invalidateAll();
     this.#alarms.set("again", this.#retry);
@@ -249,10 +252,13 @@ export class Reconciler {
     if (wish === this.#applied && !reasons.has("again")) {
       monitor.repaired(kinds, { device: report.device.changed, files: written });
     }
-    this.#applied = wish;
-    monitor.meshStands();
     this.#followUp(applied);
     this.#tell([...wish.warnings, ...prepared.ground.warnings, ...report.warnings]);
+    monitor.refused(report.refused);
+    monitor.encapsulates(prepared.ground.tunnel);
+    this.#applied = report.failures.length === 0 ? wish : undefined;
+    if (report.failures.length > 0) throw new PartialFailure(report.failures);
+    monitor.meshStands();
   }
 
   /** Nothing can be done now. */
@@ -342,9 +348,4 @@ export class Reconciler {
 /** Is there no reason but these? */
 function isOnly(reasons: ReadonlySet<Reason>, these: readonly Reason[]): boolean {
   return [...reasons].every((reason) => these.includes(reason));
-}
-
-/** How many things of each kind were changed. */
-function changesOf({ firewall, device, routes, rules, flows }: Report) {
-  return { firewall, device: device.changed, routes, rules, flows };
 }

@@ -25,7 +25,7 @@ export interface Result {
   readonly changed: number;
   /** How many changes the kernel does not accept. */
   readonly refused: number;
-  /** One for each cause of refusal that was not there the last time. */
+  /** One for each cause of refusal. */
   readonly warnings: readonly Warning[];
 }
 
@@ -45,6 +45,7 @@ export class Applier<Entry> {
   #known: readonly Entry[] | undefined;
   #wish: readonly Entry[] = [];
   #refusals: readonly Refusal<Entry>[] = [];
+  #warnings: readonly Warning[] = [];
 
   constructor(kind: Kind<Entry>) {
     this.#kind = kind;
@@ -53,6 +54,11 @@ export class Applier<Entry> {
   /** What the kernel has of ours, as far as that is known. */
   get known(): readonly Entry[] | undefined {
     return this.#known;
+  }
+
+  /** Is there nothing that the kernel did not let us take away, or take the place of? */
+  get hasRemoved(): boolean {
+    return this.#refusals.every(({ change }) => change.verb === "add");
   }
 
   /** The kernel may have changed: look before the next change, and try again what was refused. */
@@ -67,7 +73,7 @@ export class Applier<Entry> {
   apply(wish: readonly Entry[], observe: () => readonly Entry[]): Result {
     const known = this.#known;
     if (known && this.#isLastWish(wish)) {
-      return { changed: 0, refused: this.#refusals.length, warnings: [] };
+      return { changed: 0, refused: this.#refusals.length, warnings: this.#warnings };
     }
     const observed = known ?? observe();
     this.#known = undefined; // for the case of an exception
@@ -79,15 +85,15 @@ export class Applier<Entry> {
     });
     const { done, refused } = this.#execute(changes);
 
-    const before = new Set(this.#refusals.map(causeOf));
     this.#refusals = [...standing, ...refused];
+    this.#warnings = warningsFor(this.#refusals);
     this.#wish = wish;
     if (this.#refusals.length === 0) this.#known = wish;
     else if (!refused.some(leavesDoubt)) this.#known = reached(observed, done);
     return {
       changed: done.length,
       refused: this.#refusals.length,
-      warnings: warningsFor(refused.filter((refusal) => !before.has(causeOf(refusal)))),
+      warnings: this.#warnings,
     };
   }
 

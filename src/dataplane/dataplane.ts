@@ -12,7 +12,10 @@ import type { RouteEntry } from "../netlink/route.ts";
 import type { RuleEntry } from "../netlink/rule.ts";
 import type { DiffOptions } from "../wireguard/diff.ts";
 import { concernsMesh, type Stake } from "./concerns.ts";
+import type { Result } from "./applier.ts";
 import type { Device, DeviceReport } from "./device.ts";
+import { explainDevice, type HolderOfPort } from "./device_error.ts";
+import { Failures, failuresOf } from "./failures.ts";
 import type { ApplyOptions, FirewallApplier } from "./firewall/applier.ts";
 import type { FlowApplier } from "./flow_applier.ts";
 import { Host } from "./host.ts";
@@ -29,11 +32,12 @@ import {
   resolveRoutes,
   resolveRules,
 } from "./resolve.ts";
+import type { Ground, Report } from "./report.ts";
 import { RouteApplier } from "./routes.ts";
 import { RuleApplier } from "./rules.ts";
 import { Stopwatch } from "./stopwatch.ts";
-import { Tunnel, TUNNEL_DEVICES, type TunnelState } from "./tunnel.ts";
-import { type Warning, warning } from "../net/warning.ts";
+import { Tunnel, TUNNEL_DEVICES, tunnelWarnings } from "./tunnel.ts";
+import { warning } from "../net/warning.ts";
 
 export interface Parts {
   /** To rtnetlink. */
@@ -41,6 +45,8 @@ export interface Parts {
   readonly device: Device;
   readonly firewall: FirewallApplier;
   readonly flows: FlowApplier;
+  /** Who holds a UDP port, in words, if it can be known. */
+  readonly holderOfPort?: HolderOfPort;
 }
 
 export interface DataplaneSettings {
@@ -49,26 +55,7 @@ export interface DataplaneSettings {
   readonly encapsulator?: Encapsulator;
 }
 
-/** The devices that a reconcile finds, or makes, before anything else. */
-export interface Ground {
-  /** The WireGuard interface; undefined: it is missing and waited for. */
-  readonly kilo: Link | undefined;
-  /** The interface that holds the private address. */
-  readonly private: Link | undefined;
-  /** Undefined: nothing is encapsulated. */
-  readonly tunnel: TunnelState | undefined;
-  readonly warnings: readonly Warning[];
-}
-
-/** How many things of each kind were changed, and what is to be told. */
-export interface Report {
-  readonly firewall: number;
-  readonly device: DeviceReport;
-  readonly routes: number;
-  readonly rules: number;
-  readonly flows: number;
-  readonly warnings: readonly Warning[];
-}
+export type { Ground, Report } from "./report.ts";
 
 interface Resolution {
   readonly wish: Desired;
@@ -78,11 +65,12 @@ interface Resolution {
 }
 
 const UNCHANGED: DeviceReport = { changed: 0, added: [] };
+const NOTHING: Result = { changed: 0, refused: 0, warnings: [] };
 
 /** What may have changed: as kernel events tell, or because WireGuard tells nobody. */
 export type Doubt = Subsystem | "wireguard";
 
-/** What the kernel refuses is thrown as a NetlinkError, what the device refuses as a WireGuardError. */
+/** What one part refuses costs only what depends on it; reading the host's devices may throw a NetlinkError. */
 export class Dataplane {
   readonly host: Host;
   readonly device: Device;
@@ -94,6 +82,7 @@ export class Dataplane {
   readonly #routes: RouteApplier;
   readonly #rules: RuleApplier;
   readonly #tunnel: Tunnel | undefined;
+  readonly #holderOfPort: HolderOfPort | undefined;
   /** Index of the interface whose device is known. */
   #kilo: number | undefined;
   /** Undefined: nothing was prepared yet. */
@@ -101,13 +90,15 @@ export class Dataplane {
   #hasTakenOver = false;
   #resolution: Resolution | undefined;
 
-  constructor({ connection, device, firewall, flows }: Parts, settings: DataplaneSettings) {
+  constructor(parts: Parts, settings: DataplaneSettings) {
+    const { connection, device, firewall, flows } = parts;
     const { encapsulator } = settings;
     this.host = new Host(connection);
     this.device = device;
     this.#settings = settings;
     this.#firewall = firewall;
     this.#flows = flows;
+    this.#holderOfPort = parts.holderOfPort;
     this.#routes = new RouteApplier(connection);
     this.#rules = new RuleApplier(connection);
     this.#tunnel = encapsulator && new Tunnel(this.host, encapsulator);
@@ -156,18 +147,23 @@ export class Dataplane {
     own: { readonly privateAddress: IP | undefined; readonly source?: IP | undefined },
   ): Ground {
     const { privateAddress, source } = own;
-    const kilo = ensureInterface(this.host, this.#settings.interface);
+    const failures = new Failures();
+    const kilo = ensureInterface(this.host, this.#settings.interface, failures);
     if (kilo?.index !== this.#kilo) this.device.invalidate();
     this.#kilo = kilo?.index;
     const holder = privateAddress && this.host.holderOf(privateAddress);
-    const tunnel = holder && this.#tunnel?.ensure(holder);
+    const tunnel = holder && this.#tunnel?.ensure(holder, failures);
     const addresses = [privateAddress, source].filter((ip) => ip !== undefined);
     this.#stake = this.#stakeIn({ holder, addresses });
     return {
       kilo,
       private: holder,
       tunnel,
-      warnings: interfaceWarnings(this.host, this.#settings.interface),
+      warnings: [
+        ...interfaceWarnings(this.host, this.#settings.interface),
+        ...tunnelWarnings(tunnel),
+      ],
+      failures: failures.all,
     };
   }
 
@@ -185,32 +181,38 @@ export class Dataplane {
    * accepted and left alone until no route leads there. Masquerading comes last, because connections
    * remember it; whoever is to be left alone from now on is forgotten before packets go there. An
    * interface goes down when no route needs it any more.
+   *
+   * A step that fails is reported, and the others are made. While the device cannot be configured,
+   * routes through it stay as they are.
    */
   async apply(
     wish: Desired,
     { ground, ...options }: { readonly ground: Ground } & DiffOptions,
   ): Promise<Report> {
     const { kilo } = ground;
-    this.#addressTunnel(wish, ground);
-    const begun = await this.#changeFirewall(wish, { stage: "begin" });
+    const failures = new Failures(ground.failures);
+    failures.contain("tunnel", () => this.#addressTunnel(wish, ground), undefined);
+    const begun = await this.#changeFirewall(wish, { stage: "begin", failures });
     const device = wish.isLeader && kilo
-      ? await this.watch.time("device", () => this.#lead(kilo, wish, options))
+      ? await this.watch.time("device", () => this.#lead(kilo, wish, { ...options, failures }))
       : UNCHANGED;
-    const { routes, rules, warnings } = this.#route(wish, ground);
-    if (!wish.isLeader && kilo) this.#follow(kilo);
-    const completed = await this.#changeFirewall(wish, { stage: "complete" });
-    const leftovers = await this.#takeOver();
+    const { routes, rules, warnings } = this.#route(wish, ground, failures);
+    if (!wish.isLeader && kilo) failures.contain("interface", () => this.#follow(kilo), undefined);
+    const completed = await this.#changeFirewall(wish, { stage: "complete", failures });
+    await failures.containAsync("firewall", () => this.#takeOver(), undefined);
     return {
       firewall: begun.firewall + completed.firewall,
       device,
       routes: routes.changed,
       rules: rules.changed,
       flows: begun.flows + completed.flows,
+      refused: { routes: routes.refused, rules: rules.refused },
+      failures: failures.all,
       warnings: [
+        ...failures.all.map((failure) => failure.warning),
         ...warnings,
         ...routes.warnings,
         ...rules.warnings,
-        ...leftovers,
         ...this.#firewall.warnings,
         ...this.#flows.warnings,
         ...this.device.problem
@@ -250,24 +252,21 @@ export class Dataplane {
 
   async #changeFirewall(
     { firewall }: Desired,
-    options: ApplyOptions,
+    { failures, ...options }: ApplyOptions & { readonly failures: Failures },
   ): Promise<Pick<Report, "firewall" | "flows">> {
-    const changes = this.watch.time("firewall", () => this.#firewall.apply(firewall, options));
-    const { sets } = this.#firewall;
-    const flows = await this.watch.time("flows", () => this.#flows.follow(changes, sets));
-    return { firewall: changes.length, flows };
+    const apply = () => this.#firewall.apply(firewall, options);
+    const changes = this.watch.time("firewall", () => failures.contain("firewall", apply, []));
+    const follow = () => this.#flows.follow(changes, this.#firewall.sets);
+    const contained = () => failures.containAsync("firewall", follow, 0);
+    return { firewall: changes.length, flows: await this.watch.time("flows", contained) };
   }
 
-  /** Once our firewall is in force; returns what could not be done. */
-  async #takeOver(): Promise<readonly Warning[]> {
-    if (this.#hasTakenOver) return [];
+  /** Once our firewall is in force; tried each time until it is done. */
+  async #takeOver(): Promise<void> {
+    if (this.#hasTakenOver || !this.#firewall.isInForce) return;
+    const wasThere = this.#firewall.takeOver().length > 0;
     this.#hasTakenOver = true;
-    let wasThere = false;
-    const failures = failuresOf([() => {
-      wasThere = this.#firewall.takeOver().length > 0;
-    }]);
     if (wasThere) await this.#flows.followOthers(this.#firewall.sets);
-    return failures.map((text) => warning("firewall", "the original agent's rules", text));
   }
 
   #addressTunnel({ tunnelAddress }: Desired, { tunnel }: Ground): void {
@@ -279,27 +278,34 @@ export class Dataplane {
   async #lead(
     kilo: Link,
     { address, device, routes: staying }: Desired,
-    options: DiffOptions,
+    { failures, ...options }: DiffOptions & { readonly failures: Failures },
   ): Promise<DeviceReport> {
-    const isReaddressed = address !== undefined && setAddress(this.host, kilo, address);
+    const isReaddressed = address !== undefined &&
+      failures.contain("interface", () => setAddress(this.host, kilo, address), false);
     // As long as it was down nobody had us for a peer.
     if (!kilo.up) this.device.distrust();
     // A way of before to where a peer is now may lead into the tunnel, or for a follower through its
     // leader. The first handshakes, gone that way, would bind both ends to addresses inside the tunnel:
     // a loop without end.
     const clearWay = (to: readonly IP[]) => this.#routes.removeTo(to, { staying });
-    const report = await this.device.apply(device, {
-      ...options,
-      clearWay,
-      hasRoute: (to) => this.host.hasRoute(to),
-    });
-    if (!kilo.up) clearWay(endpointsOf(device));
-    const isRaised = this.host.changeLink(kilo, { up: true });
-    if (isReaddressed || isRaised) this.#routes.invalidate();
-    return report;
+    try {
+      const hasRoute = (to: IP) => this.host.hasRoute(to);
+      const report = await this.device.apply(device, { ...options, clearWay, hasRoute });
+      if (!kilo.up) clearWay(endpointsOf(device));
+      const isRaised = this.host.changeLink(kilo, { up: true });
+      if (isReaddressed || isRaised) this.#routes.invalidate();
+      return report;
+    } catch (error) {
+      if (isReaddressed) this.#routes.invalidate();
+      const { name } = this.#settings.interface;
+      const { listenPort } = device;
+      const holderOfPort = this.#holderOfPort;
+      failures.add("device", await explainDevice(error, { name, listenPort, holderOfPort }));
+      return UNCHANGED;
+    }
   }
 
-  #route(wish: Desired, ground: Ground) {
+  #route(wish: Desired, ground: Ground, failures: Failures) {
     const { tunnel } = ground;
     const devices: Devices = {
       kilo: ground.kilo?.index,
@@ -307,9 +313,12 @@ export class Dataplane {
       tunnel: tunnel?.state === "ready" ? tunnel.link.index : undefined,
     };
     const { routes, rules } = this.#resolve(wish, devices);
+    const held = failures.has("device") ? devices.kilo : undefined;
+    const applyRoutes = () => this.#routes.apply(routes.entries, devices, { held });
+    const applyRules = () => this.#rules.apply(rules.entries);
     return {
-      routes: this.watch.time("routes", () => this.#routes.apply(routes.entries, devices)),
-      rules: this.watch.time("rules", () => this.#rules.apply(rules.entries)),
+      routes: this.watch.time("routes", () => failures.contain("routes", applyRoutes, NOTHING)),
+      rules: this.watch.time("rules", () => failures.contain("rules", applyRules, NOTHING)),
       warnings: [...routes.warnings, ...rules.warnings],
     };
   }
@@ -335,15 +344,4 @@ function endpointsOf({ peers }: DeviceConfig): readonly IP[] {
   return peers.flatMap(({ endpoint }) =>
     [endpoint?.ip, endpoint?.alternative].filter((ip) => ip !== undefined)
   );
-}
-
-/** Does one after the other, whatever they throw; returns that and what they tell, as text. */
-function failuresOf(steps: readonly (() => readonly string[] | void)[]): readonly string[] {
-  return steps.flatMap((step) => {
-    try {
-      return step() ?? [];
-    } catch (error) {
-      return [error instanceof Error ? error.message : String(error)];
-    }
-  });
 }

@@ -5,6 +5,7 @@ import { type DeviceConfig, type DeviceState, peersByKey } from "../net/device.t
 import type { IP } from "../net/ip.ts";
 import type { Key } from "../net/key.ts";
 import { afterChange, type DeviceChange, isEmptyChange } from "../wireguard/change.ts";
+import { EADDRINUSE } from "../os/errno.ts";
 import { type WireGuardClient, WireGuardError } from "../wireguard/client.ts";
 import { type Declared, declaredEndpoints, isRedeclared } from "../wireguard/declared.ts";
 import { diffDevice, type DiffOptions, equalButTraffic, settledUntil } from "../wireguard/diff.ts";
@@ -164,7 +165,7 @@ export class Device {
     options.clearWay?.(endpointsOf(change));
     this.#state = this.#last = undefined; // for the case of an exception
     if (renew.size > 0) await remove(renew, this.#client);
-    const reset = await this.#client.apply(change);
+    const reset = await configure(this.#client, change);
     this.#last = afterChange(rest, change);
     if (reset.length === 0) this.#state = this.#last; // else handshakes are not as they were
     this.#reach(desired);
@@ -205,6 +206,21 @@ export class Device {
       }
     }
     return undefined;
+  }
+}
+
+/**
+ * A port that is taken keeps only the port from being set: the peers are set all the same, so that
+ * who was revoked is out. Rejects then.
+ */
+async function configure(client: WireGuardClient, change: DeviceChange): Promise<readonly Key[]> {
+  try {
+    return await client.apply(change);
+  } catch (error) {
+    const { listenPort, ...rest } = change;
+    const isTaken = error instanceof WireGuardError && error.errno === EADDRINUSE;
+    if (isTaken && listenPort !== undefined) await client.apply(rest);
+    throw error;
   }
 }
 

@@ -3,6 +3,7 @@
 import type { Prefix } from "../net/prefix.ts";
 import type { Link } from "../netlink/link.ts";
 import { diffAddresses } from "./addresses.ts";
+import type { Failures } from "./failures.ts";
 import type { Host } from "./host.ts";
 import { type Warning, warning } from "../net/warning.ts";
 
@@ -21,15 +22,23 @@ export interface InterfaceSettings {
 }
 
 /**
- * The interface with its MTU set; undefined if it is missing and to be waited for. A NetlinkError
- * that {@link NetlinkError.isUnsupported} if it cannot be made because the kernel has no WireGuard.
+ * The interface with its MTU set; undefined if it is missing and to be waited for, or cannot be made.
+ * One whose MTU is refused serves as it is.
  */
-export function ensureInterface(host: Host, settings: InterfaceSettings): Link | undefined {
+export function ensureInterface(
+  host: Host,
+  settings: InterfaceSettings,
+  failures: Failures,
+): Link | undefined {
   const { name, ifMissing } = settings;
-  if (!host.link(name) && ifMissing === "create") host.createLink({ name, kind: "wireguard" });
+  if (!host.link(name) && ifMissing === "create") {
+    failures.contain("interface", () => host.createLink({ name, kind: "wireguard" }), undefined);
+  }
   const link = host.link(name);
-  if (link) host.changeLink(link, { mtu: mtuOf(host, settings) });
-  return link && host.link(name);
+  if (!link) return undefined;
+  const setMTU = () => host.changeLink(link, { mtu: mtuOf(host, settings) });
+  failures.contain("interface", setMTU, false);
+  return host.link(name);
 }
 
 /** Bytes: what is asked for, or what fits into the packets of the default route's device. */

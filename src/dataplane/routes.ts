@@ -57,8 +57,16 @@ export class RouteApplier {
     this.#applier.invalidate();
   }
 
-  /** The first time, what the original agent left is adopted where it is wished, else removed. */
-  apply(wish: readonly RouteEntry[], devices: Devices): Result {
+  /**
+   * The first time, what the original agent left is adopted where it is wished, else removed. Routes
+   * of ours through the device of index `held` stay as they are, and none is added there.
+   */
+  apply(
+    wished: readonly RouteEntry[],
+    devices: Devices,
+    { held }: { readonly held?: number | undefined } = {},
+  ): Result {
+    const wish = held === undefined ? wished : this.#hold(wished, held);
     let answer: readonly Message[] | undefined;
     const result = this.#applier.apply(wish, () => {
       const dumps = this.#dump(ROUTE_PROTOCOL);
@@ -69,10 +77,18 @@ export class RouteApplier {
       const ours = dumps.flatMap(read);
       return this.#tookOver ? ours : ours.concat(this.#leftBehind(wish, devices));
     });
-    this.#tookOver = true;
+    this.#tookOver ||= this.#applier.hasRemoved;
     const isDone = result.changed === 0 && result.refused === 0;
     if (answer && isDone) this.#settled = { wish, answer: new Snapshot(answer) };
     return result;
+  }
+
+  #hold(wish: readonly RouteEntry[], device: number): readonly RouteEntry[] {
+    const others = wish.filter(({ oif }) => oif !== device);
+    const wished = new Set(others.map(routeIdentity));
+    const ours = this.#applier.known ?? this.#list(ROUTE_PROTOCOL);
+    const held = ours.filter((route) => route.oif === device && !wished.has(routeIdentity(route)));
+    return [...others, ...new Map(held.map((route) => [routeIdentity(route), route])).values()];
   }
 
   /** Removes those of ours that lead to just one of these addresses, unless they stay. */

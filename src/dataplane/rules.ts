@@ -37,7 +37,7 @@ export class RuleApplier {
   /** The first time, what the original agent left goes, when ours are there. */
   apply(wish: readonly RuleEntry[]): Result {
     const result = this.#applier.apply(wish, () => this.#observe());
-    this.#tookOver = true;
+    this.#tookOver ||= this.#applier.hasRemoved;
     return result;
   }
 

@@ -8,7 +8,9 @@ import type { Address } from "../netlink/address.ts";
 import { NetlinkError } from "../netlink/error.ts";
 import type { Link } from "../netlink/link.ts";
 import { diffAddresses } from "./addresses.ts";
+import type { Failures } from "./failures.ts";
 import type { Host } from "./host.ts";
+import { type Warning, warning } from "../net/warning.ts";
 
 /** Our own device; also the name of the one that comes with the kernel's module. */
 const IPIP_DEVICE = "tunl0";
@@ -23,7 +25,7 @@ const IPIP_OVERHEAD = 20;
 /**
  * - `ready`: packets can go through `link`;
  * - `absent`: the other network has not made it yet;
- * - `unsupported`: this kernel cannot make it.
+ * - `unsupported`: this kernel cannot make it, or refuses to.
  */
 export type TunnelState =
   | { readonly state: "ready"; readonly link: Link }
@@ -51,14 +53,14 @@ export class Tunnel {
   }
 
   /**
-   * Looks the device up, or makes it, and sets it up. `below` is the private interface. Throws a
-   * NetlinkError if the kernel refuses for another reason than not knowing such devices.
+   * Looks the device up, or makes it, and sets it up. `below` is the private interface. One that is
+   * there serves as it is if the kernel does not let us change it, which is a failure.
    */
-  ensure(below: Pick<Link, "mtu">): TunnelState {
+  ensure(below: Pick<Link, "mtu">, failures: Failures): TunnelState {
     const link = this.find();
     if (this.#encapsulator === "flannel") return link ? { state: "ready", link } : ABSENT;
-    if (link?.name !== CILIUM_DEVICE) return this.#ensureIPIP(link, below);
-    this.#host.changeLink(link, { up: true });
+    if (link?.name !== CILIUM_DEVICE) return this.#ensureIPIP(link, below, failures);
+    failures.contain("tunnel", () => this.#host.changeLink(link, { up: true }), false);
     return { state: "ready", link };
   }
 
@@ -98,19 +100,25 @@ export class Tunnel {
     this.#host.deleteLink(link);
   }
 
-  #ensureIPIP(there: Link | undefined, below: Pick<Link, "mtu">): TunnelState {
+  #ensureIPIP(
+    there: Link | undefined,
+    below: Pick<Link, "mtu">,
+    failures: Failures,
+  ): TunnelState {
     if (!there && this.#unsupported) return this.#unsupported;
     try {
       if (!there) this.#host.createLink({ name: IPIP_DEVICE, kind: "ipip" });
     } catch (cause) {
-      if (!(cause instanceof NetlinkError && isUnsupported(cause))) throw cause;
+      if (!(cause instanceof NetlinkError)) throw cause;
       return this.#unsupported = { state: "unsupported", cause };
     }
     const link = this.#host.link(IPIP_DEVICE);
     if (!link) return ABSENT;
     const size = this.#sized === link.index ? {} : { mtu: below.mtu - IPIP_OVERHEAD };
-    this.#host.changeLink(link, { up: true, ...size });
-    this.#sized = link.index;
+    failures.contain("tunnel", () => {
+      this.#host.changeLink(link, { up: true, ...size });
+      this.#sized = link.index;
+    }, undefined);
     return { state: "ready", link };
   }
 
@@ -121,9 +129,13 @@ export class Tunnel {
 
 const ABSENT: TunnelState = { state: "absent" };
 
-/** A module that cannot be loaded, or is loaded and finds no device, answers differently. */
-function isUnsupported(error: NetlinkError): boolean {
-  return error.isUnsupported() || error.isNotFound();
+/** Packets go unencapsulated where the kernel makes no tunnel: other nodes may drop them. */
+export function tunnelWarnings(tunnel: TunnelState | undefined): readonly Warning[] {
+  if (tunnel?.state !== "unsupported") return [];
+  const text =
+    `this kernel makes no IPIP tunnel (${tunnel.cause.message}): packets to nodes of this ` +
+    "location go unencapsulated; load its module ipip, or set --encapsulate=never on all nodes";
+  return [warning("encapsulation", IPIP_DEVICE, text)];
 }
 
 /** The address that other nodes reach this one at through Cilium's tunnel, to be advertised. */

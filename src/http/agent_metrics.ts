@@ -1,5 +1,6 @@
 /** What the agent counts of its work, told in its own words; the names are those of Prometheus. */
 
+import type { PartReport } from "./health.ts";
 import { Counter } from "./metrics/counter.ts";
 import { type Metric, type Sample, single } from "./metrics/exposition.ts";
 import { Histogram } from "./metrics/histogram.ts";
@@ -42,6 +43,12 @@ export interface Present {
   }>;
 }
 
+/** What holds at present. */
+export interface Standing {
+  readonly warnings?: readonly Warning[];
+  readonly parts?: readonly PartReport[];
+}
+
 export class AgentMetrics {
   readonly #errors = new Counter<"event">({
     name: "kilo_errors_total",
@@ -71,6 +78,7 @@ export class AgentMetrics {
     help: "Repairs of what somebody else changed.",
   });
   #reconciles = 0;
+  #refused = { routes: 0, rules: 0 };
   #isLeader = false;
   #mesh = { nodes: 0, peers: 0 };
 
@@ -99,6 +107,11 @@ export class AgentMetrics {
     for (const subsystem of SUBSYSTEMS) this.#changes.add({ subsystem }, changes[subsystem]);
   }
 
+  /** So many are not accepted by the kernel. */
+  refused(refused: { readonly routes: number; readonly rules: number }): void {
+    this.#refused = { ...refused };
+  }
+
   /** So many netlink messages of a kind were written. */
   wrote(kind: string, count: number): void {
     this.#messages.add({ kind }, count);
@@ -114,7 +127,7 @@ export class AgentMetrics {
   }
 
   /** Everything, with what is so at present; undefined while there is nothing yet. */
-  collect(present: Present | undefined, warnings: readonly Warning[] = []): Metric[] {
+  collect(present: Present | undefined, { warnings = [], parts = [] }: Standing = {}): Metric[] {
     return [
       this.#errors.metric,
       gauge("kilo_leader", "Does this node lead its location?", Number(this.#isLeader)),
@@ -131,6 +144,22 @@ export class AgentMetrics {
       this.#messages.metric,
       this.#repairs.metric,
       warningMetric(warnings),
+      {
+        name: "kilo_part_failing",
+        help: "Does a part of /health fail at present?",
+        type: "gauge",
+        samples: parts.map(({ name, state }): Sample => (
+          { labels: { part: name }, value: Number(state === "fails") }
+        )),
+      },
+      {
+        name: "kilo_refused",
+        help: "Routes and rules that the kernel does not accept at present.",
+        type: "gauge",
+        samples: Object.entries(this.#refused).map(([subsystem, value]): Sample => (
+          { labels: { subsystem }, value }
+        )),
+      },
       ...present ? presentMetrics(present) : [],
       ...present && this.#isLeader ? [handshakeMetric(present)] : [],
       ...processMetrics(),

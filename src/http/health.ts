@@ -1,6 +1,6 @@
 /** What works and what does not, for those who ask whether the agent is alive and of use. */
 
-/** Milliseconds that a part may fail before the agent counts as not ready. */
+/** Milliseconds; mostly what fails is repaired within seconds. */
 const GRACE = 60_000;
 
 export interface PartReport {
@@ -23,6 +23,8 @@ interface Part {
   state: PartReport["state"];
   since: number;
   problem: string | undefined;
+  /** Milliseconds that it may fail before the agent counts as not ready. */
+  grace: number;
 }
 
 /** Told by each part how it fares; times are monotonic, in milliseconds. */
@@ -43,7 +45,7 @@ export class Health<Name extends string> {
     this.pending = pending;
     const since = clock();
     this.#parts = new Map(
-      parts.map((name) => [name, { state: "waiting", since, problem: undefined }]),
+      parts.map((name) => [name, { state: "waiting", since, problem: undefined, grace: GRACE }]),
     );
   }
 
@@ -51,16 +53,22 @@ export class Health<Name extends string> {
     this.#set(name, "works", undefined);
   }
 
-  /** `problem`: what a person should know of it. */
-  fails(name: Name, problem: string): void {
+  /**
+   * `problem`: what a person should know of it. `grace`: milliseconds that it may fail before the agent
+   * counts as not ready.
+   */
+  fails(name: Name, problem: string, { grace = GRACE }: { readonly grace?: number } = {}): void {
     this.#set(name, "fails", problem);
+    this.#parts.get(name)!.grace = grace;
   }
 
   /** Ready: the mesh stands, and no part has failed for long. */
   report(): HealthReport {
     const now = this.#clock();
     const parts = [...this.#parts];
-    const isBroken = parts.some(([, { state, since }]) => state === "fails" && now - since > GRACE);
+    const isBroken = parts.some(([, { state, since, grace }]) =>
+      state === "fails" && now - since >= grace
+    );
     return {
       ready: this.pending === undefined && !isBroken,
       pending: this.pending ?? null,

@@ -29,6 +29,10 @@ const LIBC = {
   read: { parameters: ["i32", "buffer", "usize"], result: "isize" },
   write: { parameters: ["i32", "buffer", "usize"], result: "isize" },
   close: { parameters: ["i32"], result: "i32" },
+  readlink: { parameters: ["buffer", "buffer", "usize"], result: "isize" },
+  opendir: { parameters: ["buffer"], result: "pointer" },
+  readdir: { parameters: ["pointer"], result: "pointer" },
+  closedir: { parameters: ["pointer"], result: "i32" },
   malloc_trim: { parameters: ["usize"], result: "i32" },
   getrlimit: { parameters: ["i32", "buffer"], result: "i32" },
   setrlimit: { parameters: ["i32", "buffer"], result: "i32" },
@@ -158,6 +162,31 @@ export function readSystemFile(path: string): string {
       text += decoder.decode(buffer.subarray(0, length), { stream: true });
     }
   });
+}
+
+/** Where a symbolic link leads. Throws a {@link SystemError}. */
+export function readSystemLink(path: string): string {
+  const buffer = new Uint8Array(4096);
+  const name = new TextEncoder().encode(`${path}\0`);
+  const length = check(`read ${path}`, libc().readlink(name, buffer, BigInt(buffer.length)));
+  return new TextDecoder().decode(buffer.subarray(0, length));
+}
+
+/** Where `struct dirent` of a 64-bit system has its name (readdir(3)). */
+const D_NAME = 19;
+
+/** Names in a directory, `.` and `..` too, in no order. Throws a {@link SystemError}. */
+export function listSystemDirectory(path: string): string[] {
+  const directory = libc().opendir(new TextEncoder().encode(`${path}\0`));
+  if (directory === null) check(`list ${path}`, -1);
+  const names: string[] = [];
+  for (;;) {
+    const entry = libc().readdir(directory);
+    if (entry === null) break;
+    names.push(new Deno.UnsafePointerView(entry).getCString(D_NAME));
+  }
+  libc().closedir(directory);
+  return names;
 }
 
 /** Returns what malloc keeps in reserve to the kernel, and unmaps pages of files that were only read. */

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
+import { Failures } from "../../src/dataplane/failures.ts";
 import { Host } from "../../src/dataplane/host.ts";
 import { ensureInterface, interfaceWarnings, setAddress } from "../../src/dataplane/interface.ts";
 import { cniCompatibilityIP, Tunnel } from "../../src/dataplane/tunnel.ts";
 import { formatIP } from "../../src/net/ip.ts";
 import { parsePrefix } from "../../src/net/prefix.ts";
-import { NetlinkError } from "../../src/netlink/error.ts";
 import { Node } from "./dataplane_node.ts";
 
 function prefix(text: string) {
@@ -39,28 +39,39 @@ Deno.test("ensureInterface() sets the MTU by the underlay, waits, or says what t
   using node = new Node();
   const host = new Host(node.connection);
   const settings = { name: "kilo0", ifMissing: "wait", mtu: "auto" } as const;
-  assert.equal(ensureInterface(host, settings)?.mtu, 1420);
+  assert.equal(ensureInterface(host, settings, new Failures())?.mtu, 1420);
   assert.deepEqual(interfaceWarnings(host, settings), []);
   node.sends = 0;
-  assert.equal(ensureInterface(host, settings)?.mtu, 1420);
+  assert.equal(ensureInterface(host, settings, new Failures())?.mtu, 1420);
   assert.equal(node.sends, 0);
 
   node.ip("link set eth0 mtu 1340");
   host.invalidate("link");
-  assert.equal(ensureInterface(host, settings)?.mtu, 1260);
-  assert.match(interfaceWarnings(host, settings).join(), /^the MTU of eth0 is 1340/);
-  assert.equal(ensureInterface(host, { ...settings, mtu: 1300 })?.mtu, 1300);
+  assert.equal(ensureInterface(host, settings, new Failures())?.mtu, 1260);
+  assert.match(
+    interfaceWarnings(host, settings).map(({ text }) => text).join(),
+    /^the MTU of eth0 is 1340/,
+  );
+  assert.equal(ensureInterface(host, { ...settings, mtu: 1300 }, new Failures())?.mtu, 1300);
   node.ip("route del default");
   node.ip("route add default dev kilo0 proto 107");
   host.invalidate("route");
-  assert.equal(ensureInterface(host, settings)?.mtu, 1420, "our own route is no underlay");
-
-  assert.equal(ensureInterface(host, { ...settings, name: "kilo9" }), undefined);
-  assert.match(interfaceWarnings(host, { ...settings, name: "kilo9" }).join(), /kilo9 is missing/);
-  assert.throws(
-    () => ensureInterface(host, { ...settings, name: "kilo9", ifMissing: "create" }),
-    (error) => error instanceof NetlinkError && error.isUnsupported(),
+  assert.equal(
+    ensureInterface(host, settings, new Failures())?.mtu,
+    1420,
+    "our own route is no underlay",
   );
+
+  assert.equal(ensureInterface(host, { ...settings, name: "kilo9" }, new Failures()), undefined);
+  assert.match(
+    interfaceWarnings(host, { ...settings, name: "kilo9" })[0]!.text,
+    /kilo9 is missing/,
+  );
+  const failures = new Failures();
+  const made = ensureInterface(host, { ...settings, name: "kilo9", ifMissing: "create" }, failures);
+  assert.equal(made, undefined);
+  assert.deepEqual(failures.all.map(({ part }) => part), ["interface"]);
+  assert.match(failures.all[0]!.warning.text, /create link kilo9 of kind wireguard: EOPNOTSUPP/);
 });
 
 Deno.test("Tunnel says once what this kernel lacks", () => {
@@ -70,7 +81,7 @@ Deno.test("Tunnel says once what this kernel lacks", () => {
   const sendsOfTry = () => {
     assert.ok(host.links.length > 0);
     node.sends = 0;
-    assert.equal(tunnel.ensure({ mtu: 1500 }).state, "unsupported");
+    assert.equal(tunnel.ensure({ mtu: 1500 }, new Failures()).state, "unsupported");
     return node.sends;
   };
   assert.deepEqual([sendsOfTry(), sendsOfTry()], [1, 0]);
@@ -87,7 +98,7 @@ Deno.test("Tunnel sizes tunl0 once, gives it one address, and takes both away", 
   const host = new Host(node.connection);
   const tunnel = new Tunnel(host, "ipip");
   const ensure = (mtu: number) => {
-    const ready = tunnel.ensure({ mtu });
+    const ready = tunnel.ensure({ mtu }, new Failures());
     assert.ok(ready.state === "ready");
     tunnel.setAddress(ready.link, prefix("10.42.0.1/32"));
   };
@@ -112,11 +123,11 @@ Deno.test("Tunnel follows Flannel's device and leaves it alone", () => {
   using node = new Node();
   const host = new Host(node.connection);
   const tunnel = new Tunnel(host, "flannel");
-  assert.equal(tunnel.ensure({ mtu: 1500 }).state, "absent");
+  assert.equal(tunnel.ensure({ mtu: 1500 }, new Failures()).state, "absent");
   node.ip("link add flannel.1 type veth peer name flannel.2");
   node.ip("addr add 10.42.0.0/32 dev flannel.1");
   host.invalidate("link");
-  assert.equal(tunnel.ensure({ mtu: 1500 }).state, "ready");
+  assert.equal(tunnel.ensure({ mtu: 1500 }, new Failures()).state, "ready");
   tunnel.cleanUp();
   assert.deepEqual(node.addresses("flannel.1"), ["10.42.0.0/32"]);
   assert.match(node.ip("link show dev flannel.1"), /state DOWN/);
@@ -130,7 +141,7 @@ Deno.test("Tunnel uses Cilium's device beside Cilium's own addresses", () => {
   const host = new Host(node.connection);
   const tunnel = new Tunnel(host, "cilium");
   for (const address of ["10.42.1.1/32", "10.42.0.1/32"]) {
-    const ready = tunnel.ensure({ mtu: 1500 });
+    const ready = tunnel.ensure({ mtu: 1500 }, new Failures());
     assert.ok(ready.state === "ready");
     tunnel.setAddress(ready.link, prefix(address));
     assert.deepEqual(node.addresses("cilium_tunl"), ["10.42.9.9/32", address]);

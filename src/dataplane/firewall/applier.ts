@@ -77,6 +77,11 @@ export class FirewallApplier {
     return [warning("firewall", "IPv6", `there is no firewall for IPv6: ${problem.message}`)];
   }
 
+  /** Is it known to be as it was last wished? */
+  get isInForce(): boolean {
+    return this.#wish !== undefined;
+  }
+
   /** What is in force in each family; nothing until it is known. */
   get sets(): ReadonlyMap<Family, Sets> {
     return new Map([...this.#reached ?? []].map(([family, { table }]) => [family, table.sets]));

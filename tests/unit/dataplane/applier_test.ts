@@ -66,7 +66,7 @@ Deno.test("Applier takes what is so already for done", () => {
   assert.deepEqual(words.apply(), { changed: 1, refused: 0, warnings: [] });
 });
 
-Deno.test("Applier warns once a cause, and tries what was refused after the next look", () => {
+Deno.test("Applier warns of each cause as long as it holds, and tries what was refused after the next look", () => {
   const words = new Words();
   for (const word of ["x", "y"]) words.refused.set(word, error(EINVAL, word));
   const result = words.apply("x", "y", "a");
@@ -79,8 +79,11 @@ Deno.test("Applier warns once a cause, and tries what was refused after the next
       text: "add x: EINVAL, and 1 more like it",
     }],
   });
-  assert.deepEqual(words.apply("x", "y", "a", "b"), { changed: 1, refused: 2, warnings: [] });
+  const { warnings } = result;
+  assert.deepEqual(words.apply("x", "y", "a", "b"), { changed: 1, refused: 2, warnings });
   assert.deepEqual(words.tried, ["add b"]);
+  assert.deepEqual(words.apply("x", "y", "a", "b"), { changed: 0, refused: 2, warnings });
+  assert.deepEqual(words.tried, []);
   assert.equal(words.apply("y", "a", "b").refused, 1, "x is no longer wished");
   words.refused.clear();
   words.applier.invalidate();
