@@ -3,7 +3,7 @@
 import type { Backend, Problem } from "../backend/backend.ts";
 import { AgentMetrics } from "../http/agent_metrics.ts";
 import type { DotText } from "../http/graph.ts";
-import { Health, type HealthReport } from "../http/health.ts";
+import { Health, type HealthReport, type PartReport } from "../http/health.ts";
 import type { Metric } from "../http/metrics/exposition.ts";
 import type { Sources } from "../http/pages.ts";
 import { withoutKeys } from "./log.ts";
@@ -11,6 +11,13 @@ import { giveBackMemory } from "./memory.ts";
 import type { TunnelState } from "../dataplane/tunnel.ts";
 import type { View } from "./view.ts";
 import type { Warning } from "../net/warning.ts";
+
+/** Parts that are listed only while they fail. */
+const RARE: readonly string[] = ["routes", "encapsulation"];
+
+function isShown({ name, state }: PartReport): boolean {
+  return state === "fails" || !RARE.includes(name);
+}
 
 /** So many warnings are listed; the metrics count all. */
 const MOST_WARNINGS = 100;
@@ -56,16 +63,22 @@ export class Monitor implements Sources {
     this.parts.works("mesh");
   }
 
-  /** So many routes and rules the kernel does not accept. */
-  refused(refused: Readonly<Record<"routes" | "rules", number>>): void {
+  /**
+   * So many routes and rules the kernel does not accept. Packets inside the location go through the
+   * tunnel; undefined: as they are, and so they should.
+   */
+  applied(
+    refused: Readonly<Record<"routes" | "rules", number>>,
+    tunnel: TunnelState | undefined,
+  ): void {
     this.counts.refused(refused);
     const { routes, rules } = refused;
-    if (routes + rules === 0) return this.parts.works("routes");
-    this.parts.fails("routes", `the kernel refuses ${routes} routes and ${rules} rules`);
+    if (routes + rules === 0) this.parts.works("routes");
+    else this.parts.fails("routes", `the kernel refuses ${routes} routes and ${rules} rules`);
+    this.#encapsulates(tunnel);
   }
 
-  /** How packets inside the location go; undefined: as they are, as they should. */
-  encapsulates(tunnel: TunnelState | undefined): void {
+  #encapsulates(tunnel: TunnelState | undefined): void {
     switch (tunnel?.state) {
       case "unsupported": // for good, as far as we know
         return this.parts.fails("encapsulation", tunnel.cause.message, { grace: 0 });
@@ -105,7 +118,7 @@ export class Monitor implements Sources {
       warnings: this.warnings.slice(0, MOST_WARNINGS)
         .map(({ code, subject, text }) => ({ code, subject, text: withoutKeys(text) })),
       pending: pending && withoutKeys(pending),
-      parts: parts.map((part) => ({
+      parts: parts.filter(isShown).map((part) => ({
         ...part,
         ...part.problem !== undefined && { problem: withoutKeys(part.problem) },
       })),

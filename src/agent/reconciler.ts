@@ -254,8 +254,7 @@ export class Reconciler {
     }
     this.#followUp(applied);
     this.#tell([...wish.warnings, ...prepared.ground.warnings, ...report.warnings]);
-    monitor.refused(report.refused);
-    monitor.encapsulates(prepared.ground.tunnel);
+    monitor.applied(report.refused, prepared.ground.tunnel);
     this.#applied = report.failures.length === 0 ? wish : undefined;
     if (report.failures.length > 0) throw new PartialFailure(report.failures);
     monitor.meshStands();
