@@ -12,6 +12,7 @@ import type { Prefix } from "../net/prefix.ts";
 import { describeError } from "../net/text.ts";
 import { Alarms } from "./alarms.ts";
 import { Conflicts } from "./conflicts.ts";
+import { DevicePolls } from "./device_polls.ts";
 import { Handshakes, probesOf } from "./handshakes.ts";
 import { HostFiles } from "./host_files.ts";
 import type { Log } from "./log.ts";
@@ -48,13 +49,6 @@ type Reason =
 /** Reasons to put back what somebody else changed. */
 const REPAIRS: readonly Reason[] = ["kernel", "files", "truce"];
 
-/** Milliseconds between looks at a device of up to {@link PEERS_A_LOOK} peers; rarer with more. */
-const LOOK_PERIOD = 5000;
-const PEERS_A_LOOK = 500;
-
-/** Milliseconds until new peers have shaken hands, so that one behind NAT is seen. */
-const FIRST_LOOK = 1000;
-
 /** Milliseconds until a failed round is tried again; doubled each time, up to the resync period. */
 const FIRST_RETRY = 200;
 
@@ -74,6 +68,7 @@ export class Reconciler {
   readonly #mesh: NodeMesh;
   readonly #view: View;
   readonly #handshakes = new Handshakes();
+  readonly #polls = new DevicePolls();
   readonly #files: HostFiles;
   readonly #conflicts = new Conflicts<Doubt | "CNI">({
     address: ["link"],
@@ -189,7 +184,7 @@ export class Reconciler {
     const isResync = reasons.has("resync");
     if (isResync) this.#alarms.set("resync", this.#parts.options.resyncPeriod);
     if (!isResync && !reasons.has("look")) return;
-    this.#alarms.set("look", LOOK_PERIOD * Math.max(1, this.#mesh.peerCount / PEERS_A_LOOK));
+    this.#alarms.set("look", this.#polls.polled(performance.now(), this.#mesh.peerCount));
   }
 
   #succeeded(): void {
@@ -295,7 +290,9 @@ export class Reconciler {
   #followUp({ wish, report }: Applied): void {
     const { added, again } = report.device;
     this.#handshakes.provoke(probesOf(added, wish));
-    if (added.length > 0) this.#alarms.set("look", FIRST_LOOK);
+    if (added.length > 0) {
+      this.#alarms.set("look", this.#polls.added(performance.now(), this.#mesh.peerCount));
+    }
     if (again !== undefined) this.#alarms.set("again", again);
     const changes = changesOf(report);
     this.#parts.monitor.counts.applied(changes, { isLeader: wish.isLeader });

@@ -56,3 +56,16 @@ Deno.test("a node behind NAT shakes hands with a laptop as soon as others know w
   console.log(`measured: a laptop reaches a node behind NAT ${time} ms after it became a Peer`);
   assert.ok(time < 4000, "WireGuard alone tries again after 5 s");
 });
+
+Deno.test("a laptop that is set up a while after it became a Peer is seen soon, too", async () => {
+  await using lab = await mesh(["berlin-1", "office-1", "laptop"]);
+  const laptop = lab.peer("laptop");
+  await lab.objects.put(peerObject(laptop.spec, await laptop.publicKey()));
+  const later = performance.now() + 1200; // as on a busy machine, where each step takes its time
+  await lab.waitFor("the first handshake could have been seen", () => performance.now() > later);
+  const start = performance.now();
+  await lab.waitFor("the laptop reaches all pods", () => peersReach(lab));
+  const time = Math.round(performance.now() - start);
+  console.log(`measured: a laptop that came late reaches a node behind NAT after ${time} ms`);
+  assert.ok(time < 4000, "a leader polled its device once, and then after 5 s");
+});
