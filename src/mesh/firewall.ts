@@ -1,6 +1,7 @@
 /** What the firewall shall mean on a node. */
 
 import type { Firewall } from "../net/firewall.ts";
+import { equalIP } from "../net/ip.ts";
 import { hostPrefix, type Prefix } from "../net/prefix.ts";
 import { type Encapsulation, strategyOf } from "./encapsulation.ts";
 import type { Segment, Topology } from "./topology.ts";
@@ -43,7 +44,14 @@ export function ipipSources(
   if (!settings.local || settings.encapsulator === "flannel") return undefined;
   if (strategyOf(settings) === "never") return undefined;
   const segment = segments.find(({ location }) => location === `location:${local.location}`);
-  return segment ? internalAddresses(segment) : [];
+  return segment ? [...internalAddresses(segment), ...encapsulationAddresses(segment)] : [];
+}
+
+/** Where packets come from that are not from an internal address; our agents publish it. */
+function encapsulationAddresses(segment: Segment): Prefix[] {
+  return segment.nodes.flatMap(({ internalIP, encapsulationIP: source }) =>
+    source && !equalIP(source.ip, internalIP?.ip) ? [hostPrefix(source.ip)] : []
+  );
 }
 
 export function internalAddresses(segment: Segment): Prefix[] {

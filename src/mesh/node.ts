@@ -24,6 +24,8 @@ export interface Node {
   readonly internalIP?: Prefix;
   readonly wireGuardIP?: Prefix;
   readonly cniCompatibilityIP?: Prefix;
+  /** Where its IPIP packets really come from, if that is not its internal address. */
+  readonly encapsulationIP?: Prefix;
   /** Seconds, 0 to 65535; non-zero means behind NAT. */
   readonly persistentKeepalive: number;
   readonly allowedLocationIPs: readonly Prefix[];

@@ -18,6 +18,7 @@ export const ANNOTATIONS = {
   discoveredEndpoints: `${prefix}/discovered-endpoints`,
   granularity: `${prefix}/granularity`,
   cniCompatibilityIP: `${prefix}/cni-compatibility-ip`,
+  encapsulationIP: `${prefix}/encapsulation-ip`,
 } as const;
 
 export type Strings = Readonly<Record<string, string>>;

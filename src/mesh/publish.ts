@@ -24,6 +24,8 @@ export interface Own {
   readonly reconciled?: {
     /** Only of a leader. */
     readonly wireGuardIP?: Prefix;
+    /** Where packets to the own location really come from, if that is not the internal address. */
+    readonly encapsulationIP?: Prefix;
     readonly discoveredEndpoints: DiscoveredEndpoints;
   };
   /** Unix seconds. */
@@ -108,6 +110,7 @@ export const CLEAN_UP_PATCH: Readonly<Record<string, null>> = Object.fromEntries
     "discoveredEndpoints",
     "granularity",
     "cniCompatibilityIP",
+    "encapsulationIP",
   ] as const).map((name) => [ANNOTATIONS[name], null]),
 );
 
@@ -143,10 +146,14 @@ function choose(from: Sources): { text: string; published: readonly string[] } {
 }
 
 function reconciled(annotations: Strings, own: Own): Strings {
-  const { wireGuardIP, discoveredEndpoints } = ANNOTATIONS;
+  const { wireGuardIP, encapsulationIP, discoveredEndpoints } = ANNOTATIONS;
   if (own.reconciled) {
+    const encapsulated = optionalPrefix(own.reconciled.encapsulationIP);
     return {
       [wireGuardIP]: optionalPrefix(own.reconciled.wireGuardIP),
+      // Few nodes have it: the others' are as the original's.
+      ...encapsulated !== (annotations[encapsulationIP] ?? "") &&
+        { [encapsulationIP]: encapsulated },
       [discoveredEndpoints]: formatDiscoveredEndpoints(own.reconciled.discoveredEndpoints),
     };
   }

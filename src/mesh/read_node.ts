@@ -34,6 +34,7 @@ export function parseNode(object: NodeObject, options: { topologyLabel: string }
       internalIP: readInternalIP(from),
       wireGuardIP: read(from, "wireGuardIP", CIDR),
       cniCompatibilityIP: read(from, "cniCompatibilityIP", CIDR),
+      encapsulationIP: read(from, "encapsulationIP", CIDR),
       granularity: read(from, "granularity", GRANULARITY),
     }),
   };

@@ -34,6 +34,7 @@ export function equalNodes(a: Node, b: Node): boolean {
     equalPrefix(a.internalIP, b.internalIP) &&
     equalPrefix(a.wireGuardIP, b.wireGuardIP) &&
     equalPrefix(a.cniCompatibilityIP, b.cniCompatibilityIP) &&
+    equalPrefix(a.encapsulationIP, b.encapsulationIP) &&
     equalPrefixes(a.allowedLocationIPs, b.allowedLocationIPs) &&
     equalDiscovered(a.discoveredEndpoints, b.discoveredEndpoints);
 }

@@ -11,6 +11,8 @@ import { type Warning, warning } from "../net/warning.ts";
 export interface RouteSettings extends Encapsulation {
   /** Are the routes inside the location ours to set? */
   readonly local: boolean;
+  /** This host has not got its internal address: the kernel would refuse routes that prefer it. */
+  readonly lacksSource?: boolean;
 }
 
 export interface Routing {
@@ -31,6 +33,12 @@ interface Here extends RouteSettings {
 }
 
 export function routing(topology: Topology, settings: RouteSettings): Routing {
+  const routing = routingFrom(topology, settings);
+  if (!settings.lacksSource) return routing;
+  return { ...routing, routes: routing.routes.map(({ source: _, ...route }) => route) };
+}
+
+function routingFrom(topology: Topology, settings: RouteSettings): Routing {
   const { local: node, localSegment, isLeader } = topology;
   const source = settings.privateAddress && node.internalIP?.ip;
   if (!source) {

@@ -41,6 +41,23 @@ Deno.test("firewall() lets only the location's nodes send IPIP", () => {
   assert.equal(sources({ local: false }), undefined);
 });
 
+Deno.test("firewall() lets the location's nodes send IPIP from where they say, too", () => {
+  const from = (text: string) => ({ encapsulationIP: prefix(text) });
+  const topology = mesh([
+    node(1, from("10.0.0.101/24")),
+    node(2, from("10.0.0.2/32")),
+    node(3, from("fd00::3/128")),
+    node(4, { location: "m", ...from("10.0.0.104/32") }),
+    loneNode(5, from("10.0.0.105/32")),
+  ]);
+  const { ipip, nat } = firewall(topology, settings());
+  assert.deepEqual(ipip?.sources.map(formatPrefix), [
+    ...["10.0.0.1/32", "10.0.0.2/32", "10.0.0.3/32"],
+    ...["10.0.0.101/32", "fd00::3/128"],
+  ]);
+  assert.ok(!nat.keep.map(formatPrefix).includes("10.0.0.101/32"), "nothing else is meant");
+});
+
 Deno.test("firewall() accepts forwarded traffic of the location on its leader, of the node elsewhere", () => {
   const forward = (hostname: string) =>
     firewall(mesh([HERE, node(2)], { hostname }), settings({ forwardRules: true }))

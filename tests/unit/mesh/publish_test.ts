@@ -126,6 +126,23 @@ Deno.test("publish() writes discovered endpoints and the CNI's address", () => {
   assert.equal(texts["cni-compatibility-ip"], "10.42.0.7/32");
 });
 
+Deno.test("publish() says from where packets come only where it must, and takes it back", () => {
+  const sending = { ...OWN.reconciled!, encapsulationIP: prefix("10.0.0.8/32") };
+  const node = new OwnNode();
+  assert.ok(!("encapsulation-ip" in node.run()));
+  assert.equal(node.run({ reconciled: sending })["encapsulation-ip"], "10.0.0.8/32");
+  assert.deepEqual(node.run({ reconciled: sending }), {});
+  assert.equal(node.run()["encapsulation-ip"], "");
+  assert.deepEqual(node.run(), {});
+  const { reconciled: _, ...starting } = OWN;
+  node.run({ reconciled: sending });
+  const { annotations } = publish(node.annotations, starting, {
+    published: node.published,
+    checkIn: true,
+  });
+  assert.equal(annotations["kilo.squat.ai/encapsulation-ip"], "10.0.0.8/32", "at a start it stays");
+});
+
 Deno.test("publish() leaves what a reconcile must tell alone before the first one", () => {
   const { reconciled: _, ...starting } = OWN;
   const texts = (annotations: Texts) =>
@@ -245,7 +262,9 @@ Deno.test("the published annotations read back as a complete node", () => {
 });
 
 Deno.test("CLEAN_UP_PATCH takes away what is published, and only that", () => {
-  const wish = publish({}, OWN, { published: NOTHING_PUBLISHED, checkIn: true });
+  const reconciled = { ...OWN.reconciled!, encapsulationIP: prefix("10.0.0.8/32") };
+  const all = { ...OWN, reconciled };
+  const wish = publish({}, all, { published: NOTHING_PUBLISHED, checkIn: true });
   assert.deepEqual(Object.keys(CLEAN_UP_PATCH).sort(), Object.keys(wish.patch).sort());
   assert.ok(Object.values(CLEAN_UP_PATCH).every((value) => value === null));
 });

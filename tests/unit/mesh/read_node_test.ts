@@ -34,6 +34,7 @@ Deno.test("parseNode() reads everything a node can say", () => {
       "discovered-endpoints": `{"${KEY}":{"IP":"203.0.113.9","Port":51820,"Zone":""}}`,
       "granularity": "full",
       "cni-compatibility-ip": "10.42.0.7/32",
+      "encapsulation-ip": "10.0.0.8/32",
       "leader": "false",
       "location": "gcp",
       "persistent-keepalive": "25",
@@ -42,12 +43,15 @@ Deno.test("parseNode() reads everything a node can say", () => {
     labels: { [LABEL]: "aws" },
     podCIDR: "10.42.0.1/24",
   });
-  const { endpoint, subnet, internalIP, wireGuardIP, cniCompatibilityIP, ...rest } = node;
+  const { endpoint, subnet, internalIP, wireGuardIP, ...others } = node;
+  const { cniCompatibilityIP, encapsulationIP, ...rest } = others;
   assert.deepEqual(warnings, []);
   assert.equal(formatEndpoint(endpoint!), "203.0.113.1:51820");
   assert.deepEqual(
-    [subnet, internalIP, wireGuardIP, cniCompatibilityIP].map((prefix) => formatPrefix(prefix!)),
-    ["10.42.0.0/24", "10.0.0.7/24", "10.4.0.1/16", "10.42.0.7/32"],
+    [subnet, internalIP, wireGuardIP, cniCompatibilityIP, encapsulationIP].map((prefix) =>
+      formatPrefix(prefix!)
+    ),
+    ["10.42.0.0/24", "10.0.0.7/24", "10.4.0.1/16", "10.42.0.7/32", "10.0.0.8/32"],
   );
   assert.deepEqual(node.allowedLocationIPs.map(formatPrefix), ["10.1.0.0/16", "10.2.0.7/16"]);
   assert.deepEqual([...rest.discoveredEndpoints.keys()], [KEY]);

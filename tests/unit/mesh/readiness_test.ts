@@ -23,6 +23,7 @@ function node(): Required<Node> {
     internalIP: prefix("10.0.0.1/24"),
     wireGuardIP: prefix("10.4.0.1/16"),
     cniCompatibilityIP: prefix("10.42.0.1/32"),
+    encapsulationIP: prefix("10.0.0.7/32"),
     persistentKeepalive: 0,
     allowedLocationIPs: [prefix("10.1.0.0/16"), prefix("10.2.0.0/16")],
     discoveredEndpoints: new Map([[KEY as string, { ip: parseIP("10.9.9.9")!, port: 5 }]]),
@@ -77,6 +78,7 @@ const OTHER_NODES: {
   internalIP: [prefix("10.0.0.1/25"), prefix("10.0.0.2/24")],
   wireGuardIP: [prefix("10.4.0.2/16")],
   cniCompatibilityIP: [prefix("10.42.0.1/24")],
+  encapsulationIP: [prefix("10.0.0.8/32")],
   persistentKeepalive: [25],
   allowedLocationIPs: [[], node().allowedLocationIPs.toReversed(), [prefix("10.1.0.0/16")]],
   discoveredEndpoints: [

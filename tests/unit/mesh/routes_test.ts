@@ -49,6 +49,18 @@ Deno.test("routing() of a leader leads to other segments over the WireGuard inte
   });
 });
 
+Deno.test("routing() prefers no source that this host has not got", () => {
+  const topology = mesh([node(1), node(2), loneNode(9)], { peers: [peer(1)] });
+  const { routes, rules } = routing(topology, settings());
+  const lacking = routing(topology, settings({ lacksSource: true }));
+  assert.deepEqual(
+    lacking.routes.map(text),
+    routes.map(text).map((it) => it.replace(/ src \S+/, "")),
+  );
+  assert.equal(routes.filter(({ source }) => source).length, 4);
+  assert.deepEqual(lacking.rules, rules);
+});
+
 Deno.test("routing() leaves out an internal address that is the segment's endpoint", () => {
   const declared = mesh([node(1), node(2, { location: "m" }), node(3, { location: "m" })]);
   expectRouting(declared, {}, {
