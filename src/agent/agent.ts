@@ -54,8 +54,8 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     kiloInterface: options.interface,
     internalCidr: options.internalCidr,
     prioritisePrivateAddresses: options.prioritisePrivateAddresses,
-    hostname: options.hostname,
-    lookup: (name) => lookupHost(dns, name),
+    lookup: () => lookupHost(dns, options.hostname),
+    memory: state,
     changed: meshChanged,
   });
   using resolver = new Resolver({
@@ -119,6 +119,7 @@ export async function cleanUpNode(options: AgentOptions): Promise<void> {
     warnings.update(backend.cluster().problems, performance.now());
   };
   const retract = async () => {
+    memory.chosen = {};
     // Neither Peers nor even the own Node need be there any more; an error of the start is that of the patch.
     backend.start(tellWhatIsInTheWay).catch(() => {});
     await persistently(() => publisher.retract());

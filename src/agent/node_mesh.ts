@@ -1,7 +1,7 @@
 /** This node's part in the mesh: what it is to the others, and what its kernel shall have. */
 
 import type { Backend } from "../backend/backend.ts";
-import type { Ground, Report } from "../dataplane/dataplane.ts";
+import type { Doubt, Ground, Report } from "../dataplane/dataplane.ts";
 import { cniCompatibilityIP } from "../dataplane/tunnel.ts";
 import type { Desired } from "../mesh/desired.ts";
 import { discoverEndpoints } from "../mesh/discover.ts";
@@ -13,13 +13,14 @@ import type { DeviceState } from "../net/device.ts";
 import type { Key } from "../net/key.ts";
 import { WireGuardError } from "../wireguard/client.ts";
 import { hostPrefix } from "../net/prefix.ts";
-import type { Warning } from "../net/warning.ts";
+import { type Warning, warning } from "../net/warning.ts";
 import type { AddressFinder } from "./address_finder.ts";
 import { EndpointChoice } from "./endpoint_choice.ts";
-import type { Kernel } from "./kernel.ts";
+import { encapsulatorOf, type Kernel } from "./kernel.ts";
 import { localNode } from "./local_node.ts";
 import type { Members } from "./members.ts";
 import type { AgentOptions } from "./options.ts";
+import { packetSource, type Sender, sourceWarnings } from "./packet_source.ts";
 import type { OwnFacts, Publisher } from "./publisher.ts";
 import type { Resolver } from "./resolver.ts";
 import { Wish } from "./wish.ts";
@@ -55,6 +56,7 @@ export class NodeMesh {
   readonly #choice = new EndpointChoice();
   #reconciled: OwnFacts["reconciled"];
   #isForgotten = false;
+  #sourceWarnings: readonly Warning[] = [];
 
   constructor(parts: NodeMeshParts, members: Members) {
     this.#parts = parts;
@@ -72,6 +74,26 @@ export class NodeMesh {
     this.#wish.forget();
   }
 
+  /** Observe this again in the next pass. */
+  invalidate(doubt: Doubt): void {
+    const { kernel, addresses } = this.#parts;
+    kernel.dataplane.invalidate(doubt);
+    if (doubt === "link" || doubt === "address" || doubt === "route") addresses.invalidate();
+  }
+
+  /**
+   * Chooses the own addresses again if others may have come. Returns in how many milliseconds to
+   * do so once more, if one has gone: until then nothing is to be done, or others would see a node
+   * without address, and routes would go and come back.
+   */
+  findAddresses({ refresh }: { readonly refresh: boolean }): number | undefined {
+    if (refresh) {
+      this.invalidate("link");
+      this.#parts.addresses.refresh();
+    }
+    return this.#parts.addresses.update();
+  }
+
   /** Finds or makes the devices; says why, in a sentence, if there is nothing to be done yet. */
   async prepare(): Promise<Prepared | string> {
     const { options: { hostname }, backend, kernel, addresses, publisher } = this.#parts;
@@ -87,8 +109,13 @@ export class NodeMesh {
     }
     const annotated = localNode(node, annotations);
     const source = annotated.internalIP?.ip;
-    const privateAddress = addresses.found.internalIP?.ip ?? source;
-    const ground = kernel.dataplane.prepare({ privateAddress, source });
+    const { endpointIP: endpoint, internalIP } = addresses.found;
+    const ground = kernel.dataplane.prepare({
+      privateAddress: internalIP?.ip ?? source,
+      endpoint,
+      source,
+      isWanted: (ip) => addresses.isWanted(ip),
+    });
     const local: Node = { ...annotated, discoveredEndpoints: await this.#discover() };
     const { readings } = kernel.dataplane.device;
     if (isComplete(local)) return { local, ground, readings };
@@ -98,7 +125,7 @@ export class NodeMesh {
 
   /** Brings the kernel to what the objects say, or says why it cannot be known now. */
   async apply({ local, ground, readings }: Prepared): Promise<Applied | string> {
-    const { kernel, key, addresses, publisher } = this.#parts;
+    const { options, kernel, key, addresses, publisher } = this.#parts;
     const { device } = kernel.dataplane;
     const wish = this.#wish.of(local, {
       members: this.#members,
@@ -112,11 +139,21 @@ export class NodeMesh {
     const discoveredEndpoints = device.readings === readings
       ? local.discoveredEndpoints
       : await this.#discover();
+    const sender: Sender = {
+      local,
+      nodes: this.#members.nodes,
+      discovered: addresses.found.internalIP?.ip,
+      encapsulator: encapsulatorOf(options),
+      ground,
+    };
+    const source = packetSource(kernel.dataplane.host, sender);
     this.#reconciled = {
       ...wish.address && { wireGuardIP: wish.address },
+      ...source && { encapsulationIP: hostPrefix(source) },
       discoveredEndpoints: wish.isLeader ? await this.#choose(discoveredEndpoints) : NO_ENDPOINTS,
     };
     publisher.update(this.#own());
+    this.#sourceWarnings = sourceWarnings(sender, source);
     return { wish, report };
   }
 
@@ -151,9 +188,15 @@ export class NodeMesh {
     });
   }
 
-  /** What is wrong with what is published. */
+  /** What is wrong with the own addresses, and with what is published. */
   get warnings(): readonly Warning[] {
-    return [...this.#choice.warnings, ...this.#parts.publisher.warnings];
+    const { addresses: { problem }, publisher } = this.#parts;
+    return [
+      ...problem !== undefined ? [warning("address", "this host", problem)] : [],
+      ...this.#choice.warnings,
+      ...publisher.warnings,
+      ...this.#sourceWarnings,
+    ];
   }
 
   #own(): OwnFacts {

@@ -147,9 +147,7 @@ export class Reconciler {
   }
 
   #invalidate(kinds: readonly (Doubt | "CNI")[]): void {
-    for (const kind of kinds) {
-      if (kind !== "CNI") this.#parts.kernel.dataplane.invalidate(kind);
-    }
+    for (const kind of kinds) if (kind !== "CNI") this.#mesh.invalidate(kind);
   }
 
   /** Ends {@link run} after the round that is under way. */
@@ -168,6 +166,7 @@ export class Reconciler {
     for (;;) {
       const reasons = await this.#trigger.next();
       if (!reasons) return;
+      if (this.#defer(reasons)) continue;
       this.#setAlarms(reasons);
       try {
         await this.#round(reasons);
@@ -178,6 +177,13 @@ export class Reconciler {
       this.#alarms.set("members", this.#members.nextExpiry(this.#now()));
       this.#alarms.set("truce", this.#conflicts.nextResume(performance.now()));
     }
+  }
+
+  /** Defers the pass for a moment if an own address has gone, and its replacement may come. */
+  #defer(reasons: ReadonlySet<Reason>): boolean {
+    const wait = this.#mesh.findAddresses({ refresh: reasons.has("resync") });
+    if (wait !== undefined) reasons.forEach((reason) => this.#alarms.set(reason, wait));
+    return wait !== undefined;
   }
 
   #setAlarms(reasons: ReadonlySet<Reason>): void {
@@ -277,13 +283,11 @@ export class Reconciler {
   }
 
   #lookAgain(reasons: ReadonlySet<Reason>): void {
-    const { kernel: { dataplane }, addresses, resolver } = this.#parts;
     if (!reasons.has("resync")) return;
     forgetOwnFile(); // also before the first round, which needs other parts of it, and most memory
     this.#conflicts.resumeAll();
-    dataplane.invalidateAll();
-    addresses.refresh();
-    resolver.refresh();
+    this.#parts.kernel.dataplane.invalidateAll();
+    this.#parts.resolver.refresh();
   }
 
   /** What a change to the kernel leads to, a little later. */
@@ -315,12 +319,11 @@ export class Reconciler {
 
   /** Logs what is wrong now and was not before. */
   #tell(warnings: readonly Warning[] = this.#warnings): void {
-    const { backend, addresses, monitor, resolver } = this.#parts;
+    const { backend, monitor, resolver } = this.#parts;
     const time = performance.now();
     this.#warnings = warnings;
     const present = [
       backend.cluster().problems,
-      addresses.problem !== undefined ? warning("address", "this host", addresses.problem) : [],
       [...resolver.failures()].map(([name, why]) => {
         const subject = `DNS name ${name}`;
         return warning("dns", subject, `${subject}: ${why}`);

@@ -77,6 +77,7 @@ export class Wish {
       ...privateAddress && { privateAddress },
       privateKey,
       local: options.local,
+      lacksSource: !ground.hasSource,
       cni: options.cni,
       forwardRules: options.iptablesForwardRules,
       serviceCIDRs: options.serviceCidr,
@@ -86,5 +87,6 @@ export class Wish {
 
 /** The command line cannot change; what was found on the host can. */
 function equalSettings(a: Settings, b: Settings): boolean {
-  return a.tunnel === b.tunnel && equalPrefix(a.privateAddress, b.privateAddress);
+  return a.tunnel === b.tunnel && a.lacksSource === b.lacksSource &&
+    equalPrefix(a.privateAddress, b.privateAddress);
 }

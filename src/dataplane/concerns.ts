@@ -4,11 +4,13 @@
  */
 
 import { equalIP, type IP } from "../net/ip.ts";
-import { parseAddress } from "../netlink/address.ts";
+import { parseAddress, RTM_NEWADDR } from "../netlink/address.ts";
 import { MalformedError } from "../netlink/error.ts";
 import type { KernelEvents } from "../netlink/events.ts";
 import { parseLink } from "../netlink/link.ts";
 import type { Message } from "../netlink/message.ts";
+import type { Host } from "./host.ts";
+import { TUNNEL_DEVICES } from "./tunnel.ts";
 import { concernsFirewall } from "./firewall/event.ts";
 import { concernsRoutes } from "./routes.ts";
 import { concernsRules } from "./rules.ts";
@@ -21,6 +23,36 @@ export interface Stake {
   readonly devices: ReadonlySet<number>;
   /** Own addresses, on whatever device. */
   readonly addresses: readonly IP[];
+  /** Would this node be reached at an address like this, if it had it? */
+  readonly isWanted: (ip: IP) => boolean;
+}
+
+/** At which addresses this node is reached, or is to be. */
+export interface OwnAddresses {
+  readonly privateAddress: IP | undefined;
+  readonly endpoint?: IP | undefined;
+  /** The address that routes prefer. */
+  readonly source?: IP | undefined;
+  /** Would another one be chosen, if the host had it? */
+  readonly isWanted?: (ip: IP) => boolean;
+}
+
+/** Our devices, those that hold the addresses, and that of the default route. */
+export function stakeIn(
+  host: Host,
+  own: OwnAddresses,
+  { interfaceName }: { readonly interfaceName: string },
+): Stake {
+  const { privateAddress, endpoint, source, isWanted = () => false } = own;
+  const names = new Set([interfaceName, ...TUNNEL_DEVICES]);
+  const holders = [privateAddress, endpoint].map((ip) => ip && host.holderOf(ip));
+  const ours = host.links.filter(({ name }) => names.has(name));
+  return {
+    names,
+    devices: new Set([...ours, host.underlay, ...holders].flatMap((link) => link?.index ?? [])),
+    addresses: [privateAddress, endpoint, source].filter((ip) => ip !== undefined),
+    isWanted,
+  };
 }
 
 /** May these events have changed something we made, or build on? Without a stake all of them may. */
@@ -48,10 +80,12 @@ function concernsLinks(event: Message, { names, devices }: Stake): boolean {
   return link !== undefined && (names.has(link.name) || devices.has(link.index));
 }
 
-function concernsAddresses(event: Message, { devices, addresses }: Stake): boolean {
+function concernsAddresses(event: Message, stake: Stake): boolean {
   const address = parseAddress(event);
-  return address !== undefined &&
-    (devices.has(address.index) || addresses.some((ip) => equalIP(ip, address.prefix.ip)));
+  if (!address) return false;
+  const { ip } = address.prefix;
+  return stake.devices.has(address.index) || stake.addresses.some((own) => equalIP(own, ip)) ||
+    event.type === RTM_NEWADDR && stake.isWanted(ip);
 }
 
 /** What cannot be read may be anything. */

@@ -11,8 +11,8 @@ import type { Link } from "../netlink/link.ts";
 import type { RouteEntry } from "../netlink/route.ts";
 import type { RuleEntry } from "../netlink/rule.ts";
 import type { DiffOptions } from "../wireguard/diff.ts";
-import { concernsMesh, type Stake } from "./concerns.ts";
 import type { Result } from "./applier.ts";
+import { concernsMesh, type OwnAddresses, type Stake, stakeIn } from "./concerns.ts";
 import type { Device, DeviceReport } from "./device.ts";
 import { explainDevice, type HolderOfPort } from "./device_error.ts";
 import { Failures, failuresOf } from "./failures.ts";
@@ -36,7 +36,7 @@ import type { Ground, Report } from "./report.ts";
 import { RouteApplier } from "./routes.ts";
 import { RuleApplier } from "./rules.ts";
 import { Stopwatch } from "./stopwatch.ts";
-import { Tunnel, TUNNEL_DEVICES, tunnelWarnings } from "./tunnel.ts";
+import { Tunnel, tunnelWarnings } from "./tunnel.ts";
 import { warning } from "../net/warning.ts";
 
 export interface Parts {
@@ -139,13 +139,8 @@ export class Dataplane {
     this.#tunnel?.invalidate();
   }
 
-  /**
-   * Finds or makes the devices. Without a private address on this host nothing is encapsulated; the
-   * source is the address that routes prefer.
-   */
-  prepare(
-    own: { readonly privateAddress: IP | undefined; readonly source?: IP | undefined },
-  ): Ground {
+  /** Finds or makes the devices. Without a private address on this host nothing is encapsulated. */
+  prepare(own: OwnAddresses): Ground {
     const { privateAddress, source } = own;
     const failures = new Failures();
     const kilo = ensureInterface(this.host, this.#settings.interface, failures);
@@ -153,11 +148,11 @@ export class Dataplane {
     this.#kilo = kilo?.index;
     const holder = privateAddress && this.host.holderOf(privateAddress);
     const tunnel = holder && this.#tunnel?.ensure(holder, failures);
-    const addresses = [privateAddress, source].filter((ip) => ip !== undefined);
-    this.#stake = this.#stakeIn({ holder, addresses });
+    this.#stake = stakeIn(this.host, own, { interfaceName: this.#settings.interface.name });
     return {
       kilo,
       private: holder,
+      hasSource: source !== undefined && this.host.canSendFrom(source),
       tunnel,
       warnings: [
         ...interfaceWarnings(this.host, this.#settings.interface),
@@ -165,14 +160,6 @@ export class Dataplane {
       ],
       failures: failures.all,
     };
-  }
-
-  #stakeIn(on: { readonly holder: Link | undefined; readonly addresses: readonly IP[] }): Stake {
-    const { links, underlay } = this.host;
-    const names = new Set([this.#settings.interface.name, ...TUNNEL_DEVICES]);
-    const own = links.filter(({ name }) => names.has(name));
-    const devices = [...own, underlay, on.holder].flatMap((link) => link?.index ?? []);
-    return { names, devices: new Set(devices), addresses: on.addresses };
   }
 
   /**

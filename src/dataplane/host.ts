@@ -2,13 +2,21 @@
 
 import { equalIP, type IP } from "../net/ip.ts";
 import { ROUTE_PROTOCOL } from "../net/route.ts";
-import { addAddress, type Address, deleteAddress, listAddresses } from "../netlink/address.ts";
+import {
+  addAddress,
+  type Address,
+  deleteAddress,
+  IFA_F_DADFAILED,
+  IFA_F_OPTIMISTIC,
+  IFA_F_TENTATIVE,
+  listAddresses,
+} from "../netlink/address.ts";
 import type { Connection } from "../netlink/connection.ts";
 import type { NetlinkError } from "../netlink/error.ts";
 import { createLink, deleteLink, type Link, listLinks, setLink } from "../netlink/link.ts";
 import type { Request } from "../netlink/message.ts";
 import { listRoutes, type RouteEntry } from "../netlink/route.ts";
-import { lookUpRoute } from "../netlink/route_lookup.ts";
+import { lookUpRoute, lookUpWay, type Way } from "../netlink/route_lookup.ts";
 import { RT_TABLE_MAIN } from "../netlink/rtnetlink.ts";
 import type { AddressChange } from "./addresses.ts";
 
@@ -21,6 +29,7 @@ export class Host {
   #links: readonly Link[] | undefined;
   #addresses: readonly Address[] | undefined;
   #defaultRoutes: readonly RouteEntry[] | undefined;
+  #lookup: { readonly to: IP; readonly way: Way | undefined } | undefined;
 
   constructor(connection: Connection) {
     this.#connection = connection;
@@ -31,6 +40,7 @@ export class Host {
     if (event === "link") this.#links = undefined;
     if (event !== "route") this.#addresses = undefined;
     this.#defaultRoutes = undefined;
+    this.#lookup = undefined;
   }
 
   /** By index. */
@@ -39,7 +49,15 @@ export class Host {
   }
 
   get addresses(): readonly Address[] {
-    return this.#addresses ??= listAddresses(this.#connection);
+    return this.#addresses ??= this.#listAddresses();
+  }
+
+  /** An address on a device that came unnoticed makes all devices be read again. */
+  #listAddresses(): readonly Address[] {
+    const addresses = listAddresses(this.#connection);
+    const known = new Set(this.#links?.map(({ index }) => index));
+    if (addresses.some(({ index }) => !known.has(index))) this.#links = undefined;
+    return addresses;
   }
 
   /** Those of the main table that are not ours, the one in force first; IPv4 before IPv6. */
@@ -65,6 +83,22 @@ export class Host {
 
   addressesOf({ index }: Pick<Link, "index">): readonly Address[] {
     return this.addresses.filter((address) => address.index === index);
+  }
+
+  /** Is it an own address that packets can be sent from now? */
+  canSendFrom(ip: IP): boolean {
+    return this.addresses.some(({ prefix, flags = 0 }) =>
+      equalIP(prefix.ip, ip) && !(flags & IFA_F_DADFAILED) &&
+      (!(flags & IFA_F_TENTATIVE) || (flags & IFA_F_OPTIMISTIC) !== 0)
+    );
+  }
+
+  /** How the kernel sends packets there; undefined if it cannot. Only the last answer is kept. */
+  wayTo(ip: IP): Way | undefined {
+    if (!equalIP(this.#lookup?.to, ip)) {
+      this.#lookup = { to: ip, way: lookUpWay(this.#connection, ip) };
+    }
+    return this.#lookup?.way;
   }
 
   /** The first device, by index, that has this address. */

@@ -12,6 +12,8 @@ export interface Ground {
   readonly kilo: Link | undefined;
   /** The interface that holds the private address. */
   readonly private: Link | undefined;
+  /** Has this host the source address? The kernel refuses routes that prefer another one. */
+  readonly hasSource: boolean;
   /** Undefined: nothing is encapsulated. */
   readonly tunnel: TunnelState | undefined;
   readonly warnings: readonly Warning[];

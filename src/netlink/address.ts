@@ -20,6 +20,22 @@ export const RTM_NEWADDR = 20;
 export const RTM_DELADDR = 21;
 const RTM_GETADDR = 22;
 
+/**
+ * IPv4: added after another one of the same network. IPv6 (`IFA_F_TEMPORARY`): made up for privacy,
+ * and replaced soon (RFC 8981).
+ */
+export const IFA_F_SECONDARY = 0x01;
+/** IPv6: usable although {@link IFA_F_TENTATIVE} (RFC 4429). */
+export const IFA_F_OPTIMISTIC = 0x04;
+/** IPv6: somebody else has it. */
+export const IFA_F_DADFAILED = 0x08;
+/** Not to be used for anything new. */
+export const IFA_F_DEPRECATED = 0x20;
+/** IPv6: not usable until it is sure that nobody else has it. */
+export const IFA_F_TENTATIVE = 0x40;
+/** Without a lifetime. */
+export const IFA_F_PERMANENT = 0x80;
+
 /** struct ifaddrmsg */
 const IFADDRMSG = struct({
   ifa_family: u8,
@@ -32,6 +48,7 @@ const IFADDRMSG = struct({
 export const IFA = table({
   IFA_ADDRESS: [1, ip],
   IFA_LOCAL: [2, ip],
+  IFA_FLAGS: [8, u32],
   IFA_PROTO: [11, u8],
 });
 
@@ -46,6 +63,8 @@ export interface Address {
   readonly scope?: number | undefined;
   /** Who set it (`IFA_PROTO`); kernels before 5.18 forget it. 0: unknown. */
   readonly protocol?: number | undefined;
+  /** `IFA_F_*` as the kernel tells them; not sent. */
+  readonly flags?: number | undefined;
 }
 
 /** A request to add an address; `EEXIST` if the device has it. */
@@ -103,6 +122,7 @@ export function parseAddress(message: Message): Required<Address> | undefined {
     peer: equalIP(far, local) ? undefined : far,
     scope: header.ifa_scope,
     protocol: attributes.IFA_PROTO ?? 0,
+    flags: attributes.IFA_FLAGS ?? header.ifa_flags,
   };
 }
 

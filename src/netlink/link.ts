@@ -20,6 +20,12 @@ const RTM_GETLINK = 18;
 const IFF_UP = 0x1;
 const IFF_LOOPBACK = 0x8;
 const IFF_RUNNING = 0x40;
+/** `ifi_type` (include/uapi/linux/if_arp.h). */
+export const ARPHRD_ETHER = 1;
+export const ARPHRD_PPP = 512;
+/** No link layer at all: WireGuard, tun, some modems. */
+export const ARPHRD_NONE = 0xfffe;
+
 /** Leaves out counters, half of each answer. */
 const RTEXT_FILTER_SKIP_STATS = 8;
 
@@ -51,6 +57,8 @@ export interface Link {
   readonly name: string;
   /** `wireguard`, `ipip`, `bridge`; undefined for hardware and loopback. */
   readonly kind: string | undefined;
+  /** `ARPHRD_*`. */
+  readonly type: number;
   /** Bytes. */
   readonly mtu: number;
   /** Set up by the administrator (`IFF_UP`). */
@@ -123,6 +131,7 @@ export function parseLink(message: Message): Link | undefined {
     index: header.ifi_index,
     name: attributes.IFLA_IFNAME,
     kind: attributes.IFLA_LINKINFO?.IFLA_INFO_KIND,
+    type: header.ifi_type,
     mtu: attributes.IFLA_MTU ?? 0,
     up: (header.ifi_flags & IFF_UP) !== 0,
     running: (header.ifi_flags & IFF_RUNNING) !== 0,

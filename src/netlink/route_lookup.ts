@@ -4,7 +4,7 @@ import { formatIP, type IP, width } from "../net/ip.ts";
 import { EACCES, EHOSTUNREACH, EINVAL, ENETUNREACH } from "../os/errno.ts";
 import type { Connection } from "./connection.ts";
 import { NetlinkError } from "./error.ts";
-import { type Message, type Request, writeBody } from "./message.ts";
+import { type Message, readBody, type Request, writeBody } from "./message.ts";
 import { RTA, RTM_GETROUTE, RTMSG } from "./route.ts";
 import { fromFamily } from "./rtnetlink.ts";
 
@@ -21,16 +21,36 @@ const NO_WAY: readonly number[] = [ENETUNREACH, EHOSTUNREACH, EACCES, EINVAL];
  * there is no way. Policy rules count, as for a packet from this host. Throws other NetlinkErrors.
  */
 export function lookUpRoute(connection: Connection, to: IP): Message | number {
+  return ask(connection, lookUpRequest(to));
+}
+
+/** How packets leave for one address. */
+export interface Way {
+  /** Index of the device they leave by. */
+  readonly oif: number | undefined;
+  /** The address they are sent from, unless their sender says otherwise. */
+  readonly source: IP | undefined;
+}
+
+/** `ip route get ADDRESS`; undefined if there is no way. */
+export function lookUpWay(connection: Connection, to: IP): Way | undefined {
+  const answer = ask(connection, lookUpRequest(to, 0));
+  if (typeof answer === "number") return undefined;
+  const { attributes } = readBody(answer, { header: RTMSG, attributes: RTA });
+  return { oif: attributes.RTA_OIF, source: attributes.RTA_PREFSRC };
+}
+
+function ask(connection: Connection, request: Request): Message | number {
   try {
-    return connection.get(lookUpRequest(to));
+    return connection.get(request);
   } catch (error) {
     if (error instanceof NetlinkError && NO_WAY.includes(error.errno)) return error.errno;
     throw error;
   }
 }
 
-/** `ip route get fibmatch ADDRESS` */
-export function lookUpRequest(to: IP): Request {
+/** `ip route get fibmatch ADDRESS`, or without `fibmatch`: with other flags. */
+export function lookUpRequest(to: IP, flags = RTM_F_FIB_MATCH): Request {
   const { family } = to;
   return {
     kind: "route",
@@ -41,7 +61,7 @@ export function lookUpRequest(to: IP): Request {
       writeBody(out, [RTMSG, {
         rtm_family: fromFamily(family),
         rtm_dst_len: width(family),
-        rtm_flags: RTM_F_FIB_MATCH | (family === 4 ? RTM_F_LOOKUP_TABLE : 0),
+        rtm_flags: flags | (family === 4 ? RTM_F_LOOKUP_TABLE : 0),
       }], [RTA, { RTA_DST: to }]),
   };
 }

@@ -87,7 +87,12 @@ Deno.test("whatever the kernel answers, reading it ends, in a value or a typed e
   fuzzer(fuzz);
 });
 
-const STAKE = { names: new Set(["kilo0"]), devices: new Set([7]), addresses: [] };
+const STAKE = {
+  names: new Set(["kilo0"]),
+  devices: new Set([7]),
+  addresses: [],
+  isWanted: () => false,
+};
 
 function readRefusal(message: Message): unknown {
   return readAnswer(message, () => "fuzz");

@@ -7,6 +7,7 @@ import {
   addAddress,
   type Address,
   deleteAddress,
+  IFA_F_PERMANENT,
   listAddresses,
 } from "../../src/netlink/address.ts";
 import { Connection } from "../../src/netlink/connection.ts";
@@ -117,7 +118,9 @@ testInNamespace("addresses are added, listed and deleted", (namespace, connectio
 
   const ours = listAddresses(connection);
   const withDefaults = wanted.map((it) => ({ peer: undefined, scope: 0, protocol: 0, ...it }));
-  deepEqual(ours.filter((it) => it.index === index && it.protocol !== 3), withDefaults);
+  const wished = ours.filter((it) => it.index === index && it.protocol !== 3);
+  deepEqual(wished.map(({ flags: _, ...it }) => it), withDefaults);
+  ok(wished.every(({ flags }) => flags! & IFA_F_PERMANENT));
 
   const scopes: Record<number, string> = { 0: "global", 253: "link", 254: "host" };
   const byText = (texts: string[]) => texts.sort();

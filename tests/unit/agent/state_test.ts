@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { Log } from "../../../src/agent/log.ts";
+import { parseIP } from "../../../src/net/ip.ts";
 import { State } from "../../../src/agent/state.ts";
 
 async function inDirectory(
@@ -33,6 +34,23 @@ Deno.test("State remembers what was published", () =>
       internalIP: [""],
     });
     assert.deepEqual([warnings, [...Deno.readDirSync(directory)].length], [[], 1]);
+  }));
+
+Deno.test("State remembers which addresses were chosen", () =>
+  inDirectory(async (directory, warnings, log) => {
+    const chosen = { endpointIP: parseIP("2001:db8::1")!, internalIP: parseIP("10.0.0.1")! };
+    const state = await State.open(log, directory);
+    assert.deepEqual(state.chosen, {});
+    state.chosen = chosen;
+    assert.deepEqual((await State.open(log, directory)).chosen, chosen);
+    state.chosen = { endpointIP: chosen.endpointIP };
+    assert.deepEqual((await State.open(log, directory)).chosen, { endpointIP: chosen.endpointIP });
+    assert.deepEqual(warnings, []);
+    for (const text of ["", "null", '{"endpointIP":"10.0.0.300"}', '{"internalIP":7}', "[[]"]) {
+      await Deno.writeTextFile(`${directory}/addresses.json`, text);
+      assert.deepEqual((await State.open(log, directory)).chosen, {}, text);
+    }
+    assert.equal(warnings.length, 5);
   }));
 
 Deno.test("State writes nothing when nothing is new", () =>

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { concernsMesh, type Stake } from "../../../src/dataplane/concerns.ts";
-import { parseIP } from "../../../src/net/ip.ts";
+import { equalIP, parseIP } from "../../../src/net/ip.ts";
 import { parsePrefix } from "../../../src/net/prefix.ts";
-import { addAddress } from "../../../src/netlink/address.ts";
+import { addAddress, deleteAddress } from "../../../src/netlink/address.ts";
 import type { Subsystem } from "../../../src/netlink/events.ts";
 import { createLink, setLink } from "../../../src/netlink/link.ts";
 import {
@@ -18,6 +18,7 @@ const STAKE: Stake = {
   names: new Set(["kilo0", "tunl0"]),
   devices: new Set([2, 7]),
   addresses: [parseIP("10.1.0.11")!],
+  isWanted: (ip) => equalIP(ip, parseIP("10.5.0.1")),
 };
 
 /** Requests look like the events they cause. */
@@ -52,6 +53,12 @@ Deno.test("concernsMesh() knows addresses by their device, and ours wherever the
   assert.ok(concerns("address", address(9, "10.1.0.11/24")));
   assert.ok(!concerns("address", address(9, "10.1.0.12/24")));
   assert.ok(!concerns("address", address(9, "fe80::1/64")));
+});
+
+Deno.test("concernsMesh() knows a new address that is wanted, wherever it is", () => {
+  const wanted = { index: 9, prefix: parsePrefix("10.5.0.1/32")! };
+  assert.ok(concerns("address", addAddress(wanted)));
+  assert.ok(!concerns("address", deleteAddress(wanted)));
 });
 
 Deno.test("concernsMesh() knows policy rules by their protocol", () => {

@@ -166,6 +166,7 @@ Deno.test("parseLink() reads `ip link add br0 address 02:00:00:00:00:01 mtu 1400
     index: 2,
     name: "br0",
     kind: "bridge",
+    type: 1,
     mtu: 1400,
     up: true,
     running: true,
@@ -186,7 +187,14 @@ Deno.test("parseAddress() reads `ip addr add 10.9.0.1 peer 10.9.0.2/32 dev br0`"
       "0220800002000000080001000a090002080002000a0900010800030062723000080008008000000014000600" +
         "ffffffffffffffff1126040011260400",
     )),
-    { index: 2, prefix: prefix("10.9.0.1/32"), peer: ip("10.9.0.2"), scope: 0, protocol: 0 },
+    {
+      index: 2,
+      prefix: prefix("10.9.0.1/32"),
+      peer: ip("10.9.0.2"),
+      scope: 0,
+      protocol: 0,
+      flags: 0x80, // permanent
+    },
   );
 });
 
@@ -197,7 +205,14 @@ Deno.test("parseAddress() reads `ip addr add fd00::1/64 dev br0 nodad`", () => {
       "0a4082000200000014000100fd00000000000000000000000000000114000600" +
         "ffffffffffffffff12260400122604000800080082000000",
     )),
-    { index: 2, prefix: prefix("fd00::1/64"), peer: undefined, scope: 0, protocol: 0 },
+    {
+      index: 2,
+      prefix: prefix("fd00::1/64"),
+      peer: undefined,
+      scope: 0,
+      protocol: 0,
+      flags: 0x82, // permanent, without DAD
+    },
   );
 });
 
