@@ -23,7 +23,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   backend: ["net", "async", "os", "files", "mesh", "kubernetes"],
   dataplane: ["net", "async", "os", "mesh", "netlink", "wireguard"],
   node: ["net", "async", "files"],
-  http: ["net", "async", "mesh"],
+  http: ["net", "async", "os", "mesh"],
   agent: [
     ...["net", "async", "os", "files", "dns", "mesh", "netlink", "wireguard", "kubernetes"],
     ...["backend", "dataplane", "http", "node"],

@@ -36,6 +36,7 @@ const PARTS = {
   setpriv: program("setpriv", "util-linux"),
   strace: program("strace", "strace"),
   wg: program("wg", "wireguard-tools"),
+  wrk: program("wrk", "wrk"),
   "x86_64-linux-gnu-gcc": program("x86_64-linux-gnu-gcc", "gcc-x86-64-linux-gnu"),
   "x86_64-linux-gnu-headers": {
     package: "libc6-dev-amd64-cross",

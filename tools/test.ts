@@ -52,7 +52,7 @@ export const PARTS: readonly Part[] = [
   {
     name: "lab",
     about: "whole meshes of the built program",
-    namespaces: NET_PARTS,
+    namespaces: [...NET_PARTS, "wrk"],
     run: () => testProgram("lab", { parallel: 4 }),
   },
   {

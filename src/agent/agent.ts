@@ -6,7 +6,7 @@ import { DNSResolver } from "../dns/resolver.ts";
 import { sleep } from "../async/sleep.ts";
 import { openBackend } from "../backend/open.ts";
 import { pages } from "../http/pages.ts";
-import { serve } from "../http/serve.ts";
+import { HttpServer } from "../http/server/server.ts";
 import { describeError } from "../net/text.ts";
 import { raiseDescriptorLimit } from "../os/libc.ts";
 import { publicKeyOf } from "../wireguard/key.ts";
@@ -31,6 +31,9 @@ const PATIENCE = 10_000;
 /** Milliseconds until a clean-up by itself tries again to annotate the own Node. */
 const RETRY = 500;
 
+/** What other machines ask over HTTP: it must leave time for check-ins and repairs. */
+const VISITORS = { perSecond: 250, burst: 50 };
+
 /** Runs until SIGINT or SIGTERM, then cleans up as told. Rejects if it cannot start. */
 export async function runAgent(options: AgentOptions): Promise<void> {
   configureLog(options.logLevel);
@@ -41,7 +44,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   const monitor = new Monitor();
   using _failures = reportFailures(log, monitor);
   using _strays = catchStrays();
-  using _server = serve(options.listen, pages(monitor));
+  using _server = new HttpServer(options.listen, { handler: pages(monitor), pace: VISITORS });
   using kernel = new Kernel(options, monitor.counts);
   const state = await State.open(log);
   const { key: privateKey, warning } = await loadKey(state.keyPath);

@@ -20,6 +20,7 @@ export class Members {
   readonly #standing: Set<string>;
   readonly #nodes = new Map<string, CompleteNode>();
   readonly #peers = new Map<string, Peer>();
+  #revision = 0;
 
   /**
    * `hostname`: the local node, which to itself is always fresh. `standing`: where routes of ours led
@@ -34,6 +35,11 @@ export class Members {
   /** Ready nodes but the local one, in no order. */
   get nodes(): Iterable<CompleteNode> {
     return this.#nodes.values();
+  }
+
+  /** Another number after each change that makes another mesh. */
+  get revision(): number {
+    return this.#revision;
   }
 
   /** Is it a ready one, other than the local one? */
@@ -68,6 +74,7 @@ export class Members {
     for (const name of change.peers) {
       if (this.#updatePeer(name, cluster.peers.get(name))) different = true;
     }
+    if (different) this.#revision++;
     return different;
   }
 
@@ -75,6 +82,7 @@ export class Members {
   expire(now: Moment): string[] {
     const expired = this.#staleness.expire(now).filter((name) => this.#nodes.has(name));
     for (const name of expired) this.#nodes.delete(name);
+    if (expired.length > 0) this.#revision++;
     return expired;
   }
 

@@ -136,7 +136,7 @@ export class Monitor implements Sources {
     return this.#view?.mesh() ?? { problem: "the agent has not begun yet" };
   }
 
-  drawn(): void {
+  relieve(): void {
     giveBackMemory();
   }
 }

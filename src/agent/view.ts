@@ -5,8 +5,9 @@ import type { Exclusion, Present } from "../http/agent_metrics.ts";
 import type { DotText } from "../http/graph.ts";
 import { edgeCount, graph } from "../mesh/graph.ts";
 import type { Node } from "../mesh/node.ts";
-import { type CompleteNode, isComplete } from "../mesh/readiness.ts";
+import { type CompleteNode, equalNodes, isComplete } from "../mesh/readiness.ts";
 import { topology, TopologyError } from "../mesh/topology.ts";
+import { formatIP } from "../net/ip.ts";
 import type { Key } from "../net/key.ts";
 import { compareText } from "../net/text.ts";
 import type { Kernel } from "./kernel.ts";
@@ -15,8 +16,8 @@ import { withAddresses } from "./names.ts";
 import type { AgentOptions } from "./options.ts";
 import type { Resolver } from "./resolver.ts";
 
-/** Of a drawing's text, some megabytes. What is much more would hold the agent up. */
-const MOST_EDGES = 200_000;
+/** Some 2 MB of text, which is kept, and held by each client that reads slowly. */
+const MOST_EDGES = 50_000;
 
 type Handshake = Present["handshakes"] extends Iterable<infer T> ? T : never;
 
@@ -28,8 +29,17 @@ export interface ViewParts {
   readonly resolver: Resolver;
 }
 
+/** What {@link View.mesh} answered last, and of what it was computed. */
+interface Drawn {
+  readonly revision: number;
+  readonly local: CompleteNode | undefined;
+  readonly addresses: string;
+  readonly text: DotText;
+}
+
 export class View {
   readonly #parts: ViewParts;
+  #drawn: Drawn | undefined;
 
   constructor(parts: ViewParts) {
     this.#parts = parts;
@@ -51,10 +61,25 @@ export class View {
     return { live, relists, spent, excluded: this.#excluded(), handshakes: this.#handshakes() };
   }
 
-  /** As this node sees it, or else the first ready one. */
+  /**
+   * As this node sees it, or else the first ready one. Computed once for each state of the mesh: the
+   * same object is returned until that changes.
+   */
   mesh(): DotText {
-    const { options: { meshGranularity: granularity, subnet }, members, resolver } = this.#parts;
+    const { members: { revision } } = this.#parts;
     const local = this.#local;
+    const addresses = this.#resolved();
+    const drawn = this.#drawn;
+    const isSame = drawn?.revision === revision && drawn.addresses === addresses &&
+      equalLocal(drawn.local, local);
+    if (isSame) return drawn.text;
+    const text = this.#draw(local);
+    this.#drawn = { revision, local, addresses, text };
+    return text;
+  }
+
+  #draw(local: CompleteNode | undefined): DotText {
+    const { options: { meshGranularity: granularity, subnet }, members, resolver } = this.#parts;
     const others = [...members.nodes].sort((a, b) => compareText(a.name, b.name));
     const hostname = (local ?? others[0])?.name;
     if (hostname === undefined) return { problem: "no node is ready" };
@@ -71,6 +96,20 @@ export class View {
       if (error instanceof TopologyError) return { problem: error.message };
       throw error;
     }
+  }
+
+  /** What the names in the mesh resolve to, as a text to compare. */
+  #resolved(): string {
+    const { members, resolver } = this.#parts;
+    const texts: string[] = [];
+    for (const targets of [members.nodes, members.peers, this.#local ? [this.#local] : []]) {
+      for (const { name, endpoint } of targets) {
+        if (endpoint?.dns === undefined) continue;
+        const ip = resolver.address(endpoint.dns);
+        texts.push(`${name} ${endpoint.dns} ${ip && formatIP(ip)}`);
+      }
+    }
+    return texts.join("\n");
   }
 
   get #local(): CompleteNode | undefined {
@@ -102,6 +141,10 @@ export class View {
       if (who && lastHandshake > 0) yield { ...who, age: (now - lastHandshake) / 1000 };
     }
   }
+}
+
+function equalLocal(a: CompleteNode | undefined, b: CompleteNode | undefined): boolean {
+  return a === b || a !== undefined && b !== undefined && equalNodes(a, b);
 }
 
 function reasonAgainst(node: Node): Exclusion {

@@ -1,6 +1,6 @@
 /** The kinds of flags there are, each with a reader of its text. Meanings and words are Go's. */
 
-import { parseListenAddress } from "../http/listen.ts";
+import { parseListenAddress } from "../http/server/listen.ts";
 import { formatPrefix, network, parsePrefix, type Prefix } from "../net/prefix.ts";
 
 /** One flag of a command. A table of them, by name, is all the parser knows. */

@@ -1,17 +1,19 @@
 import { configureLog, LOG_LEVELS, openLog } from "../agent/log.ts";
+import { giveBackMemory } from "../agent/memory.ts";
 import { stopSignal } from "../agent/stop_signal.ts";
 import { catchStrays, reportFailuresTo } from "../async/background.ts";
 import { HttpsServer } from "../http/https_server.ts";
 import { formatMetrics, METRICS_TYPE } from "../http/metrics/exposition.ts";
 import { processMetrics } from "../http/metrics/process.ts";
-import { serve } from "../http/serve.ts";
+import { type HttpRequest, type HttpResponse, textResponse } from "../http/server/message.ts";
+import { HttpServer } from "../http/server/server.ts";
 import { Webhook } from "../http/webhook.ts";
 import { command } from "./command.ts";
 import { boolean, choice, listenAddress, text } from "./flag.ts";
 import { type FlagValues, UsageError } from "./flags.ts";
 
 /** Milliseconds that requests get to end after a signal. */
-const PATIENCE = 3000;
+const STOP_TIMEOUT = 3000;
 
 const FLAGS = {
   "cert-file": text(undefined, { placeholder: "file", help: "the certificate, in PEM" }),
@@ -42,11 +44,14 @@ async function runWebhook(values: FlagValues<typeof FLAGS>): Promise<void> {
   using _strays = catchStrays();
 
   const webhook = new Webhook({
+    relieve: giveBackMemory,
     reviewed: ({ operation, name, answer: { response } }) =>
       log.debug("reviewed a Peer", { operation, name, ...response }),
     failed: (problem) => log.error(`a request could not be answered: ${problem}`),
   });
-  using metrics = serve(values.listenMetrics, (request) => serveMetrics(request, webhook));
+  using metrics = new HttpServer(values.listenMetrics, {
+    handler: (request) => serveMetrics(request, webhook),
+  });
   const server = await HttpsServer.open(values.listen, {
     ...{ certFile, keyFile },
     handler: (request) => webhook.answer(request),
@@ -61,14 +66,12 @@ async function runWebhook(values: FlagValues<typeof FLAGS>): Promise<void> {
   log.info("listening", { port: server.port, metricsPort: metrics.port });
 
   await stop.requested;
-  await server.stop(PATIENCE);
+  await server.stop(STOP_TIMEOUT);
   log.info("stopped");
 }
 
-function serveMetrics(request: Request, webhook: Webhook): Response {
-  if (new URL(request.url).pathname !== "/metrics") {
-    return new Response("not found\n", { status: 404 });
-  }
+function serveMetrics({ path }: HttpRequest, webhook: Webhook): HttpResponse {
+  if (path !== "/metrics") return textResponse(404, "not found");
   const body = formatMetrics([...webhook.metrics, ...processMetrics()]);
-  return new Response(body, { headers: { "content-type": METRICS_TYPE } });
+  return { status: 200, type: METRICS_TYPE, body };
 }

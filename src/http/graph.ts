@@ -1,15 +1,20 @@
 /** `/graph?format=…&layout=…`: the mesh as a drawing. */
 
+import { inBackground } from "../async/background.ts";
 import { quote } from "../net/text.ts";
 import { draw, DrawingError, type DrawingFormat, type Layout, LAYOUTS } from "./draw.ts";
+import { type HttpResponse, textResponse } from "./server/message.ts";
 
-/** The mesh in Graphviz' DOT language, or why there is none now. */
+/**
+ * The mesh in Graphviz' DOT language, or why there is none now. For as long as the mesh is the same
+ * it is the same object.
+ */
 export type DotText = { readonly dot: string } | { readonly problem: string };
 
 export interface GraphSources {
   mesh(): DotText;
-  /** A drawing was made, which took memory. */
-  drawn(): void;
+  /** Gives back memory that nobody needs: before a drawing, which takes much, and after it. */
+  relieve(): void;
 }
 
 const TEXT = "text/plain; charset=utf-8";
@@ -31,44 +36,109 @@ const SOURCES = ["dot", "gv"];
  */
 const MOST_EDGES_OF_CIRCO = 150;
 
-/** Edges: up to 90 MB for a moment, of which a third is Graphviz itself. */
-const MOST_EDGES = 2000;
+/** Edges: up to 80 MB for a moment, of which a third is Graphviz itself. */
+const MOST_EDGES = 1500;
+
+/** Bytes of drawings that are kept, but for the last one, which always is. */
+const MOST_KEPT = 4 * 1024 * 1024;
+
+/** Seconds after which somebody who asks for another drawing may come again. */
+const RETRY_AFTER = 2;
 
 /**
- * Answers 400 to what is not supported, 500 if there is nothing to be drawn; while a drawing is being
- * made, 503 to others.
+ * Answers 400 to what is not supported, 500 if there is nothing to be drawn. One drawing is made at a
+ * time: who asks for the same waits for it, who asks for another gets 503. It is kept until the mesh
+ * changes, and so is the answer that it cannot be made.
  */
-export function graphPage(sources: GraphSources): (query: URLSearchParams) => Promise<Response> {
+export function graphPage(
+  sources: GraphSources,
+): (query: URLSearchParams) => HttpResponse | Promise<HttpResponse> {
+  let drawn: DotText | undefined;
+  let kept = new Kept();
   let isDrawing = false;
-  return async (query) => {
-    const wish = readQuery(query);
-    if (typeof wish === "string") return refusal(400, wish);
-    const mesh = sources.mesh();
-    if ("problem" in mesh) return refusal(500, mesh.problem);
-    const { format } = wish;
-    if (format === undefined) return answer(mesh.dot, TEXT);
-    if (isDrawing) return refusal(503, "another drawing is being made: try again");
+
+  const makeDrawing = async (dot: string, { format, layout }: DrawingOptions) => {
     isDrawing = true;
     try {
-      return answer(await drawing(mesh.dot, { ...wish, format }), DRAWINGS[format]);
+      sources.relieve();
+      return answer(await drawing(dot, { format, layout }), DRAWINGS[format]);
     } catch (error) {
-      if (error instanceof DrawingError) return refusal(500, error.message);
+      if (error instanceof DrawingError) return textResponse(500, error.message);
       throw error;
     } finally {
       isDrawing = false;
-      sources.drawn();
+      sources.relieve();
     }
+  };
+
+  return (query) => {
+    const options = readQuery(query);
+    if (typeof options === "string") return textResponse(400, options);
+    const mesh = sources.mesh();
+    if ("problem" in mesh) return textResponse(500, mesh.problem);
+    if (mesh !== drawn) kept = new Kept();
+    drawn = mesh;
+    const { format, layout } = options;
+    if (format === undefined) return kept.text ??= answer(mesh.dot, TEXT);
+    const key = `${format} ${layout ?? ""}`;
+    const before = kept.drawing(key);
+    if (before) return before;
+    if (isDrawing) {
+      const busy = textResponse(503, "another drawing is being made: try again");
+      return { ...busy, retryAfter: RETRY_AFTER };
+    }
+    return kept.add(key, makeDrawing(mesh.dot, { format, layout }));
   };
 }
 
-interface Wish {
+/** Answers about one state of the mesh. */
+class Kept {
+  /** The mesh as text. */
+  text: HttpResponse | undefined;
+  readonly #drawings = new Map<string, Promise<HttpResponse>>();
+  readonly #sizes = new Map<string, number>();
+
+  drawing(key: string): Promise<HttpResponse> | undefined {
+    return this.#drawings.get(key);
+  }
+
+  /** Returns the drawing, which is made at present. */
+  add(key: string, drawing: Promise<HttpResponse>): Promise<HttpResponse> {
+    this.#drawings.set(key, drawing);
+    inBackground("keep a drawing", () =>
+      drawing.then(
+        ({ body }) => this.#sized(key, body.length),
+        () => void this.#drawings.delete(key),
+      ));
+    return drawing;
+  }
+
+  /** Forgets the oldest ones when all are too large. */
+  #sized(key: string, size: number): void {
+    this.#sizes.set(key, size);
+    let sum = this.#sizes.values().reduce((sum, size) => sum + size, 0);
+    for (const [oldest, size] of this.#sizes) {
+      if (sum <= MOST_KEPT || oldest === key) return;
+      this.#sizes.delete(oldest);
+      this.#drawings.delete(oldest);
+      sum -= size;
+    }
+  }
+}
+
+interface DrawingOptions {
+  readonly format: DrawingFormat;
+  readonly layout: Layout | undefined;
+}
+
+interface GraphQuery {
   /** Undefined: the DOT text itself. */
   readonly format: DrawingFormat | undefined;
   readonly layout: Layout | undefined;
 }
 
 /** What is asked for, or why that cannot be had. */
-function readQuery(query: URLSearchParams): Wish | string {
+function readQuery(query: URLSearchParams): GraphQuery | string {
   const format = query.get("format") || "svg";
   const layout = query.get("layout") || undefined;
   if (SOURCES.includes(format)) return { format: undefined, layout: undefined };
@@ -84,9 +154,9 @@ function readQuery(query: URLSearchParams): Wish | string {
 
 async function drawing(
   dot: string,
-  { format, layout }: { readonly format: DrawingFormat; readonly layout: Layout | undefined },
+  { format, layout }: DrawingOptions,
 ): Promise<string> {
-  const edges = dot.split("->").length - 1;
+  const edges = countEdges(dot);
   if (edges > MOST_EDGES) {
     throw new DrawingError(
       `the mesh has ${edges} edges and at most ${MOST_EDGES} are drawn here: format=dot is the text of it`,
@@ -105,10 +175,13 @@ function isLayout(text: string): text is Layout {
   return (LAYOUTS as readonly string[]).includes(text);
 }
 
-function answer(text: string, type: string): Response {
-  return new Response(text, { headers: { "content-type": type } });
+function countEdges(dot: string): number {
+  let count = 0;
+  for (let at = dot.indexOf("->"); at >= 0; at = dot.indexOf("->", at + 2)) count++;
+  return count;
 }
 
-function refusal(status: number, why: string): Response {
-  return new Response(`${why}\n`, { status, headers: { "content-type": TEXT } });
+/** As bytes: many clients share them, however slowly each reads. */
+function answer(text: string, type: string): HttpResponse {
+  return { status: 200, type, body: new TextEncoder().encode(text) };
 }

@@ -3,6 +3,8 @@
 import { graphPage, type GraphSources } from "./graph.ts";
 import type { HealthReport } from "./health.ts";
 import { formatMetrics, type Metric, METRICS_TYPE } from "./metrics/exposition.ts";
+import { reuse } from "./reuse.ts";
+import { type Handler, type HttpResponse, jsonResponse } from "./server/message.ts";
 
 /** Where the pages get what they show; called when somebody asks. */
 export interface Sources extends GraphSources {
@@ -11,25 +13,23 @@ export interface Sources extends GraphSources {
 }
 
 /** Answers requests of any method; unknown paths with the index. */
-export function pages(sources: Sources): (request: Request) => Promise<Response> {
+export function pages(sources: Sources): Handler {
   const graph = graphPage(sources);
-  return async ({ url }) => {
-    const { pathname, searchParams } = new URL(url);
-    switch (pathname) {
+  const metrics = reuse(() => new TextEncoder().encode(formatMetrics(sources.metrics())));
+  return ({ path, query }) => {
+    switch (path) {
       case "/health":
-        return Response.json(sources.health());
+        return jsonResponse(200, sources.health());
       case "/ready": {
         const report = sources.health();
-        return Response.json(report, { status: report.ready ? 200 : 503 });
+        return jsonResponse(report.ready ? 200 : 503, report);
       }
       case "/metrics":
-        return new Response(formatMetrics(sources.metrics()), {
-          headers: { "content-type": METRICS_TYPE },
-        });
+        return { status: 200, type: METRICS_TYPE, body: metrics() };
       case "/graph":
-        return await graph(searchParams);
+        return graph(query);
       default:
-        return new Response(INDEX, { headers: { "content-type": "text/html; charset=utf-8" } });
+        return INDEX_PAGE;
     }
   };
 }
@@ -50,3 +50,5 @@ const INDEX = `<!DOCTYPE html>
 </ul>
 </html>
 `;
+
+const INDEX_PAGE: HttpResponse = { status: 200, type: "text/html; charset=utf-8", body: INDEX };

@@ -7,9 +7,16 @@ import {
   optional,
   type PeerObject,
 } from "../mesh/object.ts";
+import { equalJson } from "./equal_json.ts";
 import { InvalidPeerError, parsePeer } from "../mesh/read_peer.ts";
 
 const KIND = { kind: "AdmissionReview", apiVersion: "admission.k8s.io/v1" } as const;
+
+/** Values in a review: a Peer with more allowed IPs than etcd takes has a tenth of them. */
+const MOST_VALUES = 1_000_000;
+
+/** Character codes of `,`, `{` and `[`. */
+const [COMMA, BRACE, BRACKET] = [44, 123, 91];
 
 /** What was asked is not a review of a Peer; the message says why. */
 export class ReviewError extends Error {
@@ -48,6 +55,7 @@ export function review(text: string): Reviewed {
 }
 
 function parse(text: string): unknown {
+  if (hasMoreValues(text)) throw new ReviewError(`the body has more than ${MOST_VALUES} values`);
   try {
     return JSON.parse(text);
   } catch {
@@ -55,14 +63,26 @@ function parse(text: string): unknown {
   }
 }
 
+/** JSON of a few MB can be a few hundred of objects. What counts is what may separate values, also inside of text. */
+function hasMoreValues(text: string): boolean {
+  let count = 0;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if ((code === COMMA || code === BRACE || code === BRACKET) && ++count > MOST_VALUES) {
+      return true;
+    }
+  }
+  return false;
+}
+
 function answer(question: unknown): Reviewed {
   const { kind, apiVersion, request } = fields(question, "the body");
   if (kind !== KIND.kind || apiVersion !== KIND.apiVersion) {
     throw new ReviewError("only API v1 is supported");
   }
-  const { uid, operation, name, object } = fields(request, "request");
-  // What is deleted need not be valid: else nobody could delete what is not.
-  const message = operation === "DELETE" ? undefined : whyNot(asPeer(object));
+  const { uid, operation, name, object, oldObject } = fields(request, "request");
+  const isExempt = needsNoReview({ operation, object, oldObject });
+  const message = isExempt ? undefined : whyNot(asPeer(object));
   const status = message === undefined ? {} : { status: { metadata: {}, message } };
   return {
     operation: optionalText(operation, "request.operation"),
@@ -76,6 +96,23 @@ function answer(question: unknown): Reviewed {
       },
     },
   };
+}
+
+/**
+ * Peers that were stored before anybody looked may be invalid. They must not get stuck: they can be
+ * deleted, lose the finalizers that hold that up, and get labels.
+ */
+function needsNoReview(
+  { operation, object, oldObject }: Readonly<Record<"operation" | "object" | "oldObject", unknown>>,
+): boolean {
+  if (operation === "DELETE") return true;
+  if (operation !== "UPDATE" || !isRecord(object)) return false;
+  if (isRecord(object.metadata) && (object.metadata.deletionTimestamp ?? "") !== "") return true;
+  return isRecord(oldObject) && equalJson(object.spec, oldObject.spec);
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** What is wrong with the Peer. */

@@ -1,24 +1,40 @@
 /** What `kg webhook` answers: reviews of Peers at one path, and at another address how many. */
 
+import { startTimer } from "../async/background.ts";
 import { quote } from "../net/text.ts";
-import { BodyError, readBody } from "./body.ts";
 import { Counter } from "./metrics/counter.ts";
 import type { Metric } from "./metrics/exposition.ts";
 import { review, type Reviewed, ReviewError } from "./review.ts";
+import { Budget } from "./server/budget.ts";
+import {
+  HttpError,
+  type HttpRequest,
+  type HttpResponse,
+  jsonResponse,
+  textResponse,
+} from "./server/message.ts";
 
 const PATH = "/validate";
 
 /** Bytes; a review holds an object twice, and the API server takes none of more than 3 MiB. */
 const LIMIT = 8 * 1024 * 1024;
 
+/** Bytes of all bodies that are being read, but for those of up to 64 KiB. */
+const LIMIT_TOGETHER = 2 * LIMIT;
+
 /** Milliseconds for a body to come; the API server itself waits for 30 s at most. */
-const PATIENCE = 10_000;
+const BODY_TIMEOUT = 10_000;
 
 /** All that a label may say, for its values come from whoever asks. */
 const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"];
 const OPERATIONS = ["CREATE", "UPDATE", "DELETE", "CONNECT", ""];
 
+/** Characters of a body that takes so much memory that it is given back at once. */
+const LARGE = 1024 * 1024;
+
 export interface WebhookOptions {
+  /** Gives back memory that is not needed any more. */
+  readonly relieve: () => void;
   /** It was asked, and has this answer. */
   readonly reviewed: (reviewed: Reviewed) => void;
   /** It was asked what it cannot answer. */
@@ -27,6 +43,8 @@ export interface WebhookOptions {
 
 export class Webhook {
   readonly #options: WebhookOptions;
+  readonly #budget = new Budget(LIMIT_TOGETHER);
+  #isRelieving = false;
   readonly #reviews = new Counter<"operation" | "response">({
     name: "admission_requests_total",
     help: "Reviews of Peers, by operation and whether the Peer is valid.",
@@ -50,24 +68,38 @@ export class Webhook {
   }
 
   /** Answers a request. */
-  async answer(request: Request): Promise<Response> {
-    if (pathOf(request) !== PATH) return text("not found", 404);
+  async answer(request: HttpRequest): Promise<HttpResponse> {
+    if (request.path !== PATH) return textResponse(404, "not found");
     this.#requests.add({ handler: PATH, method: oneOf(METHODS, request.method) });
     try {
-      checkType(request.headers.get("content-type") ?? "");
-      const reviewed = review(await readBody(request, { limit: LIMIT, patience: PATIENCE }));
+      checkType(request.header("content-type"));
+      const text = await request.text({
+        ...{ limit: LIMIT, timeout: BODY_TIMEOUT, budget: this.#budget },
+      });
+      if (text.length > LARGE) this.#relieveSoon();
+      const reviewed = review(text);
       this.#reviews.add({
         operation: oneOf(OPERATIONS, reviewed.operation),
         response: reviewed.answer.response.allowed ? "allowed" : "denied",
       });
       this.#options.reviewed(reviewed);
-      return Response.json(reviewed.answer);
+      return jsonResponse(200, reviewed.answer);
     } catch (error) {
-      if (!(error instanceof ReviewError || error instanceof BodyError)) throw error;
+      if (!(error instanceof ReviewError || error instanceof HttpError)) throw error;
       this.#errors.add({});
       this.#options.failed(error.message);
-      return text(error.message, error instanceof BodyError ? error.status : 400);
+      return textResponse(error instanceof HttpError ? error.status : 400, error.message);
     }
+  }
+
+  /** When the review is done. */
+  #relieveSoon(): void {
+    if (this.#isRelieving) return;
+    this.#isRelieving = true;
+    startTimer(0, "give back memory", () => {
+      this.#isRelieving = false;
+      this.#options.relieve();
+    });
   }
 }
 
@@ -76,15 +108,6 @@ function checkType(type: string): void {
   throw new ReviewError(`Content-Type is ${quote(type)}, not "application/json"`);
 }
 
-/** Without the query, which the API server adds. */
-function pathOf({ url }: Request): string | undefined {
-  return URL.parse(url)?.pathname;
-}
-
 function oneOf(words: readonly string[], word: string): string {
   return words.includes(word) ? word : "other";
-}
-
-function text(message: string, status: number): Response {
-  return new Response(`${message}\n`, { status });
 }

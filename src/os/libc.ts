@@ -33,6 +33,7 @@ const LIBC = {
   opendir: { parameters: ["buffer"], result: "pointer" },
   readdir: { parameters: ["pointer"], result: "pointer" },
   closedir: { parameters: ["pointer"], result: "i32" },
+  shutdown: { parameters: ["i32", "i32"], result: "i32" },
   malloc_trim: { parameters: ["usize"], result: "i32" },
   getrlimit: { parameters: ["i32", "buffer"], result: "i32" },
   setrlimit: { parameters: ["i32", "buffer"], result: "i32" },
@@ -46,6 +47,7 @@ const AF_INET6 = 10;
 const SOCK_STREAM = 1;
 const SOCK_DGRAM = 2;
 const MSG_DONTWAIT = 0x40;
+const SHUT_RDWR = 2;
 // include/uapi/asm-generic/resource.h
 const RLIMIT_NOFILE = 7;
 // include/uapi/asm-generic/mman-common.h
@@ -70,6 +72,11 @@ let symbols: Deno.DynamicLibrary<typeof LIBC>["symbols"] | undefined;
 /** Opens the library once; it stays open, since it is loaded anyway. */
 export function libc(): NonNullable<typeof symbols> {
   return symbols ??= Deno.dlopen("libc.so.6", LIBC).symbols;
+}
+
+/** Opens the library now: a program that gives up the right to open libraries can still call it. */
+export function openLibc(): void {
+  libc();
 }
 
 /** The call's result; throws a {@link SystemError} if it is negative. */
@@ -149,6 +156,14 @@ function socketAddress(domain: number, { family, value }: IP): Uint8Array<ArrayB
 }
 
 const DISCARD_PORT = 9;
+
+/**
+ * Ends all reads and writes of a socket, also those that wait (shutdown(2)); nothing happens if it is
+ * not connected any more. The descriptor stays: it must be open, or another file's could be meant.
+ */
+export function shutdownSocket(fd: number): void {
+  libc().shutdown(fd, SHUT_RDWR);
+}
 
 /** All of a file's text. Throws a {@link SystemError}. */
 export function readSystemFile(path: string): string {

@@ -11,6 +11,10 @@ import { peer } from "./objects.ts";
 const MANIFESTS = new URL("../../manifests", import.meta.url).pathname;
 const PEERS = "/apis/kilo.squat.ai/v1alpha1/peers";
 const VALID = { allowedIPs: ["10.5.0.1/32"], publicKey: KEY };
+const LARGE = {
+  ...VALID,
+  allowedIPs: Array.from({ length: 5000 }, (_, at) => `10.6.${at >> 8}.${at & 255}/32`),
+};
 const INVALID = { ...VALID, allowedIPs: ["10.5.0.1"] };
 
 let program: string;
@@ -72,23 +76,45 @@ function shown(value = ""): string {
   return /[\n"\\]/.test(value) ? "" : value.slice(0, 80);
 }
 
-/** Changes are judged as new Peers are, and what is invalid already can be deleted. */
+/** Changes are judged as new Peers are, and what is invalid already can be labelled, and end. */
 async function judgeChanges(judgeSays: string): Promise<void> {
+  const says = (error: Error) => error.message.includes(judgeSays);
   await apply("laptop", VALID);
   await apply("laptop", { ...VALID, allowedIPs: ["10.5.0.2/32"] });
-  const refused = apply("laptop", INVALID);
-  await assert.rejects(refused, (error: Error) => error.message.includes(judgeSays));
-  await server.kubectl(["delete", "peer", "laptop", "invalid-before"]);
+  await assert.rejects(apply("laptop", INVALID), says);
+  await apply("large", LARGE);
+  await patch("large", { metadata: { labels: { site: "berlin" } } });
+  await patch("large", { spec: { allowedIPs: [...LARGE.allowedIPs.slice(1), "10.5.0.9/32"] } });
+  await server.kubectl(["delete", "peer", "laptop", "large"]);
+
+  const name = "invalid-before";
+  await patch(name, { metadata: { labels: { site: "berlin" } } });
+  await assert.rejects(patch(name, { spec: { persistentKeepalive: 5 } }), says);
+  await server.kubectl(["delete", "peer", name, "--wait=false"]);
+  await patch(name, { metadata: { finalizers: null } });
+  await server.kubectl(["wait", "--for=delete", `peer/${name}`, "--timeout=60s"]);
 }
 
-async function apply(name: string, spec: typeof VALID): Promise<void> {
-  await server.kubectl(["apply", "-f", "-"], [peer(name, spec)]);
+async function apply(name: string, spec: typeof VALID, metadata: object = {}): Promise<void> {
+  const object = peer(name, spec);
+  const merged = { ...object, metadata: { name, ...metadata } };
+  await server.kubectl(["apply", "--server-side", "-f", "-"], [merged]);
+}
+
+async function patch(name: string, fields: object): Promise<void> {
+  const file = await Deno.makeTempFile();
+  try {
+    await Deno.writeTextFile(file, JSON.stringify(fields));
+    await server.kubectl(["patch", "peer", name, "--type=merge", `--patch-file=${file}`]);
+  } finally {
+    await Deno.remove(file);
+  }
 }
 
 Deno.test("the ValidatingAdmissionPolicy is exactly as strict as the agent", async () => {
   const manifest = `${MANIFESTS}/validating-admission-policy.yaml`;
   const says = "ValidatingAdmissionPolicy 'peers.kilo.squat.ai'";
-  await apply("invalid-before", INVALID);
+  await apply("invalid-before", INVALID, { finalizers: ["example.org/hold"] });
   await server.kubectl(["apply", "-f", manifest]);
   await waitFor("the policy", async () => (await judge(INVALID)).includes(says));
   await judgeAll(says);
@@ -99,7 +125,7 @@ Deno.test("the ValidatingAdmissionPolicy is exactly as strict as the agent", asy
 
 Deno.test("kg webhook is exactly as strict as the agent", async () => {
   const says = 'admission webhook "peers.kilo.squat.ai" denied the request: ';
-  await apply("invalid-before", INVALID);
+  await apply("invalid-before", INVALID, { finalizers: ["example.org/hold"] });
   await using webhook = await Webhook.start();
   await server.kubectl(["apply", "-f", "-"], [await webhook.configuration()]);
   await waitFor("the webhook", async () => (await judge(INVALID)).includes(says));
@@ -110,9 +136,9 @@ Deno.test("kg webhook is exactly as strict as the agent", async () => {
   for (
     const line of [
       /^admission_requests_total{operation="CREATE",response="denied"} \d\d+$/m,
-      /^admission_requests_total{operation="UPDATE",response="allowed"} 1$/m,
-      /^admission_requests_total{operation="UPDATE",response="denied"} 1$/m,
-      /^admission_requests_total{operation="DELETE",response="allowed"} 2$/m,
+      /^admission_requests_total{operation="UPDATE",response="allowed"} 5$/m,
+      /^admission_requests_total{operation="UPDATE",response="denied"} 2$/m,
+      /^admission_requests_total{operation="DELETE",response="allowed"} 3$/m,
       /^http_requests_total{handler="\/validate",method="POST"} \d\d+$/m,
       /^errors_total 0$/m,
       /^process_cpu_seconds_total /m,
@@ -150,6 +176,42 @@ Deno.test("kg webhook survives more connections than it may have", async () => {
     assert.equal(await webhook.end("SIGTERM"), 0);
   }
 });
+
+Deno.test("kg webhook needs no more memory than its manifest gives it, whoever asks", async () => {
+  await using webhook = await Webhook.start();
+  const limit = await memoryLimit();
+  const padding = {
+    text: `"${"x".repeat(8e6)}"`,
+    objects: `[${"{},".repeat(2.6e6)}{}]`,
+  };
+  for (const [name, text] of Object.entries(padding)) {
+    const large = reviewOf({ ...peer("laptop", VALID), status: "?" }).replace('"?"', text);
+    const body = new TextEncoder().encode(large);
+    const statuses = new Set<number>();
+    await Promise.all(Array.from({ length: 152 }, async () => {
+      statuses.add(await webhook.review(client, body).catch(() => 0)); // cut off: too many at a time
+    }));
+    assert.ok(statuses.has(name === "text" ? 200 : 400), `${name}: ${[...statuses]}`);
+    const { most } = webhook.memory();
+    assert.ok(most < limit, `${name}: ${most / 1e6} MB`);
+    const small = reviewOf(peer("laptop", VALID));
+    assert.equal(await webhook.review(client, new TextEncoder().encode(small)), 200);
+  }
+});
+
+/** Bytes that the manifest allows the webhook. */
+async function memoryLimit(): Promise<number> {
+  const manifest = await Deno.readTextFile(`${MANIFESTS}/webhook.yaml`);
+  const mebibytes = /limits:\n *memory: (\d+)Mi\n/.exec(manifest)?.[1];
+  assert.ok(mebibytes);
+  return Number(mebibytes) * 2 ** 20;
+}
+
+/** The API server's question whether this may be stored. */
+function reviewOf(object: unknown): string {
+  const request = { uid: "1", operation: "CREATE", name: "laptop", object };
+  return JSON.stringify({ kind: "AdmissionReview", apiVersion: "admission.k8s.io/v1", request });
+}
 
 Deno.test("kg webhook says at once what it cannot work with", async () => {
   const { directory } = server;
@@ -240,6 +302,22 @@ class Webhook implements AsyncDisposable {
     const response = await fetch(`https://127.0.0.1:${this.port}/`, { client });
     await response.body?.cancel();
     return response.status;
+  }
+
+  /** Asks for a review; answers the status. */
+  async review(client: Deno.HttpClient, body: Uint8Array<ArrayBuffer>): Promise<number> {
+    const response = await fetch(`https://127.0.0.1:${this.port}/validate`, {
+      ...{ client, method: "POST", body },
+      headers: { "content-type": "application/json" },
+    });
+    await response.body?.cancel();
+    return response.status;
+  }
+
+  /** Bytes that were resident at most. */
+  memory(): { readonly most: number } {
+    const status = Deno.readTextFileSync(`/proc/${this.#process.pid}/status`);
+    return { most: Number(/^VmHWM:\s*(\d+) kB$/m.exec(status)![1]) * 1024 };
   }
 
   async metrics(): Promise<string> {

@@ -3,7 +3,7 @@
  * as a load balancer does.
  */
 
-import { close, relay } from "../../src/http/relay.ts";
+import { closeQuietly, relay } from "../../src/http/server/relay.ts";
 import { inNetworkOf } from "../lab/network.ts";
 
 export interface Place {
@@ -47,7 +47,7 @@ export class Door implements AsyncDisposable {
   async close(): Promise<void> {
     this.#listener?.close();
     this.#listener = undefined;
-    this.#visitors.forEach(close);
+    this.#visitors.forEach(closeQuietly);
     await this.#running;
   }
 
@@ -61,9 +61,9 @@ export class Door implements AsyncDisposable {
     this.#visitors.add(visitor);
     try {
       const server = await Deno.connect({ hostname: "127.0.0.1", port: this.#place.port });
-      await relay(visitor, server, () => {});
+      await relay(visitor, server);
     } catch {
-      close(visitor); // the server listens no more
+      closeQuietly(visitor); // the server listens no more
     }
     this.#visitors.delete(visitor);
   }

@@ -1,8 +1,12 @@
 import assert from "node:assert/strict";
-import type { CertificateError } from "../../src/http/certificate.ts";
 import { HttpsServer } from "../../src/http/https_server.ts";
+import type { CertificateError } from "../../src/http/server/certificate.ts";
+import { textResponse } from "../../src/http/server/message.ts";
+import { openLibc } from "../../src/os/libc.ts";
 import { waitFor } from "../lab/wait.ts";
 import { Authority } from "./pki.ts";
+
+openLibc(); // which stays
 
 const NAMES = ["IP:127.0.0.1"];
 
@@ -34,12 +38,12 @@ class Bench implements AsyncDisposable {
     bench.#server = await HttpsServer.open("127.0.0.1:0", {
       certFile: `${bench.directory}/tls.crt`,
       keyFile: `${bench.directory}/tls.key`,
-      handler: async ({ url }) => {
-        if (url.endsWith("/slow")) {
+      handler: async ({ path }) => {
+        if (path === "/slow") {
           bench.slow++;
           await bench.answer.promise;
         }
-        return new Response("hello");
+        return { status: 200, type: "text/plain", body: "hello" };
       },
       renewed: (problem) => bench.told.push(problem?.message),
     });
@@ -160,7 +164,7 @@ Deno.test("open() refuses a certificate that cannot be used", async () => {
   ];
   for (const [cert, key, why] of rows) {
     const files = { certFile: `${directory}/${cert}`, keyFile: `${directory}/${key}` };
-    const options = { ...files, handler: () => new Response(), renewed() {} };
+    const options = { ...files, handler: () => textResponse(200, ""), renewed() {} };
     await assert.rejects(HttpsServer.open("127.0.0.1:0", options), (error: CertificateError) => {
       assert.equal(error.name, "CertificateError");
       return error.message.includes(why!) && error.message.includes(files.certFile);
@@ -179,6 +183,43 @@ Deno.test("connections that say nothing, or nonsense, hold nobody up", async () 
   assert.deepEqual(await bench.shown(), ["a"]);
   for (const connection of silent) connection.close();
   assert.deepEqual(await bench.shown(), ["a"]);
+});
+
+Deno.test("only HTTP/1.1 is spoken", async () => {
+  await using bench = await Bench.open();
+  const caCerts = [await Deno.readTextFile(`${bench.directory}/a/ca.crt`)];
+  using connection = await Deno.connectTls({
+    ...{ hostname: "127.0.0.1", port: bench.port, caCerts, alpnProtocols: ["h2", "http/1.1"] },
+  });
+  const { alpnProtocol } = await connection.handshake();
+  assert.notEqual(alpnProtocol, "h2");
+  await connection.write(new TextEncoder().encode("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"));
+  const buffer = new Uint8Array(1000);
+  const count = await connection.read(buffer);
+  assert.match(new TextDecoder().decode(buffer.subarray(0, count!)), /^HTTP\/1\.1 505 /);
+});
+
+/** On which this process listens. */
+function listeningPorts(): number[] {
+  const sockets = new Set<string>();
+  for (const { name } of Deno.readDirSync("/proc/self/fd")) {
+    try {
+      sockets.add(Deno.readLinkSync(`/proc/self/fd/${name}`));
+    } catch {
+      // it was the directory's own
+    }
+  }
+  return Deno.readTextFileSync("/proc/self/net/tcp").split("\n")
+    .map((line) => line.trim().split(/\s+/))
+    .filter(([, , , state, , , , , , inode]) => state === "0A" && sockets.has(`socket:[${inode}]`))
+    .map(([, address]) => parseInt(address!.split(":")[1]!, 16));
+}
+
+Deno.test("nobody gets at TLS but through the server and its limits", async () => {
+  await using bench = await Bench.open();
+  using client = bench.client("a");
+  assert.equal(await bench.get(client), "hello");
+  assert.deepEqual(listeningPorts(), [bench.port]);
 });
 
 Deno.test("stop() lets a request end, but takes no more", async () => {

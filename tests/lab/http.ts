@@ -7,10 +7,14 @@ export interface Answer {
   readonly body: string;
 }
 
-/** GETs a path; rejects if nobody answers. */
-export async function ask(namespace: Namespace, path: string): Promise<Answer> {
+/** GETs a path, by default on the loopback address; rejects if nobody answers. */
+export async function ask(
+  namespace: Namespace,
+  path: string,
+  { address = "127.0.0.1" } = {},
+): Promise<Answer> {
   const command = ["curl", "-s", "-g", "-m", "15", "-w", "\n%{http_code}"];
-  const text = await namespace.exec([...command, `http://127.0.0.1:1107${path}`]);
+  const text = await namespace.exec([...command, `http://${address}:1107${path}`]);
   const end = text.lastIndexOf("\n");
   return { status: Number(text.slice(end + 1)), body: text.slice(0, end) };
 }

@@ -2,40 +2,49 @@ import assert from "node:assert/strict";
 import type { Kernel } from "../../../src/agent/kernel.ts";
 import { Members } from "../../../src/agent/members.ts";
 import type { AgentOptions } from "../../../src/agent/options.ts";
-import { Resolver } from "../../../src/agent/resolver.ts";
+import type { Resolver } from "../../../src/agent/resolver.ts";
 import { View } from "../../../src/agent/view.ts";
 import type { Backend, Cluster } from "../../../src/backend/backend.ts";
 import type { Node } from "../../../src/mesh/node.ts";
 import type { Peer } from "../../../src/mesh/peer.ts";
 import type { DeviceState } from "../../../src/net/device.ts";
-import { endpoint, key, node, peer, prefix } from "../mesh/cluster.ts";
+import type { IP } from "../../../src/net/ip.ts";
+import { endpoint, ip, key, node, peer, prefix } from "../mesh/cluster.ts";
 
 const NOW = Date.now();
 
 /** What node n1 sees of these nodes, all of which check in now, and Peers. */
-function view(
-  { nodes, peers = [], device }: {
-    nodes: readonly Node[];
-    peers?: readonly Peer[];
-    device?: readonly { key: number; handshake: number }[];
-  },
-): View {
+function view(options: ViewOptions): View {
+  return scene(options).view;
+}
+
+interface ViewOptions {
+  readonly nodes: readonly Node[];
+  readonly peers?: readonly Peer[];
+  readonly device?: readonly { key: number; handshake: number }[];
+  /** What names resolve to. */
+  readonly names?: Map<string, IP>;
+}
+
+/** The view, and how its nodes change. */
+function scene({ nodes, peers = [], device, names = new Map() }: ViewOptions) {
+  const known = new Map(nodes.map((node) => [node.name, node]));
   const cluster: Cluster = {
-    nodes: new Map(nodes.map((node) => [node.name, node])),
+    nodes: known,
     peers: new Map(peers.map((peer) => [peer.name, peer])),
     problems: [],
   };
   const members = new Members("n1");
   const change = { nodes: [...cluster.nodes.keys()], peers: [...cluster.peers.keys()] };
   members.update(cluster, change, { monotonic: 0, wall: NOW, liveUntil: Infinity });
-  const known: Pick<DeviceState, "peers"> | undefined = device && {
+  const state: Pick<DeviceState, "peers"> | undefined = device && {
     peers: device.map((each) => ({
       ...{ publicKey: key(each.key), lastHandshake: each.handshake, allowedIPs: [] },
       ...{ persistentKeepalive: 0, receivedBytes: 0, sentBytes: 0 },
     })),
   };
   const milliseconds = { device: 1, firewall: 2, flows: 3, routes: 4, rules: 5 };
-  return new View({
+  const view = new View({
     options: {
       hostname: "n1",
       meshGranularity: "full",
@@ -43,13 +52,23 @@ function view(
     } as AgentOptions,
     backend: { cluster: () => cluster, live: true, relists: 7 } as unknown as Backend,
     members,
-    kernel: { dataplane: { device: { known }, watch: { milliseconds } } } as unknown as Kernel,
-    resolver: new Resolver({
-      lookup: () => Promise.reject(new Error("no")),
-      changed() {},
-      period: 1000,
-    }),
+    kernel: {
+      dataplane: { device: { known: state }, watch: { milliseconds } },
+    } as unknown as Kernel,
+    resolver: {
+      address: (name: string) => names.get(name),
+      alternative() {},
+    } as unknown as Resolver,
   });
+  const put = (node: Node) => {
+    known.set(node.name, node);
+    members.update(cluster, { nodes: [node.name], peers: [] }, {
+      monotonic: 0,
+      wall: NOW,
+      liveUntil: Infinity,
+    });
+  };
+  return { view, put };
 }
 
 const fresh = (number: number, fields: Partial<Node> = {}): Node => ({
@@ -119,6 +138,36 @@ Deno.test("View draws the mesh as the local node sees it, or else the first read
   const unready = dotOf([without(fresh(1), "subnet"), fresh(3), fresh(2)]);
   assert.match(unready, /^\t"n2"->"n3"\[ dir=both \];$/m);
   assert.doesNotMatch(unready, /"n1"/);
+});
+
+Deno.test("View computes the mesh once for a state of it, and again when it is another", () => {
+  const names = new Map<string, IP>();
+  const { view, put } = scene({
+    nodes: [fresh(1), fresh(2), fresh(3, { endpoint: endpoint("gate.example:51820") })],
+    peers: [peer(1)],
+    names,
+  });
+  let last = view.mesh();
+  const isSame = () => {
+    const before = last;
+    last = view.mesh();
+    assert.equal(view.mesh(), last);
+    return last === before;
+  };
+  assert.ok(isSame());
+  for (const number of [1, 2]) put(fresh(number, { lastSeen: NOW / 1000 + 1 }));
+  assert.ok(isSame(), "check-ins do not change it");
+  put(fresh(2, { endpoint: endpoint("192.0.2.99:51820") }));
+  assert.ok(!isSame());
+  put(fresh(1, { endpoint: endpoint("192.0.2.98:51820") }));
+  assert.ok(!isSame(), "the own node");
+  names.set("gate.example", ip("192.0.2.97"));
+  assert.ok(!isSame(), "a name");
+  put(fresh(4));
+  assert.ok(!isSame());
+  put(without(fresh(4), "key"));
+  assert.ok(!isSame());
+  assert.ok(isSame());
 });
 
 Deno.test("View says why there is no mesh to be drawn", () => {

@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
 import { pages, type Sources } from "../../../src/http/pages.ts";
-import { serve } from "../../../src/http/serve.ts";
+import type { HttpRequest, HttpResponse } from "../../../src/http/server/message.ts";
+import { parseRequestHead } from "../../../src/http/server/request_head.ts";
+import { HttpServer } from "../../../src/http/server/server.ts";
+import { openLibc } from "../../../src/os/libc.ts";
+
+openLibc(); // which stays
 
 const DOT = 'digraph kilo {\n\t"a"->"b"[ dir=both ];\n}\n';
 
@@ -8,24 +13,29 @@ const SOURCES: Sources = {
   health: () => ({ ready: true, pending: null, parts: [] }),
   metrics: () => [{ name: "x", help: "X.", type: "gauge", samples: [{ value: 1 }] }],
   mesh: () => ({ dot: DOT }),
-  drawn() {},
+  relieve() {},
 };
 
-async function ask(path: string, sources: Partial<Sources> = {}, init: RequestInit = {}) {
+const request = (target: string, method = "GET"): HttpRequest => {
+  const { path, query } = parseRequestHead(`${method} ${target} HTTP/1.1\r\nHost: x`);
+  return { method, path, query, header: () => "", text: () => Promise.resolve("") };
+};
+
+async function ask(target: string, sources: Partial<Sources> = {}, method = "GET") {
   const handler = pages({ ...SOURCES, ...sources });
-  const answer = await handler(new Request(`http://node:1107${path}`, init));
-  return {
-    status: answer.status,
-    type: answer.headers.get("content-type"),
-    text: await answer.text(),
-  };
+  const { status, type, body } = await handler(request(target, method));
+  return { status, type, text: textOf(body) };
+}
+
+function textOf(body: HttpResponse["body"]): string {
+  return typeof body === "string" ? body : new TextDecoder().decode(body);
 }
 
 Deno.test("/health answers 200 to any method, whatever the state; /ready 503 if not ready", async () => {
   const report = { ready: false, pending: "Nodes and Peers", parts: [] };
   const sources = { health: () => report };
   for (const method of ["GET", "POST", "DELETE", "OPTIONS", "FOO"]) {
-    const { status, type, text } = await ask("/health?x=%zz", sources, { method });
+    const { status, type, text } = await ask("/health?x=%zz", sources, method);
     assert.deepEqual([status, type], [200, "application/json"], method);
     assert.deepEqual(JSON.parse(text), report);
   }
@@ -118,25 +128,49 @@ Deno.test("/graph answers 500 with the reason if there is no mesh, or none that 
   assert.match(huge.text, /2001 edges .* format=dot/);
 });
 
-Deno.test("/graph draws a mesh that circo would take a minute for, and one at a time", async () => {
-  const names = Array.from({ length: 40 }, (_, n) => `n${n}`);
+/** So many nodes, all of which lead. */
+function fullMesh(count: number): { dot: string } {
+  const names = Array.from({ length: count }, (_, n) => `n${n}`);
   const edges = names.flatMap((a, n) => names.slice(n + 1).map((b) => `${a}->${b};`));
+  return { dot: `digraph {\noverlap=false;\n${edges.join("\n")}\n}` };
+}
+
+Deno.test("/graph draws a mesh that circo would take a minute for, once for all who ask", async () => {
+  let mesh = fullMesh(40), drawn = 0; // twice for each drawing
+  const handler = pages({ ...SOURCES, mesh: () => mesh, relieve: () => void drawn++ });
+  const graph = (query = "") => handler(request(`/graph${query}`));
+  const first = [graph(), graph(), graph()];
+  const busy = await graph("?format=json");
+  assert.deepEqual([busy.status, busy.retryAfter], [503, 2]);
+  const bodies = await Promise.all(first.map(async (answer) => (await answer).body));
+  assert.match(textOf(bodies[0]!), /<svg /);
+  assert.equal(new Set(bodies).size, 1, "they share the same bytes");
+  assert.equal((await graph()).body, bodies[0]);
+  assert.equal(drawn, 2);
+  assert.equal((await graph("?format=json")).status, 200);
+  assert.equal(drawn, 4);
+  mesh = fullMesh(3);
+  assert.notEqual((await graph()).body, bodies[0]);
+  assert.equal(drawn, 6);
+});
+
+Deno.test("/graph makes its text once, and remembers what cannot be drawn", async () => {
+  const mesh = fullMesh(70);
   let drawn = 0;
-  const handler = pages({
-    ...SOURCES,
-    mesh: () => ({ dot: `digraph {\noverlap=false;\n${edges.join("\n")}\n}` }),
-    drawn: () => void drawn++,
-  });
-  const request = () => handler(new Request("http://node/graph"));
-  const answers = await Promise.all([request(), request()]);
-  assert.deepEqual(answers.map(({ status }) => status), [200, 503]);
-  assert.match(await answers[0]!.text(), /<svg /);
-  assert.equal((await request()).status, 200);
+  const handler = pages({ ...SOURCES, mesh: () => mesh, relieve: () => void drawn++ });
+  const graph = (query: string) => handler(request(`/graph${query}`));
+  assert.equal((await graph("?format=dot")).body, (await graph("?format=gv")).body);
+  for (let times = 0; times < 3; times++) assert.equal((await graph("")).status, 500);
   assert.equal(drawn, 2);
 });
 
+Deno.test("/graph computes no mesh for what it refuses", async () => {
+  const mesh = () => assert.fail("it is computed");
+  assert.equal((await ask("/graph?format=png", { mesh })).status, 400);
+});
+
 Deno.test("what is no HTTP, or only nearly, does not end the server", async () => {
-  using server = serve("127.0.0.1:0", pages(SOURCES));
+  using server = new HttpServer("127.0.0.1:0", { handler: pages(SOURCES) });
   const garbage = [
     "\0\x01\x02\xff\r\n\r\n",
     "GET / HTTP/9.9\r\n\r\n",

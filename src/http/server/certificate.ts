@@ -1,6 +1,6 @@
 /** A certificate and its private key in files, which somebody renews now and then. */
 
-import { describeError } from "../net/text.ts";
+import { describeError } from "../../net/text.ts";
 
 /** Both in PEM. */
 export interface Certificate {

@@ -1,0 +1,84 @@
+/** Who is connected, and who has to leave when it gets crowded. */
+
+export interface Client {
+  /** Does it wait for us, and not we for it? */
+  readonly isBusy: boolean;
+  /** Ends it when the response under way is sent. */
+  stop(): void;
+  /** Cuts it off. */
+  close(): void;
+}
+
+export interface ClientLimits {
+  /** Connections at a time. */
+  readonly total: number;
+  /** Of these, how many nobody from outside can take. */
+  readonly reserved: number;
+}
+
+/** Connections that there can always be, however short descriptors are. */
+const LEAST = 16;
+
+export class Clients {
+  #total: number;
+  readonly #reserved: number;
+  /** Each with the one first that was idle for longest. */
+  readonly #own = new Set<Client>();
+  readonly #outside = new Set<Client>();
+
+  constructor({ total, reserved }: ClientLimits) {
+    this.#total = total;
+    this.#reserved = reserved;
+  }
+
+  get size(): number {
+    return this.#own.size + this.#outside.size;
+  }
+
+  /** One more, of this machine itself or not; closes another if there are too many now. */
+  add(client: Client, { isOwn }: { readonly isOwn: boolean }): void {
+    (isOwn ? this.#own : this.#outside).add(client);
+    this.#closeSurplus();
+  }
+
+  /** The process has no descriptors left: a quarter of ours is for others from now on. */
+  shrink(): void {
+    this.#total = Math.max(LEAST, Math.min(this.#total, Math.floor(this.size * 3 / 4)));
+    this.#closeSurplus();
+  }
+
+  #closeSurplus(): void {
+    const outside = Math.max(this.#total - this.#reserved, Math.min(this.#total, LEAST) / 2);
+    while (this.#outside.size > outside) closeOne(this.#outside);
+    while (this.size > this.#total) closeOne(this.#own.size > 0 ? this.#own : this.#outside);
+  }
+
+  /** Bytes came from it or went to it. */
+  moved(client: Client): void {
+    const clients = this.#own.has(client) ? this.#own : this.#outside;
+    if (clients.delete(client)) clients.add(client);
+  }
+
+  delete(client: Client): void {
+    this.#own.delete(client);
+    this.#outside.delete(client);
+  }
+
+  *[Symbol.iterator](): Generator<Client> {
+    yield* [...this.#own, ...this.#outside];
+  }
+}
+
+/** That was idle for longest; one that waits for us only if all do. */
+function closeOne(clients: Set<Client>): void {
+  let victim: Client | undefined;
+  for (const client of clients) {
+    victim ??= client;
+    if (client.isBusy) continue;
+    victim = client;
+    break;
+  }
+  if (!victim) return;
+  clients.delete(victim);
+  victim.close();
+}

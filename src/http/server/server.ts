@@ -1,0 +1,112 @@
+/**
+ * An HTTP/1.1 server that never takes more than its share of the process: a bounded number of
+ * connections, with an end to each wait, and requests from other machines at a bounded rate. It is
+ * our own because Deno's has no limits, ends when there is no descriptor for one more connection,
+ * and speaks HTTP/2, of which one connection carries hundreds of requests.
+ */
+
+import { inBackground } from "../../async/background.ts";
+import { deadline, DeadlineError } from "../../async/deadline.ts";
+import { sleep } from "../../async/sleep.ts";
+import { TokenBucket } from "../../async/token_bucket.ts";
+import { openLibc } from "../../os/libc.ts";
+import { type ClientLimits, Clients } from "./clients.ts";
+import { Connection, type Secure } from "./connection.ts";
+import { listenOn } from "./listen.ts";
+import type { Handler } from "./message.ts";
+import { closeQuietly } from "./relay.ts";
+import { Socket } from "./socket.ts";
+
+const LIMITS: ClientLimits = { total: 256, reserved: 32 };
+
+/** Milliseconds until another try when no descriptor is left for one more connection. */
+const SHORTAGE_PAUSE = 10;
+
+export interface ServerOptions {
+  readonly handler: Handler;
+  readonly limits?: ClientLimits;
+  /** For requests from other machines; default: as fast as they come. */
+  readonly pace?: { readonly perSecond: number; readonly burst: number };
+  /** What is read and written instead of a connection's own bytes; if it rejects, that is closed. */
+  readonly secure?: Secure;
+}
+
+export class HttpServer implements Disposable {
+  readonly #options: ServerOptions;
+  readonly #listeners: readonly Deno.TcpListener[];
+  readonly #clients: Clients;
+  readonly #pace: TokenBucket | undefined;
+  readonly #closing = new AbortController();
+  readonly #running = new Set<Promise<void>>();
+
+  /** Listens at an address as Go writes it; throws if it cannot. */
+  constructor(address: string, options: ServerOptions) {
+    this.#options = options;
+    this.#clients = new Clients(options.limits ?? LIMITS);
+    this.#pace = options.pace && new TokenBucket(options.pace);
+    this.#listeners = listenOn(address);
+    openLibc(); // as long as the program may
+    for (const listener of this.#listeners) {
+      inBackground("accept connections", () => this.#accept(listener));
+    }
+  }
+
+  /** Where it listens: of port 0 the one that it got. */
+  get port(): number {
+    return this.#listeners[0]!.addr.port;
+  }
+
+  /** Takes no more connections; requests that are there may end, within so many milliseconds. */
+  async stop(timeout: number): Promise<void> {
+    this.#closeListeners();
+    for (const client of this.#clients) client.stop();
+    const ended = Promise.all(this.#running);
+    await deadline(ended, { milliseconds: timeout, what: "answering" }).catch((error) => {
+      if (!(error instanceof DeadlineError)) throw error;
+    });
+    this[Symbol.dispose]();
+  }
+
+  /** Cuts all connections. */
+  [Symbol.dispose](): void {
+    this.#closeListeners();
+    for (const client of this.#clients) client.close();
+    this.#closing.abort();
+  }
+
+  #closeListeners(): void {
+    for (const listener of this.#listeners) closeQuietly(listener);
+  }
+
+  /** Until the listener is closed. */
+  async #accept(listener: Deno.TcpListener): Promise<void> {
+    for (;;) {
+      try {
+        const socket = new Socket(await listener.accept());
+        inBackground("serve a connection", () => this.#serve(socket));
+      } catch (error) {
+        if (error instanceof Deno.errors.BadResource) return; // closed
+        if (error instanceof Deno.errors.Interrupted) return;
+        this.#clients.shrink();
+        await sleep(SHORTAGE_PAUSE, { signal: this.#closing.signal });
+      }
+    }
+  }
+
+  async #serve(socket: Socket): Promise<void> {
+    const isOwn = socket.isFromHere;
+    const { handler, secure } = this.#options;
+    const pace = isOwn ? undefined : this.#pace;
+    const connection: Connection = new Connection({
+      ...{ socket, secure, handler },
+      turn: () => pace?.take(this.#closing.signal),
+      moved: () => this.#clients.moved(connection),
+    });
+    this.#clients.add(connection, { isOwn });
+    const running = connection.run();
+    this.#running.add(running);
+    await running;
+    this.#running.delete(running);
+    this.#clients.delete(connection);
+  }
+}

@@ -1,0 +1,70 @@
+import assert from "node:assert/strict";
+import { type Client, Clients } from "../../../src/http/server/clients.ts";
+
+/** Those who were closed, in their order. */
+class Crowd {
+  readonly closed: string[] = [];
+  readonly clients: Clients;
+
+  constructor(total: number, reserved: number) {
+    this.clients = new Clients({ total, reserved });
+  }
+
+  join(name: string, { isOwn = false, isBusy = false } = {}): Client {
+    const client = { isBusy, stop() {}, close: () => void this.closed.push(name) };
+    this.clients.add(client, { isOwn });
+    return client;
+  }
+}
+
+Deno.test("Clients.add() closes who was idle for longest, and rather who waits for nothing", () => {
+  const crowd = new Crowd(3, 0);
+  const a = crowd.join("a");
+  crowd.join("b");
+  crowd.join("c", { isBusy: true });
+  crowd.clients.moved(a);
+  crowd.join("d");
+  assert.deepEqual(crowd.closed, ["b"]);
+  crowd.join("e", { isBusy: true }); // c waits for us
+  assert.deepEqual(crowd.closed, ["b", "a"]);
+  crowd.join("f", { isBusy: true });
+  crowd.join("g", { isBusy: true });
+  assert.deepEqual(crowd.closed, ["b", "a", "d", "c"]);
+  assert.equal(crowd.clients.size, 3);
+});
+
+Deno.test("Clients.add() lets nobody from outside take what is reserved", () => {
+  const crowd = new Crowd(10, 4);
+  crowd.join("own", { isOwn: true });
+  for (let count = 0; count < 20; count++) crowd.join(`outside ${count}`);
+  assert.equal(crowd.clients.size, 7);
+  assert.equal(crowd.closed.length, 14);
+  assert.ok(!crowd.closed.includes("own"));
+  for (let count = 0; count < 20; count++) crowd.join(`own ${count}`, { isOwn: true });
+  assert.equal(crowd.clients.size, 10);
+  assert.equal(crowd.closed.filter((name) => name.startsWith("outside")).length, 14);
+});
+
+Deno.test("Clients.delete() makes room", () => {
+  const crowd = new Crowd(2, 0);
+  const a = crowd.join("a");
+  crowd.join("b");
+  crowd.clients.delete(a);
+  crowd.clients.moved(a); // late: it does not come back
+  crowd.join("c");
+  assert.deepEqual(crowd.closed, []);
+});
+
+Deno.test("Clients.shrink() leaves some to others, and always takes a few", () => {
+  const crowd = new Crowd(256, 32);
+  for (let count = 0; count < 80; count++) crowd.join(`${count}`);
+  crowd.join("own", { isOwn: true });
+  crowd.clients.shrink();
+  assert.ok(crowd.clients.size <= 60, `${crowd.clients.size}`);
+  assert.ok(!crowd.closed.includes("own"));
+  for (let times = 0; times < 20; times++) crowd.clients.shrink();
+  crowd.join("own 2", { isOwn: true });
+  crowd.join("last");
+  assert.ok(crowd.clients.size >= 8);
+  assert.deepEqual(["own", "own 2", "last"].filter((name) => crowd.closed.includes(name)), []);
+});
