@@ -18,6 +18,7 @@ import { configureLog, type Log, openLog } from "./log.ts";
 import { Monitor } from "./monitor.ts";
 import { lookupAddresses, lookupHost } from "./lookup.ts";
 import type { AgentOptions } from "./options.ts";
+import type { Standing } from "./members.ts";
 import { Publisher } from "./publisher.ts";
 import { Reconciler } from "./reconciler.ts";
 import { Resolver } from "./resolver.ts";
@@ -73,7 +74,9 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     log,
     monitor,
   });
+  const standing = await findStanding(kernel);
   const reconciler = new Reconciler({
+    standing,
     ...{ options, backend, kernel, addresses, resolver, publisher, log, monitor },
     key: { privateKey, publicKey },
   });
@@ -103,6 +106,14 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     });
   }
   log.info("stopped");
+}
+
+/** What the agent before left in the kernel; a start from nothing asks no device. */
+async function findStanding({ dataplane }: Kernel): Promise<Standing> {
+  const subnets = dataplane.destinations();
+  if (subnets.length === 0) return { subnets, keys: new Set() };
+  const device = await dataplane.device.read().catch(() => undefined); // the mesh will say why
+  return { subnets, keys: new Set(device?.peers.map(({ publicKey }) => publicKey)) };
 }
 
 /** Undoes everything on this node, the interface and its Node's annotations included. */

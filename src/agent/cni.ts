@@ -4,24 +4,39 @@ import { ifThere, replaceFile } from "../files/replace.ts";
 import { equalPrefix, formatPrefix, network, parsePrefix, type Prefix } from "../net/prefix.ts";
 import { describeError } from "../net/text.ts";
 import { type Warning, warning } from "../net/warning.ts";
+import type { ConflistMemory } from "./conflist_memory.ts";
+
+/** Milliseconds for which half a list must have stood still before it counts as broken. */
+const SETTLED = 2000;
 
 export type ConflistUpdate =
   | { readonly kind: "unchanged" }
-  | { readonly kind: "write"; readonly text: string }
+  /** `isBroken`: what is there is half of a list of ours, or nothing, and no list to be changed. */
+  | { readonly kind: "write"; readonly text: string; readonly isBroken?: true }
   /** It is left alone; the reason is for a warning. */
   | { readonly kind: "not understood"; readonly reason: string };
 
 type Json = { [name: string]: unknown };
 
-/**
- * What becomes of a list (undefined: there is none) when the pods get addresses of this subnet. The
- * MTU is the Kilo interface's, for a list made from nothing.
- */
+export interface ConflistOptions {
+  readonly subnet: Prefix;
+  /** The Kilo interface's, for a list made from nothing. */
+  readonly mtu: number;
+  /** What this agent last wrote there, as far as it knows. */
+  readonly last?: string | undefined;
+}
+
+/** What becomes of a list (undefined: there is none) when the pods get addresses of this subnet. */
 export function updateConflist(
   text: string | undefined,
-  { subnet, mtu }: { readonly subnet: Prefix; readonly mtu: number },
+  { subnet, mtu, last }: ConflistOptions,
 ): ConflistUpdate {
   if (text === undefined) return { kind: "write", text: newConflist({ subnet, mtu }) };
+  if (isOursBroken(text, last)) {
+    const again = updateConflist(last, { subnet, mtu });
+    const whole = again.kind === "unchanged" ? last! : newConflist({ subnet, mtu });
+    return { kind: "write", text: again.kind === "write" ? again.text : whole, isBroken: true };
+  }
   const list = parse(text);
   if (!isObject(list)) return notUnderstood("it is no JSON object");
   const { plugins } = list;
@@ -35,6 +50,14 @@ export function updateConflist(
     hasHostLocal(plugin) ? withSubnet(plugin, subnet) : plugin
   );
   return { kind: "write", text: format({ ...list, plugins: changed }) };
+}
+
+/** Is it empty, or the beginning of what we wrote last? A file that was cut short ends in zeros, too. */
+function isOursBroken(text: string, last: string | undefined): boolean {
+  const begun = text.split("\0", 1)[0]!.trimEnd();
+  if (begun === "") return true;
+  if (last === undefined || parse(text) !== undefined) return false;
+  return last.startsWith(begun) || begun.startsWith(last.trimEnd());
 }
 
 /**
@@ -108,24 +131,44 @@ function format(list: Json): string {
   return JSON.stringify(list, null, 2) + "\n";
 }
 
+export interface ConflistOutcome {
+  readonly written: boolean;
+  readonly warnings: readonly Warning[];
+  /** Milliseconds until it is to be looked at again: somebody may just be writing it. */
+  readonly again?: number;
+}
+
 /** Puts the subnet into the list at this path; throws nothing. */
 export async function writeConflist(
   path: string,
-  options: { readonly subnet: Prefix; readonly mtu: number },
-): Promise<{ readonly written: boolean; readonly warnings: readonly Warning[] }> {
+  { memory, ...options }: Omit<ConflistOptions, "last"> & { readonly memory: ConflistMemory },
+): Promise<ConflistOutcome> {
   try {
-    const update = updateConflist(await ifThere(() => Deno.readTextFile(path)), options);
+    const text = await ifThere(() => Deno.readTextFile(path));
+    const update = updateConflist(text, { ...options, last: await memory.last() });
     if (update.kind === "not understood") {
       return unwritten(path, `is left alone: ${update.reason}`);
     }
-    if (update.kind === "write") {
-      await Deno.mkdir(path.slice(0, path.lastIndexOf("/") + 1) || ".", { recursive: true });
-      await replaceFile(path, update.text, { mode: 0o644 });
+    if (update.kind === "unchanged") return { written: false, warnings: [] };
+    if (update.isBroken) {
+      const again = SETTLED - await ageOf(path);
+      if (again > 0) return { written: false, warnings: [], again };
+      await memory.keepBroken(text ?? "");
     }
-    return { written: update.kind === "write", warnings: [] };
+    await memory.remember(update.text);
+    await Deno.mkdir(path.slice(0, path.lastIndexOf("/") + 1) || ".", { recursive: true });
+    await replaceFile(path, update.text, { mode: 0o644 });
+    return { written: true, warnings: [] };
   } catch (error) {
     return unwritten(path, `cannot be written: ${describeError(error)}`);
   }
+}
+
+/** Milliseconds since it was changed; a long time if it is gone, or of the future. */
+async function ageOf(path: string): Promise<number> {
+  const info = await ifThere(() => Deno.stat(path));
+  const age = Date.now() - (info?.mtime?.getTime() ?? 0);
+  return age < 0 ? Infinity : age;
 }
 
 function unwritten(path: string, why: string) {

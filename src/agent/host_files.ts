@@ -5,8 +5,9 @@ import type { Host } from "../dataplane/host.ts";
 import { mtuOf } from "../dataplane/interface.ts";
 import { Turns } from "../files/turns.ts";
 import { DirectoryWatch } from "../files/watch.ts";
-import type { Prefix } from "../net/prefix.ts";
+import { equalPrefix, type Prefix } from "../net/prefix.ts";
 import { writeConflist } from "./cni.ts";
+import { ConflistMemory } from "./conflist_memory.ts";
 import { ensureForwarding } from "./forwarding.ts";
 import type { AgentOptions } from "./options.ts";
 import type { Warning } from "../net/warning.ts";
@@ -18,6 +19,10 @@ export class HostFiles implements Disposable {
   readonly #options: AgentOptions;
   readonly #host: Host;
   readonly #watch: DirectoryWatch;
+  readonly #memory = new ConflistMemory();
+  readonly #changed: () => void;
+  /** Of the pods, when they were last made as they should be. */
+  #subnet: Prefix | undefined;
   #silence: number | undefined;
   #warnings: readonly Warning[] = [];
   readonly #turns = new Turns();
@@ -33,13 +38,14 @@ export class HostFiles implements Disposable {
     const file = options.cniPath.slice(slash + 1);
     this.#watch = new DirectoryWatch(options.cniPath.slice(0, slash) || ".", (event) => {
       if (event.name !== undefined && event.name !== file) return;
-      clearTimeout(this.#silence);
-      this.#silence = startTimer(
-        event.writing ? SILENCE : 0,
-        "look at the CNI configuration",
-        changed,
-      );
+      this.#lookIn(event.writing ? SILENCE : 0);
     });
+    this.#changed = changed;
+  }
+
+  #lookIn(milliseconds: number): void {
+    clearTimeout(this.#silence);
+    this.#silence = startTimer(milliseconds, "look at the CNI configuration", this.#changed);
   }
 
   /** What could not be done the last time. */
@@ -47,19 +53,26 @@ export class HostFiles implements Disposable {
     return this.#warnings;
   }
 
-  /** Makes them as they should be for pods of this subnet; returns how many were not. */
-  tend(subnet: Prefix): Promise<number> {
-    return this.#turns.take(() => this.#tend(subnet));
+  /**
+   * Makes them as they should be for pods of this subnet; returns how many were not. `observe`: look
+   * at them even if the subnet is the one of before.
+   */
+  async tend(subnet: Prefix, { observe }: { readonly observe: boolean }): Promise<number> {
+    if (!observe && this.#subnet && equalPrefix(this.#subnet, subnet)) return 0;
+    return await this.#turns.take(() => this.#tend(subnet));
   }
 
   async #tend(subnet: Prefix): Promise<number> {
     const { cni, cniPath, interface: name, mtu } = this.#options;
     if (!cni) return 0;
     await this.#ensureWatch();
-    const { written, warnings } = await writeConflist(cniPath, {
+    const { written, warnings, again } = await writeConflist(cniPath, {
       subnet,
       mtu: mtuOf(this.#host, { name, mtu }),
+      memory: this.#memory,
     });
+    if (again !== undefined) this.#lookIn(again);
+    this.#subnet = subnet;
     this.#warnings = [...warnings, ...ensureForwarding(new Set([4, subnet.ip.family]))];
     await this.#ensureWatch(); // the directory may have been made only now
     return written ? 1 : 0;

@@ -11,25 +11,37 @@ import {
   isReadyPeer,
 } from "../mesh/readiness.ts";
 import { type Moment, Staleness } from "../mesh/staleness.ts";
-import { formatPrefix, type Prefix } from "../net/prefix.ts";
+import type { Key } from "../net/key.ts";
+import { equalPrefix, formatPrefix, type Prefix } from "../net/prefix.ts";
+
+/**
+ * What the kernel had of the mesh before this agent began. A node of it was a member for the agent
+ * before, and stays one until it has had time to check in: perhaps nobody could, for an API server
+ * that was away.
+ */
+export interface Standing {
+  /** Where routes of ours lead. */
+  readonly subnets: readonly Prefix[];
+  /** Of the peers on the WireGuard device. */
+  readonly keys: ReadonlySet<Key>;
+}
 
 /** Follows a backend's cluster; everything costs as much as changed, not as much as there is. */
 export class Members {
   readonly #hostname: string;
   readonly #staleness = new Staleness();
+  /** Pod subnets; none any more once both lists were seen and somebody may leave. */
   readonly #standing: Set<string>;
+  readonly #standingKeys: ReadonlySet<Key>;
   readonly #nodes = new Map<string, CompleteNode>();
   readonly #peers = new Map<string, Peer>();
   #revision = 0;
 
-  /**
-   * `hostname`: the local node, which to itself is always fresh. `standing`: where routes of ours led
-   * before this agent began. A node there was a member for the agent before, and stays one until it
-   * has had time to check in: perhaps nobody could, for an API server that was away.
-   */
-  constructor(hostname: string, { standing = [] }: { readonly standing?: readonly Prefix[] } = {}) {
+  /** `hostname`: the local node, which to itself is always fresh. */
+  constructor(hostname: string, { standing }: { readonly standing?: Standing } = {}) {
     this.#hostname = hostname;
-    this.#standing = new Set(standing.map(formatPrefix));
+    this.#standing = new Set(standing?.subnets.map(formatPrefix));
+    this.#standingKeys = standing?.keys ?? new Set();
   }
 
   /** Ready nodes but the local one, in no order. */
@@ -69,7 +81,9 @@ export class Members {
     let different = false;
     for (const name of change.nodes) {
       const node = cluster.nodes.get(name);
-      if (name !== this.#hostname && this.#updateNode(name, node, now)) different = true;
+      if (name === this.#hostname) continue;
+      const isStanding = node !== undefined && this.#isStanding(node, cluster);
+      if (this.#updateNode(name, node, { now, isStanding })) different = true;
     }
     for (const name of change.peers) {
       if (this.#updatePeer(name, cluster.peers.get(name))) different = true;
@@ -80,6 +94,7 @@ export class Members {
 
   /** Drops nodes that no longer check in and returns their names; none while our own view is not live. */
   expire(now: Moment): string[] {
+    this.#standing.clear();
     const expired = this.#staleness.expire(now).filter((name) => this.#nodes.has(name));
     for (const name of expired) this.#nodes.delete(name);
     if (expired.length > 0) this.#revision++;
@@ -91,11 +106,26 @@ export class Members {
     return this.#staleness.nextExpiry(now);
   }
 
-  #updateNode(name: string, node: Node | undefined, now: Moment): boolean {
+  /** Of several Nodes with one pod subnet, leftovers of others, only the one whose key is on the device. */
+  #isStanding({ name, subnet, key }: Node, { nodes }: Cluster): boolean {
+    if (!subnet || !this.#standing.has(formatPrefix(subnet))) return false;
+    if (key !== undefined && this.#standingKeys.has(key)) return true;
+    for (const other of nodes.values()) {
+      if (other.name !== name && other.subnet && equalPrefix(other.subnet, subnet)) return false;
+    }
+    return true;
+  }
+
+  #updateNode(
+    name: string,
+    node: Node | undefined,
+    { now, isStanding }: { readonly now: Moment; readonly isStanding: boolean },
+  ): boolean {
     const before = this.#nodes.get(name);
     if (node) this.#staleness.observe(name, node.lastSeen, now);
     else this.#staleness.forget(name);
-    if (node?.subnet && this.#standing.delete(formatPrefix(node.subnet))) {
+    if (node?.subnet && isStanding) {
+      this.#standing.delete(formatPrefix(node.subnet));
       this.#staleness.trust(name, now);
     }
     if (!node || !isComplete(node) || !this.#staleness.isFresh(name)) {

@@ -16,7 +16,7 @@ import { DevicePolls } from "./device_polls.ts";
 import { Handshakes, probesOf } from "./handshakes.ts";
 import { HostFiles } from "./host_files.ts";
 import type { Log } from "./log.ts";
-import { Members } from "./members.ts";
+import { Members, type Standing } from "./members.ts";
 import type { Monitor } from "./monitor.ts";
 import { forgetOwnFile, giveBackMemory } from "./memory.ts";
 import { type Applied, NodeMesh, type NodeMeshParts } from "./node_mesh.ts";
@@ -56,6 +56,7 @@ const FIRST_RETRY = 200;
 const RELIEF = 5000;
 
 export interface ReconcilerParts extends NodeMeshParts {
+  readonly standing: Standing;
   readonly log: Log;
   readonly monitor: Monitor;
 }
@@ -89,7 +90,7 @@ export class Reconciler {
   constructor(parts: ReconcilerParts) {
     const { options, kernel, log, monitor } = parts;
     this.#parts = parts;
-    this.#members = new Members(options.hostname, { standing: kernel.dataplane.destinations() });
+    this.#members = new Members(options.hostname, parts);
     this.#mesh = new NodeMesh(parts, this.#members);
     this.#view = new View({ ...parts, members: this.#members });
     monitor.show(this.#view);
@@ -117,14 +118,14 @@ export class Reconciler {
   #tendEarly({ subnet }: Node): void {
     if (!subnet) return;
     inBackground("look after the CNI configuration", async () => {
-      await this.#tendFiles(subnet);
+      await this.#tendFiles(subnet, { observe: true });
       this.#tell();
     });
   }
 
   /** How many files were not as they should be. */
-  async #tendFiles(subnet: Prefix): Promise<number> {
-    const written = await this.#files.tend(subnet);
+  async #tendFiles(subnet: Prefix, options: { readonly observe: boolean }): Promise<number> {
+    const written = await this.#files.tend(subnet, options);
     if (written > 0) this.#parts.log.info("the CNI configuration is put right");
     return written;
   }
@@ -238,8 +239,8 @@ export class Reconciler {
     const before = kernel.writes;
     const prepared = await this.#mesh.prepare();
     if (typeof prepared === "string") return this.#stall(prepared);
-    const isTending = reasons.has("resync") || raised.has("CNI");
-    const written = isTending ? await this.#tendFiles(prepared.local.subnet) : 0;
+    const observe = reasons.has("resync") || raised.has("CNI");
+    const written = await this.#tendFiles(prepared.local.subnet, { observe });
     const applied = await this.#mesh.apply(prepared);
     if (typeof applied === "string") {
       monitor.counts.failed("apply");

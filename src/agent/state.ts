@@ -1,7 +1,7 @@
 /** What the agent remembers over a restart, in a directory of its own. */
 
 import { NOTHING_PUBLISHED, parsePublished, type Published } from "../mesh/publish.ts";
-import { ifThere } from "../files/replace.ts";
+import { ifThere, replaceFileSync } from "../files/replace.ts";
 import { describeError } from "../net/text.ts";
 import { type Chosen, formatChosen, parseChosen } from "./chosen.ts";
 import type { Log } from "./log.ts";
@@ -101,9 +101,7 @@ class StateFile<T> {
     if (text === this.#format.format(this.#value)) return;
     this.#value = value;
     try {
-      const temporary = `${this.#path}.new`;
-      Deno.writeTextFileSync(temporary, text + "\n", { mode: 0o600 });
-      Deno.renameSync(temporary, this.#path);
+      replaceFileSync(this.#path, text + "\n", { mode: 0o600 });
       this.#failure = undefined;
     } catch (error) {
       const failure = describeError(error);

@@ -24,10 +24,33 @@ export async function replaceFile(
     using file = await Deno.open(temporary);
     await file.sync();
     await Deno.rename(temporary, target);
+    using directory = await Deno.open(target.slice(0, slash) || ".");
+    await directory.sync(); // or a crash could bring the old file back
   } catch (error) {
     await ifThere(() => Deno.remove(temporary));
     throw error;
   }
+}
+
+/**
+ * The same before it returns, for a small file in a directory of our own (no link is followed): what
+ * was written is on disk before anybody hears of it.
+ */
+export function replaceFileSync(
+  path: string,
+  content: string,
+  { mode }: { readonly mode: number },
+): void {
+  const temporary = `${path}.new`;
+  {
+    using file = Deno.openSync(temporary, { write: true, create: true, truncate: true, mode });
+    const bytes = new TextEncoder().encode(content);
+    for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
+    file.syncSync();
+  }
+  Deno.renameSync(temporary, path);
+  using directory = Deno.openSync(path.slice(0, path.lastIndexOf("/") + 1) || ".");
+  directory.syncSync();
 }
 
 /** The outcome, or undefined where a file or directory does not exist. */

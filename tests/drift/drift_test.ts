@@ -167,7 +167,14 @@ onEachBackend(CNI, async (_, backend) => {
   tell("the CNI configuration altered", await repairTime(alter));
   tell("the CNI configuration deleted", await repairTime(() => Deno.removeSync(path)));
 
-  const broken = right.slice(0, 100);
+  const half = () => Deno.writeTextFileSync(path, right.slice(0, 100));
+  tell("the CNI configuration half written", await repairTime(half));
+  tell("the CNI configuration empty", await repairTime(() => Deno.writeTextFileSync(path, "")));
+  assert.deepEqual(warnings(node), []);
+  const kept = node.namespace.path("/var/lib/kilo/cni-broken.conflist");
+  assert.equal(Deno.readTextFileSync(kept), "");
+
+  const broken = `{'${right.slice(0, 100)}`;
   Deno.writeTextFileSync(path, broken);
   await lab.waitFor("a warning", () => warnings(node).length > 0);
   assert.deepEqual(warnings(node), [

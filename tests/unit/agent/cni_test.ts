@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
-import { updateConflist, writeConflist } from "../../../src/agent/cni.ts";
+import { newConflist, updateConflist, writeConflist } from "../../../src/agent/cni.ts";
+import { ConflistMemory } from "../../../src/agent/conflist_memory.ts";
 import { parsePrefix } from "../../../src/net/prefix.ts";
 
 const subnet = parsePrefix("10.42.1.0/24")!;
+const BRIDGE = { type: "bridge", ipam: { type: "host-local" } };
 const update = (list: unknown) =>
   updateConflist(typeof list === "string" ? list : JSON.stringify(list), { subnet, mtu: 1420 });
 
@@ -107,7 +109,9 @@ Deno.test("updateConflist() keeps its hands off what it cannot understand", () =
 Deno.test("writeConflist() makes, keeps and changes the file, its mode and its link", async () => {
   const root = await Deno.makeTempDir({ prefix: "ag-" });
   const path = `${root}/net.d/10-kilo.conflist`;
-  const put = (subnet: string) => writeConflist(path, { subnet: parsePrefix(subnet)!, mtu: 1420 });
+  const memory = new ConflistMemory(`${root}/none`);
+  const put = (subnet: string) =>
+    writeConflist(path, { subnet: parsePrefix(subnet)!, mtu: 1420, memory });
   assert.deepEqual(await put("10.42.1.0/24"), { written: true, warnings: [] });
   assert.equal(Deno.statSync(path).mode! & 0o777, 0o644);
   const { ino } = Deno.statSync(path);
@@ -127,4 +131,56 @@ Deno.test("writeConflist() makes, keeps and changes the file, its mode and its l
   await Deno.mkdir(`${root}/real`);
   assert.match((await put("10.42.2.0/24")).warnings[0]!.text, /cannot be written/);
   await Deno.remove(root, { recursive: true });
+});
+
+Deno.test("a list of ours that is empty or half written is written anew, another's is left alone", async () => {
+  const root = await Deno.makeTempDir({ prefix: "ag-" });
+  const path = `${root}/10-kilo.conflist`;
+  const memory = new ConflistMemory(root);
+  const put = () => writeConflist(path, { subnet, mtu: 1420, memory });
+  /** Puts it there as it was left long ago, and lets the agent see to it. */
+  const find = async (text: string) => {
+    await Deno.writeTextFile(path, text);
+    await Deno.utime(path, 1, 1);
+    const { written } = await put();
+    return { written, text: await Deno.readTextFile(path) };
+  };
+  await Deno.writeTextFile(
+    path,
+    JSON.stringify({ name: "mine", plugins: [BRIDGE, { type: "x" }] }),
+  );
+  assert.ok((await put()).written);
+  const whole = await Deno.readTextFile(path);
+  for (
+    const half of ["", "\n", "\0\0\0", whole.slice(0, 1), whole.slice(0, 70), whole.slice(0, -3)]
+  ) {
+    assert.deepEqual(await find(half), { written: true, text: whole }, JSON.stringify(half));
+  }
+  const zeros = whole.slice(0, 40) + "\0".repeat(100);
+  assert.deepEqual(await find(zeros), { written: true, text: whole });
+  assert.equal(await Deno.readTextFile(`${root}/cni-broken.conflist`), zeros);
+  assert.deepEqual(await find(whole + whole.slice(-20)), { written: true, text: whole });
+  for (const others of ["{'", "[", '{"cniVersion": "0.3.1"']) {
+    assert.deepEqual(await find(others), { written: false, text: others }, others);
+  }
+  await Deno.remove(root, { recursive: true });
+});
+
+Deno.test("half a list that may just be being written is looked at again", async () => {
+  const root = await Deno.makeTempDir({ prefix: "ag-" });
+  const path = `${root}/10-kilo.conflist`;
+  const memory = new ConflistMemory(root);
+  await Deno.writeTextFile(path, "");
+  const { written, again } = await writeConflist(path, { subnet, mtu: 1420, memory });
+  assert.ok(!written && again! > 0 && again! <= 2000);
+  await Deno.remove(root, { recursive: true });
+});
+
+Deno.test("an empty list that this agent never wrote is made from nothing", () => {
+  const made = updateConflist("", { subnet, mtu: 1420 });
+  assert.deepEqual(made, {
+    kind: "write",
+    text: newConflist({ subnet, mtu: 1420 }),
+    isBroken: true,
+  });
 });

@@ -4,7 +4,8 @@ import type { Change, Cluster } from "../../../src/backend/backend.ts";
 import type { Node } from "../../../src/mesh/node.ts";
 import type { Peer } from "../../../src/mesh/peer.ts";
 import type { Moment } from "../../../src/mesh/staleness.ts";
-import { node, peer, prefix } from "../mesh/cluster.ts";
+import type { Key } from "../../../src/net/key.ts";
+import { key, node, peer, prefix } from "../mesh/cluster.ts";
 
 /** Unix seconds of second 0 in these tests. */
 const START = 1_795_425_492;
@@ -103,7 +104,8 @@ Deno.test("Members lets nobody go while its own view is not live, and takes note
 });
 
 Deno.test("Members trusts who was a member for the agent before, for a minute", () => {
-  const members = new Members("n1", { standing: [prefix("10.2.2.0/24")] });
+  const standing = { subnets: [prefix("10.2.2.0/24")], keys: new Set<Key>() };
+  const members = new Members("n1", { standing });
   const old = seen(2, -300, { subnet: prefix("10.2.2.0/24") });
   const dead = seen(3, -300, { subnet: prefix("10.2.3.0/24") });
   const both = cluster({ nodes: [old, dead] });
@@ -113,4 +115,36 @@ Deno.test("Members trusts who was a member for the agent before, for a minute", 
   assert.deepEqual(members.expire(at(60)), ["n2"]);
   members.update(both, N2, at(61));
   assert.deepEqual(names(members), [], "once");
+});
+
+/** The members of a restarted agent, with leftovers: Nodes of one subnet, none of which checked in lately. */
+function restarted(keys: readonly Key[], { at: second = -86_400 } = {}) {
+  const subnet = prefix("10.2.2.0/24");
+  const members = new Members("n1", { standing: { subnets: [subnet], keys: new Set(keys) } });
+  const nodes = [seen(2, -86_400, { subnet }), seen(3, second, { subnet })];
+  members.update(cluster({ nodes }), { nodes: ["n2", "n3"], peers: [] }, at(0));
+  return { members, subnet };
+}
+
+Deno.test("Members trusts, of two Nodes with one pod subnet, the one whose key is on the device", () => {
+  assert.deepEqual(names(restarted([key(3)]).members), ["n3"]);
+  assert.deepEqual(names(restarted([key(2)]).members), ["n2"]);
+});
+
+Deno.test("Members trusts neither of them if no key tells, but who checks in", () => {
+  const { members, subnet } = restarted([]);
+  assert.deepEqual(names(members), []);
+  const n3 = seen(3, 1, { subnet });
+  members.update(cluster({ nodes: [n3] }), { nodes: ["n3"], peers: [] }, at(1));
+  assert.deepEqual(names(members), ["n3"]);
+  assert.deepEqual(names(restarted([], { at: -10 }).members), ["n3"], "it did so just now");
+});
+
+Deno.test("Members trusts nobody for what stood there who comes only later", () => {
+  const standing = { subnets: [prefix("10.2.2.0/24")], keys: new Set<Key>() };
+  const members = new Members("n1", { standing });
+  members.expire(at(0));
+  const old = seen(2, -300, { subnet: prefix("10.2.2.0/24") });
+  members.update(cluster({ nodes: [old] }), N2, at(1));
+  assert.deepEqual(names(members), []);
 });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { replaceFile } from "../../../src/files/replace.ts";
+import { replaceFile, replaceFileSync } from "../../../src/files/replace.ts";
 
 const modeOf = (path: string) => Deno.statSync(path).mode! & 0o777;
 
@@ -17,6 +17,23 @@ Deno.test("replaceFile() makes and replaces, and leaves nothing behind", async (
   assert.deepEqual([...Deno.readDirSync(directory)].map(({ name }) => name).sort(), [
     "file",
     "taken",
+  ]);
+  await Deno.remove(directory, { recursive: true });
+});
+
+Deno.test("replaceFileSync() makes and replaces with this mode, and follows no link", async () => {
+  const directory = await Deno.makeTempDir({ prefix: "ag-" });
+  const path = `${directory}/file`;
+  replaceFileSync(path, "a", { mode: 0o600 });
+  assert.deepEqual([Deno.readTextFileSync(path), modeOf(path)], ["a", 0o600]);
+  await Deno.writeTextFile(`${directory}/other`, "other");
+  await Deno.remove(path);
+  await Deno.symlink(`${directory}/other`, path);
+  replaceFileSync(path, "b", { mode: 0o600 });
+  assert.equal(Deno.readTextFileSync(`${directory}/other`), "other");
+  assert.deepEqual([...Deno.readDirSync(directory)].map(({ name }) => name).sort(), [
+    "file",
+    "other",
   ]);
   await Deno.remove(directory, { recursive: true });
 });
