@@ -4,7 +4,7 @@
  */
 
 import { configureSync, getLogger, type LogRecord, type Sink } from "@logtape/logtape";
-import { describeError } from "../net/text.ts";
+import { describeError, withoutKeys } from "../net/text.ts";
 
 export const LOG_LEVELS = ["all", "debug", "info", "warn", "error", "none"] as const;
 export type LogLevel = typeof LOG_LEVELS[number];
@@ -64,15 +64,6 @@ export function formatRecord(record: LogRecord): string {
     ...(error === undefined ? {} : { error: describeError(error) }),
   }, (_, value) => typeof value === "bigint" ? String(value) : value);
   return withoutKeys(line) + "\n";
-}
-
-/** 32 bytes in base64 or, as the userspace protocol has them, in hexadecimal. */
-const KEY_TEXT =
-  /[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=|(?<![0-9a-fA-F])[0-9a-fA-F]{64}(?![0-9a-fA-F])/g;
-
-/** The last line of defence: whatever looks like a WireGuard key is not written. */
-export function withoutKeys(line: string): string {
-  return line.replace(KEY_TEXT, "(key)");
 }
 
 /** Standard output may be gone (a closed pipe); the agent's work goes on without a log. */

@@ -6,10 +6,10 @@ import type { DotText } from "../http/graph.ts";
 import { Health, type HealthReport, type PartReport } from "../http/health.ts";
 import type { Metric } from "../http/metrics/exposition.ts";
 import type { Sources } from "../http/pages.ts";
-import { withoutKeys } from "./log.ts";
 import { giveBackMemory } from "./memory.ts";
 import type { TunnelState } from "../dataplane/tunnel.ts";
 import type { View } from "./view.ts";
+import { withoutKeys } from "../net/text.ts";
 import type { Warning } from "../net/warning.ts";
 
 /** Parts that are listed only while they fail. */

@@ -1,6 +1,6 @@
 /** What a command is, and how a command line becomes one. A new command is a file and a row in commands.ts. */
 
-import { describeError } from "../net/text.ts";
+import { describeError, withoutKeys } from "../net/text.ts";
 import {
   describeFlags,
   type FlagTable,
@@ -58,7 +58,7 @@ export async function execute(
     await dispatch(program, args, output);
     return 0;
   } catch (error) {
-    output.error(`Error: ${describeError(error)}`);
+    output.error(withoutKeys(`Error: ${describeError(error)}`));
     return 1;
   }
 }

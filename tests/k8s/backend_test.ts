@@ -128,6 +128,31 @@ Deno.test("the own Node's pod CIDR is learnt when it is set", async () => {
   await waitFor("the pod CIDR", () => backend.subnet("late") === "10.42.9.0/24");
 });
 
+Deno.test("a Node without pod CIDR that checks in is not read each time", async () => {
+  const annotations = { [ANNOTATIONS.key]: KEY, [ANNOTATIONS.endpoint]: "192.0.2.1:51820" };
+  await apply(node("bare", { annotations }));
+  await using gateway = await Gateway.open(server);
+  await using backend = await Backend.open({ master: gateway.url });
+  gateway.cut(); // the first seconds after a list bring whole Nodes
+  await waitFor("the view", () => backend.backend.relists === 1 && backend.backend.live);
+  const asks = () => gateway.count(/nodes\?.*fieldSelector=metadata.name%3Dbare/);
+  for (const second of [1, 2, 3, 4, 5]) {
+    await server.kubectl([
+      "annotate",
+      "node",
+      "bare",
+      "--overwrite",
+      `${ANNOTATIONS.lastSeen}=${second}`,
+    ]);
+    await waitFor("the check-in", () => backend.cluster.nodes.get("bare")?.lastSeen === second);
+  }
+  assert.equal(asks(), 0);
+  await server.kubectl(["patch", "node", "bare", "-p", '{"spec":{"podCIDR":"10.42.8.0/24"}}']);
+  await waitFor("the pod CIDR", () => backend.subnet("bare") === "10.42.8.0/24", { timeout: 4000 });
+  assert.equal(asks(), 1, "its managed fields say so");
+  await server.kubectl(["delete", "node", "bare"]);
+});
+
 Deno.test("patchOwn() is known at once, and can be taken back whatever is missing", async () => {
   await using backend = await Backend.open();
   await backend.backend.patchOwn({ [ANNOTATIONS.key]: KEY, [ANNOTATIONS.lastSeen]: "1" });
@@ -136,6 +161,7 @@ Deno.test("patchOwn() is known at once, and can be taken back whatever is missin
   await backend.backend.patchOwn(CLEAN_UP_PATCH);
   assert.deepEqual(backend.cluster.own, {});
   await using stranger = await Backend.open({ hostname: "stranger" });
+  await stranger.backend.patchOwn(CLEAN_UP_PATCH); // there is nothing to be taken back
   assert.equal(stranger.cluster.own, undefined);
   await assert.rejects(
     stranger.backend.patchOwn({ x: "1" }),

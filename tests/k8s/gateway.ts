@@ -18,7 +18,7 @@ export class Gateway implements AsyncDisposable {
   /** Every request that came: `GET /api/v1/nodes?limit=1`. */
   readonly requests: string[] = [];
   /** Answers instead of the API server; undefined: it may answer. */
-  fault: (request: URL) => Response | undefined = () => undefined;
+  fault: (request: URL, body: string) => Response | undefined = () => undefined;
   /** Milliseconds by which all that watches bring is late. */
   lag = 0;
   /** Swallows all that watches would bring. */
@@ -84,7 +84,8 @@ export class Gateway implements AsyncDisposable {
   async #pass(request: Request): Promise<Response> {
     const url = new URL(request.url);
     this.requests.push(`${request.method} ${url.pathname}${url.search}`);
-    const spoiled = this.fault(url);
+    const body = request.method === "GET" ? null : await request.text();
+    const spoiled = this.fault(url, body ?? "");
     if (spoiled) return spoiled;
     const headers = new Headers(request.headers);
     headers.set("accept-encoding", "identity");
@@ -92,7 +93,7 @@ export class Gateway implements AsyncDisposable {
     const answer = await fetch(this.#target.url + url.pathname + url.search, {
       method: request.method,
       headers,
-      body: request.method === "GET" ? null : await request.arrayBuffer(),
+      body,
       client: this.#http,
       signal: AbortSignal.any([request.signal, this.#ending.signal]),
     });
