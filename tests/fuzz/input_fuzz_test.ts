@@ -5,7 +5,7 @@
 
 import { ok } from "node:assert/strict";
 import { updateConflist } from "../../src/agent/cni.ts";
-import { withoutKeys } from "../../src/agent/log.ts";
+import { withoutKeys } from "../../src/net/text.ts";
 import { assemble, NOTHING } from "../../src/backend/file/assemble.ts";
 import { findJSONError } from "../../src/backend/file/json_error.ts";
 import { ManifestError } from "../../src/backend/file/manifest.ts";
