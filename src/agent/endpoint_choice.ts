@@ -35,15 +35,19 @@ export class EndpointChoice {
     },
   ): DiscoveredEndpoints {
     const bytes = Math.min(MOST_BYTES, room - bytesOf(own) - RESERVE);
-    this.#omitted = 0;
-    if (endpoints.size * LONGEST_ENTRY <= bytes || !device) return endpoints;
+    if (endpoints.size * LONGEST_ENTRY <= bytes || !device) {
+      this.#omitted = 0;
+      return endpoints;
+    }
     if (!this.#keys || now - this.#chosenAt >= PERIOD) {
       this.#keys = mostUseful(endpoints, { members: members(), device, bytes });
       this.#chosenAt = now;
     }
     const keys = this.#keys;
     const chosen = new Map([...endpoints].filter(([key]) => keys.has(key)));
-    this.#omitted = endpoints.size - chosen.size;
+    const omitted = endpoints.size - chosen.size;
+    // Each other number is another warning: this one changes with every Peer that comes and goes.
+    if (Math.abs(omitted - this.#omitted) > this.#omitted / 20) this.#omitted = omitted;
     return chosen;
   }
 

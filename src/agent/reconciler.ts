@@ -271,7 +271,7 @@ export class Reconciler {
   /** Now, and for how long what is known of others is worth something. */
   #now(): Moment {
     const { backend, publisher } = this.#parts;
-    const liveUntil = backend.live ? publisher.liveUntil : -Infinity;
+    const liveUntil = backend.nodesLive ? publisher.liveUntil : -Infinity;
     return { monotonic: performance.now(), wall: Date.now(), liveUntil };
   }
 

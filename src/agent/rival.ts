@@ -12,6 +12,7 @@
  */
 
 import { ANNOTATIONS, type Strings } from "../mesh/object.ts";
+import { CLEAN_UP_PATCH } from "../mesh/publish.ts";
 import { quote } from "../net/text.ts";
 import { type Warning, warning } from "../net/warning.ts";
 
@@ -33,14 +34,9 @@ const CHECK_IN_WINDOW = 3 * 60_000;
 /** As many of our own check-ins are remembered as a server may show late. */
 const REMEMBERED = 20;
 
-/** Only what depends on which machine this is. */
-const CONTESTED: readonly string[] = [
-  ANNOTATIONS.key,
-  ANNOTATIONS.endpoint,
-  ANNOTATIONS.internalIP,
-  ANNOTATIONS.granularity,
-  ANNOTATIONS.cniCompatibilityIP,
-];
+/** All that an agent writes but its check-ins. */
+const CONTESTED: readonly string[] = Object.keys(CLEAN_UP_PATCH)
+  .filter((name) => name !== ANNOTATIONS.lastSeen);
 
 /** Times are monotonic, in milliseconds. */
 export class Rival {

@@ -53,6 +53,9 @@ export interface Backend extends AsyncDisposable {
   /** Is the view up to date? When not, it stays as it was. */
   readonly live: boolean;
 
+  /** Is the view of Nodes up to date, whatever becomes of Peers? Else nobody's silence proves anything. */
+  readonly nodesLive: boolean;
+
   /** How often the view was made anew after a time of not being live; then all nodes look fresh. */
   readonly relists: number;
 

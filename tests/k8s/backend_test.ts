@@ -194,6 +194,17 @@ Deno.test("an outage leaves the view as it was, and a deaf watch is found by our
   assert.equal(gateway.count(LIST), lists, "the watch went on where it was");
 });
 
+Deno.test("without Peers the view is not live, but nodes can still be missed", async () => {
+  await using gateway = await Gateway.open(server);
+  await using backend = await Backend.open({ master: gateway.url });
+  gateway.fault = ({ pathname }) =>
+    pathname.endsWith("/peers") ? new Response(null, { status: 404 }) : undefined;
+  gateway.cut();
+  await waitFor("the outage", () => !backend.backend.live);
+  await waitFor("the Nodes", () => backend.backend.nodesLive);
+  assert.ok(!backend.backend.live);
+});
+
 Deno.test("a watch that is 6 s late loses nothing: nothing is listed again", async () => {
   await using gateway = await Gateway.open(server);
   await using backend = await Backend.open({ master: gateway.url });

@@ -95,6 +95,10 @@ export class FileBackend implements Backend {
     return this.#live;
   }
 
+  get nodesLive(): boolean {
+    return this.live;
+  }
+
   get annotationRoom(): number {
     return Infinity;
   }

@@ -127,7 +127,11 @@ export class KubernetesBackend implements Backend {
   }
 
   get live(): boolean {
-    return this.#nodes.live && this.#peers.live && !this.#unheard.isDeaf;
+    return this.nodesLive && this.#peers.live;
+  }
+
+  get nodesLive(): boolean {
+    return this.#nodes.live && !this.#unheard.isDeaf;
   }
 
   get annotationRoom(): number {
