@@ -14,6 +14,17 @@ import { type Moment, Staleness } from "../mesh/staleness.ts";
 import type { Key } from "../net/key.ts";
 import { equalPrefix, formatPrefix, type Prefix } from "../net/prefix.ts";
 
+/** Now, and for how long what is known of others is worth something. */
+export function momentOf(
+  { backend, publisher }: {
+    readonly backend: { readonly nodesLive: boolean };
+    readonly publisher: { readonly liveUntil: number };
+  },
+): Moment {
+  const liveUntil = backend.nodesLive ? publisher.liveUntil : -Infinity;
+  return { monotonic: performance.now(), wall: Date.now(), liveUntil };
+}
+
 /**
  * What the kernel had of the mesh before this agent began. A node of it was a member for the agent
  * before, and stays one until it has had time to check in: perhaps nobody could, for an API server

@@ -7,7 +7,6 @@ import { PartialFailure } from "../dataplane/failures.ts";
 import { changesOf } from "../dataplane/report.ts";
 import type { Desired } from "../mesh/desired.ts";
 import type { Node } from "../mesh/node.ts";
-import type { Moment } from "../mesh/staleness.ts";
 import type { Prefix } from "../net/prefix.ts";
 import { describeError } from "../net/text.ts";
 import { Alarms } from "./alarms.ts";
@@ -16,7 +15,7 @@ import { DevicePolls } from "./device_polls.ts";
 import { Handshakes, probesOf } from "./handshakes.ts";
 import { HostFiles } from "./host_files.ts";
 import type { Log } from "./log.ts";
-import { Members, type Standing } from "./members.ts";
+import { Members, momentOf, type Standing } from "./members.ts";
 import type { Monitor } from "./monitor.ts";
 import { forgetOwnFile, giveBackMemory } from "./memory.ts";
 import { type Applied, NodeMesh, type NodeMeshParts } from "./node_mesh.ts";
@@ -108,7 +107,7 @@ export class Reconciler {
     const cluster = backend.cluster();
     const own = cluster.nodes.get(this.#parts.options.hostname);
     if (!this.#isRunning && own && change.nodes.includes(own.name)) this.#tendEarly(own);
-    if (this.#members.update(cluster, change, this.#now())) this.meshChanged();
+    if (this.#members.update(cluster, change, momentOf(this.#parts))) this.meshChanged();
     else if (change.nodes.includes(this.#parts.options.hostname)) this.#trigger.mark("mesh");
     else if (cluster.problems !== this.#problems) this.#tell(); // also before the first round
     this.#problems = cluster.problems;
@@ -175,7 +174,7 @@ export class Reconciler {
       } catch (error) {
         this.#failed(error, reasons);
       }
-      this.#alarms.set("members", this.#members.nextExpiry(this.#now()));
+      this.#alarms.set("members", this.#members.nextExpiry(momentOf(this.#parts)));
       this.#alarms.set("truce", this.#conflicts.nextResume(performance.now()));
     }
   }
@@ -268,17 +267,10 @@ export class Reconciler {
     this.#tell([warning("mesh", `node ${this.#parts.options.hostname}`, why)]);
   }
 
-  /** Now, and for how long what is known of others is worth something. */
-  #now(): Moment {
-    const { backend, publisher } = this.#parts;
-    const liveUntil = backend.nodesLive ? publisher.liveUntil : -Infinity;
-    return { monotonic: performance.now(), wall: Date.now(), liveUntil };
-  }
-
   /** Has a node gone stale? */
   #expire(): boolean {
     const { log } = this.#parts;
-    const expired = this.#members.expire(this.#now());
+    const expired = this.#members.expire(momentOf(this.#parts));
     for (const name of expired) log.info("a node no longer checks in and leaves", { name });
     return expired.length > 0;
   }
