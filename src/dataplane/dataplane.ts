@@ -25,6 +25,7 @@ import {
   interfaceWarnings,
   setAddress,
 } from "./interface.ts";
+import { OwnSources } from "./own_sources.ts";
 import {
   type Devices,
   equalDevices,
@@ -82,6 +83,7 @@ export class Dataplane {
   readonly #routes: RouteApplier;
   readonly #rules: RuleApplier;
   readonly #tunnel: Tunnel | undefined;
+  readonly #sources = new OwnSources();
   readonly #holderOfPort: HolderOfPort | undefined;
   /** Index of the interface whose device is known. */
   #kilo: number | undefined;
@@ -148,7 +150,9 @@ export class Dataplane {
     this.#kilo = kilo?.index;
     const holder = privateAddress && this.host.holderOf(privateAddress);
     const tunnel = holder && this.#tunnel?.ensure(holder, failures);
-    this.#stake = stakeIn(this.host, own, { interfaceName: this.#settings.interface.name });
+    const { name: interfaceName } = this.#settings.interface;
+    if (this.#sources.hasLost(this.host, { interfaceName })) this.device.forgetSources();
+    this.#stake = stakeIn(this.host, own, { interfaceName });
     return {
       kilo,
       private: holder,

@@ -4,7 +4,12 @@ import { sleep } from "../async/sleep.ts";
 import { type DeviceConfig, type DeviceState, peersByKey } from "../net/device.ts";
 import type { IP } from "../net/ip.ts";
 import type { Key } from "../net/key.ts";
-import { afterChange, type DeviceChange, isEmptyChange } from "../wireguard/change.ts";
+import {
+  afterChange,
+  type DeviceChange,
+  isEmptyChange,
+  type PeerChange,
+} from "../wireguard/change.ts";
 import { EADDRINUSE } from "../os/errno.ts";
 import { type WireGuardClient, WireGuardError } from "../wireguard/client.ts";
 import { type Declared, declaredEndpoints, isRedeclared } from "../wireguard/declared.ts";
@@ -58,6 +63,7 @@ export class Device {
     declared: new Map(),
   };
   #isDistrusted = false;
+  #hasStaleSources = false;
   #readings = 0;
   #settled: Settled | undefined;
 
@@ -77,6 +83,16 @@ export class Device {
   distrust(): void {
     if (this.#state?.peers.length === 0) return;
     this.#isDistrusted = true;
+    this.invalidate();
+  }
+
+  /**
+   * An own address has gone. In userspace WireGuard goes on sending to a peer from the address that it
+   * used last, in vain, until it begins a new session 15 s later; told again where the peer is, it
+   * chooses another. The kernel sees by itself that the address is not there.
+   */
+  forgetSources(): void {
+    this.#hasStaleSources = true;
     this.invalidate();
   }
 
@@ -132,6 +148,8 @@ export class Device {
     const isRemembered = this.#state !== undefined && !this.#problem;
     const state = await this.read();
     if (!state || !this.#client) throw absent(this.#clients);
+    if (this.#hasStaleSources) await renewSources(this.#client, state);
+    this.#hasStaleSources = false;
     if (this.#isDistrusted) this.#young.renew(state.peers, now);
     this.#isDistrusted = false;
     const choose = () => this.#families.choose(desired, { state, now, hasRoute });
@@ -222,6 +240,17 @@ async function configure(client: WireGuardClient, change: DeviceChange): Promise
     if (isTaken && listenPort !== undefined) await client.apply(rest);
     throw error;
   }
+}
+
+/** Tells a device in userspace where its peers are, which it knows. */
+async function renewSources(client: WireGuardClient, { peers }: DeviceState): Promise<void> {
+  if (client.kind !== "userspace") return;
+  const same = peers.flatMap(({ publicKey, endpoint }): PeerChange[] =>
+    endpoint
+      ? [{ kind: "update", publicKey, endpoint, addAllowedIPs: [], removeAllowedIPs: [] }]
+      : []
+  );
+  if (same.length > 0) await client.apply({ peers: same });
 }
 
 const NO_CARE: Care = { renew: new Set() };

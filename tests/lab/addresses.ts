@@ -22,9 +22,12 @@ export async function published(lab: Lab, node: LabNode, wanted: string): Promis
   console.log(`measured: ${wanted} published after ${Math.round(performance.now() - begin)} ms`);
 }
 
+/** Milliseconds: WireGuard by itself would notice after 15 s. */
+const BY_US = { timeout: 10_000 };
+
 export async function together(lab: Lab): Promise<void> {
   const begin = performance.now();
-  await lab.waitFor("pods reach each other", () => podsReach(lab.nodes));
+  await lab.waitFor("pods reach each other", () => podsReach(lab.nodes), BY_US);
   console.log(`measured: pods reach each other after ${Math.round(performance.now() - begin)} ms`);
 }
 

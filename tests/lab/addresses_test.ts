@@ -173,6 +173,20 @@ Deno.test("a replaced public address is published by its event, and packets foll
   await together(lab);
 });
 
+Deno.test("packets follow a replaced address behind NAT, too", async () => {
+  await using lab = await mesh(["berlin-1", "office-1"], { flags: NO_RESYNC });
+  const [, office] = lab.nodes as [LabNode, LabNode];
+  await lab.waitFor("pods reach each other", () => podsReach(lab.nodes));
+  await ip(
+    office,
+    "addr del 192.168.7.41/24 dev eth0",
+    "addr add 192.168.7.42/24 dev eth0",
+    "route add default via 192.168.7.1",
+  );
+  await published(lab, office, "192.168.7.42 192.168.7.42/24");
+  await together(lab);
+});
+
 Deno.test("a node that gets a public address is reached there", async () => {
   await using lab = await mesh(["berlin-1", "office-1"], { flags: NO_RESYNC });
   const [, office] = lab.nodes as [LabNode, LabNode];
@@ -218,5 +232,6 @@ Deno.test("a tunnel's address is taken only where there is no other", async (t) 
   await t.step("there is another one again", async () => {
     await ip(office, "addr add 192.168.7.42/24 dev eth0", "route add default via 192.168.7.1");
     await published(lab, office, "192.168.7.42 192.168.7.42/24");
+    await together(lab);
   });
 });

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { Device } from "../../../src/dataplane/device.ts";
 import type { PeerState } from "../../../src/net/device.ts";
 import { parseIP } from "../../../src/net/ip.ts";
+import { keyFromBytes } from "../../../src/net/key.ts";
 import { WireGuardError } from "../../../src/wireguard/client.ts";
 import { EMPTY, FakeClient, KEPT, WISH } from "./fake_client.ts";
 
@@ -45,6 +46,30 @@ Deno.test("Device counts peers that were reset as new, and reads again", async (
   client.resets = [];
   assert.equal((await device.apply(wish, OPTIONS)).changed, 0);
   assert.equal(client.reads, 2);
+});
+
+Deno.test("Device tells peers' endpoints again in userspace when an own address has gone", async () => {
+  const client = new FakeClient(EMPTY);
+  const device = new Device([client]);
+  const wish = {
+    ...WISH,
+    peers: [...WISH.peers, { ...KEPT, publicKey: keyFromBytes(new Uint8Array(32).fill(9)) }],
+  };
+  await device.apply(wish, OPTIONS);
+  device.forgetSources();
+  assert.equal((await device.apply(wish, OPTIONS)).changed, 0);
+  assert.equal(client.changes, 1, "the kernel needs no telling");
+  client.kind = "userspace";
+  device.forgetSources();
+  const before = client.state;
+  assert.equal((await device.apply(wish, OPTIONS)).changed, 0);
+  const { publicKey, endpoint } = wish.peers[1]! as typeof KEPT;
+  assert.deepEqual(client.last, {
+    peers: [{ kind: "update", publicKey, endpoint, addAllowedIPs: [], removeAllowedIPs: [] }],
+  });
+  assert.deepEqual(client.state, before);
+  await device.apply(wish, OPTIONS);
+  assert.equal(client.changes, 2, "once");
 });
 
 Deno.test("Device reads again after a refusal", async () => {

@@ -19,12 +19,13 @@ export const WISH = {
 /** A client that counts; without a state it finds no device. */
 export class FakeClient implements WireGuardClient {
   readonly name = "kilo0";
-  readonly kind = "kernel";
+  kind: WireGuardClient["kind"] = "kernel";
   reads = 0;
   changes = 0;
   fails = false;
   hangs = false;
   readonly removed: Key[] = [];
+  last: Parameters<WireGuardClient["apply"]>[0] | undefined;
   /** Whom each change resets. */
   resets: readonly Key[] = [];
 
@@ -38,6 +39,7 @@ export class FakeClient implements WireGuardClient {
 
   async apply(change: Parameters<WireGuardClient["apply"]>[0]): Promise<readonly Key[]> {
     this.changes++;
+    this.last = change;
     if (this.fails) refusal("refused");
     const keys = change.peers.map(({ publicKey }) => publicKey);
     assert.equal(new Set(keys).size, keys.length, "nobody is removed and added at once");
