@@ -66,6 +66,8 @@ export class Publisher {
   #lastSuccess = -Infinity;
   /** The patch that also checks in, when this agent begins, has been tried. */
   #hasBegun = false;
+  /** A patch with `last-seen` is under way. */
+  #isCheckingIn = false;
   /** Why the last check-in, and the last change, failed, if it did. */
   #checkInFailure: string | undefined;
   #changeFailure: string | undefined;
@@ -115,7 +117,7 @@ export class Publisher {
     });
     const isDifferent = Object.keys(this.#rival.admit(publication.patch, now)).length > 0;
     if (!this.#hasBegun || isDifferent) this.#changes.due();
-    else if (isOverdue(annotations)) this.#checkIns.due();
+    else if (isOverdue(annotations) && !this.#isCheckingIn) this.#checkIns.due();
     return publication.annotations;
   }
 
@@ -153,9 +155,8 @@ export class Publisher {
       return false;
     }
     this.#hasBegun = true;
-    this.#rival.sending(patch, now);
     try {
-      await this.#backend.patchOwn(patch);
+      await this.#send(patch);
     } catch (error) {
       if (isFirst) this.#checkIns.due(); // whatever is wrong with the rest
       throw error;
@@ -167,11 +168,20 @@ export class Publisher {
 
   async #checkIn(): Promise<boolean> {
     if (!this.#hasBegun || !this.#backend.cluster().own) return false;
-    const patch = checkIn(Date.now() / 1000);
-    this.#rival.sending(patch, performance.now());
-    await this.#backend.patchOwn(patch);
+    await this.#send(checkIn(Date.now() / 1000));
     this.#checkedIn();
     return true;
+  }
+
+  async #send(patch: Strings): Promise<void> {
+    const isCheckIn = ANNOTATIONS.lastSeen in patch;
+    if (isCheckIn) this.#isCheckingIn = true;
+    this.#rival.sending(patch, performance.now());
+    try {
+      await this.#backend.patchOwn(patch);
+    } finally {
+      if (isCheckIn) this.#isCheckingIn = false;
+    }
   }
 
   #checkedIn(): void {

@@ -28,12 +28,12 @@ function ownNode(refuse: (patch: Strings) => Error | undefined = () => undefined
   const patches: { readonly at: number; readonly patch: Strings }[] = [];
   const backend = {
     cluster: () => ({ nodes: new Map(), peers: new Map(), problems: [], own }),
-    patchOwn: (patch: Strings) => {
+    patchOwn: async (patch: Strings) => {
       patches.push({ at: performance.now(), patch });
       const refusal = refuse(patch);
-      if (refusal) return Promise.reject(refusal);
+      await new Promise((resolve) => setTimeout(resolve, 20)); // as a server does
+      if (refusal) throw refusal;
       own = { ...own, ...patch };
-      return Promise.resolve();
     },
   } as unknown as Backend;
   const publisher = new Publisher(backend, {
@@ -54,6 +54,9 @@ Deno.test("run() sends a first change at once, and those of a mesh that comes to
   assert.equal(patches[0]!.patch[ANNOTATIONS.key], OWN.key);
   assert.ok(ANNOTATIONS.lastSeen in patches[0]!.patch, "the first one checks in, too");
   assert.ok(patches[0]!.at - start < 250);
+  publisher.update(OWN); // while that is under way
+  await waitFor("it arrives", () => publisher.liveUntil > performance.now());
+  assert.equal(patches.length, 1);
 
   for (const host of [1, 2, 3]) {
     publisher.update(reconciled(`10.4.0.${host}/16`));
