@@ -24,8 +24,7 @@ export async function replaceFile(
     using file = await Deno.open(temporary);
     await file.sync();
     await Deno.rename(temporary, target);
-    using directory = await Deno.open(target.slice(0, slash) || ".");
-    await directory.sync(); // or a crash could bring the old file back
+    syncDirectory(target.slice(0, slash) || ".");
   } catch (error) {
     await ifThere(() => Deno.remove(temporary));
     throw error;
@@ -49,8 +48,17 @@ export function replaceFileSync(
     file.syncSync();
   }
   Deno.renameSync(temporary, path);
-  using directory = Deno.openSync(path.slice(0, path.lastIndexOf("/") + 1) || ".");
-  directory.syncSync();
+  syncDirectory(path.slice(0, path.lastIndexOf("/") + 1) || ".");
+}
+
+/** So that a crash cannot bring the old file back. Some file systems do not offer it (FUSE, CIFS: EINVAL). */
+function syncDirectory(path: string): void {
+  try {
+    using directory = Deno.openSync(path);
+    directory.syncSync();
+  } catch {
+    // The file is in its place all the same.
+  }
 }
 
 /** The outcome, or undefined where a file or directory does not exist. */
