@@ -9,6 +9,7 @@ import { MalformedError } from "../netlink/error.ts";
 import type { KernelEvents } from "../netlink/events.ts";
 import { parseLink } from "../netlink/link.ts";
 import type { Message } from "../netlink/message.ts";
+import type { RouteEntry } from "../netlink/route.ts";
 import type { Host } from "./host.ts";
 import { TUNNEL_DEVICES } from "./tunnel.ts";
 import { concernsFirewall } from "./firewall/event.ts";
@@ -25,6 +26,8 @@ export interface Stake {
   readonly addresses: readonly IP[];
   /** Would this node be reached at an address like this, if it had it? */
   readonly isWanted: (ip: IP) => boolean;
+  /** Can this route of somebody else have taken the place of one of ours? Absent: it can. */
+  readonly isRival?: (route: RouteEntry) => boolean;
 }
 
 /** At which addresses this node is reached, or is to be. */
@@ -67,7 +70,7 @@ export function concernsMesh(
     case "address":
       return messages.some(understood((event) => !stake || concernsAddresses(event, stake)));
     case "route":
-      return messages.some(understood(concernsRoutes));
+      return messages.some(understood((event) => concernsRoutes(event, stake?.isRival)));
     case "rule":
       return messages.some(understood(concernsRules));
     case "nftables":

@@ -152,7 +152,10 @@ export class Dataplane {
     const tunnel = holder && this.#tunnel?.ensure(holder, failures);
     const { name: interfaceName } = this.#settings.interface;
     if (this.#sources.hasLost(this.host, { interfaceName })) this.device.forgetSources();
-    this.#stake = stakeIn(this.host, own, { interfaceName });
+    this.#stake = {
+      ...stakeIn(this.host, own, { interfaceName }),
+      isRival: (route) => this.#routes.isRival(route),
+    };
     return {
       kilo,
       private: holder,

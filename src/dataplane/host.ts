@@ -12,12 +12,12 @@ import {
   listAddresses,
 } from "../netlink/address.ts";
 import type { Connection } from "../netlink/connection.ts";
+import { findDefaultRoutes } from "../netlink/default_route.ts";
 import type { NetlinkError } from "../netlink/error.ts";
 import { createLink, deleteLink, type Link, listLinks, setLink } from "../netlink/link.ts";
 import type { Request } from "../netlink/message.ts";
-import { listRoutes, type RouteEntry } from "../netlink/route.ts";
+import type { RouteEntry } from "../netlink/route.ts";
 import { lookUpRoute, lookUpWay, type Way } from "../netlink/route_lookup.ts";
-import { RT_TABLE_MAIN } from "../netlink/rtnetlink.ts";
 import type { AddressChange } from "./addresses.ts";
 
 /** What kernel events tell of. */
@@ -60,7 +60,7 @@ export class Host {
     return addresses;
   }
 
-  /** Those of the main table that are not ours, the one in force first; IPv4 before IPv6. */
+  /** Those in force in the main table that are not ours; IPv4 before IPv6. */
   get defaultRoutes(): readonly RouteEntry[] {
     return this.#defaultRoutes ??= listDefaultRoutes(this.#connection);
   }
@@ -164,8 +164,6 @@ export class Host {
 
 function listDefaultRoutes(connection: Connection): RouteEntry[] {
   return ([4, 6] as const).flatMap((family) =>
-    listRoutes(connection, { family, table: RT_TABLE_MAIN, bits: 0 })
-      .filter(({ protocol }) => protocol !== ROUTE_PROTOCOL)
-      .sort((a, b) => a.metric - b.metric)
+    findDefaultRoutes(connection, { family, except: ROUTE_PROTOCOL })
   );
 }

@@ -8,6 +8,7 @@ import { type Message, NLM_F_REPLACE, type Request } from "../netlink/message.ts
 import {
   deleteRoute,
   dumpRoutes,
+  listRoutes,
   parseRoute,
   prependRoute,
   readRoutes,
@@ -18,7 +19,7 @@ import {
 } from "../netlink/route.ts";
 import { Snapshot } from "../netlink/snapshot.ts";
 import { Applier, type Change, type Result } from "./applier.ts";
-import { type Devices, routeIdentity } from "./resolve.ts";
+import { type Devices, METRIC, routeIdentity } from "./resolve.ts";
 
 /** `rtm_protocol` of the original agent's routes, and of many others'. */
 const RTPROT_STATIC = 4;
@@ -36,6 +37,10 @@ export class RouteApplier {
   readonly #applier: Applier<RouteEntry>;
   #tookOver = false;
   #settled: Settled | undefined;
+  /** Of the routes that are known, made when they are asked for. */
+  #identities:
+    | { readonly of: readonly RouteEntry[]; readonly all: ReadonlySet<string> }
+    | undefined;
 
   constructor(connection: Connection) {
     this.#connection = connection;
@@ -55,6 +60,17 @@ export class RouteApplier {
   /** The kernel's routes may have changed. */
   invalidate(): void {
     this.#applier.invalidate();
+  }
+
+  /** May this route have taken the place of one of ours? */
+  isRival(route: RouteEntry): boolean {
+    if (route.metric !== METRIC[route.dst.ip.family]) return false;
+    const { known } = this.#applier;
+    if (!known) return true;
+    if (this.#identities?.of !== known) {
+      this.#identities = { of: known, all: new Set(known.map(routeIdentity)) };
+    }
+    return this.#identities.all.has(routeIdentity(route));
   }
 
   /**
@@ -116,7 +132,20 @@ export class RouteApplier {
   }
 
   #leftBehind(wish: readonly RouteEntry[], devices: Devices): RouteEntry[] {
-    return this.#list(RTPROT_STATIC).filter(isOriginals(wish, devices));
+    const { kilo, tunnel, private: own } = devices;
+    // Others' static routes may be many, so only those are asked for that can be the original's.
+    const [inTable, ...onDevices] = [
+      { table: KILO_TABLE },
+      ...kilo === undefined ? [] : [{ oif: kilo }],
+      ...tunnel === undefined ? [] : [{ oif: tunnel, onlink: true }],
+      ...own === undefined || wish.length === 0 ? [] : [{ oif: own, onlink: true }],
+    ].map((where) =>
+      FAMILIES.flatMap((family) =>
+        listRoutes(this.#connection, { family, protocol: RTPROT_STATIC, ...where })
+      )
+    );
+    const elsewhere = onDevices.flat().filter(({ table }) => table !== KILO_TABLE);
+    return [...inTable!, ...elsewhere].filter(isOriginals(wish, devices));
   }
 
   #list(protocol: number): RouteEntry[] {
@@ -143,12 +172,16 @@ function read({ filter, messages }: Dump): RouteEntry[] {
 
 /**
  * May this event have changed a route of ours, or a default route? Others' routes come and go all
- * day; they concern us when they take the place of another.
+ * day, a routing daemon's by the thousand; they concern us when they take the place of one of ours.
  */
-export function concernsRoutes(event: Message): boolean {
-  if (event.type === RTM_NEWROUTE && event.flags & NLM_F_REPLACE) return true;
+export function concernsRoutes(
+  event: Message,
+  isRival: (route: RouteEntry) => boolean = () => true,
+): boolean {
   const route = parseRoute(event);
-  return route !== undefined && (route.protocol === ROUTE_PROTOCOL || route.dst.bits === 0);
+  if (!route) return false;
+  if (route.protocol === ROUTE_PROTOCOL || route.dst.bits === 0) return true;
+  return event.type === RTM_NEWROUTE && (event.flags & NLM_F_REPLACE) !== 0 && isRival(route);
 }
 
 /**

@@ -108,11 +108,12 @@ export class Connection implements Disposable {
 
   /**
    * Everything that the request's `NLM_F_DUMP` lists; a NetlinkError if the kernel refuses. A
-   * routing table that does not exist has nothing in it.
+   * routing table that does not exist has nothing in it. What `keep` does not want is forgotten as it
+   * is read.
    */
-  dump(request: Request): Message[] {
+  dump(request: Request, { keep }: { keep?: (message: Message) => boolean } = {}): Message[] {
     for (let attempt = 0; attempt < DUMP_ATTEMPTS; attempt++) {
-      const { answers, end } = this.#ask(request, NLM_F_DUMP);
+      const { answers, end } = this.#ask(request, { flags: NLM_F_DUMP, ...keep && { keep } });
       if (answers.interrupted) continue;
       const failure = failureOf(end);
       if (failure) throw failure;
@@ -178,7 +179,7 @@ export class Connection implements Disposable {
 
   /** The one message that answers a request; a NetlinkError if the kernel refuses. */
   get(request: Request): Message {
-    const { answers, end } = this.#ask(request, NLM_F_ACK);
+    const { answers, end } = this.#ask(request, { flags: NLM_F_ACK });
     if (end.error) throw end.error;
     const [message] = answers.messages;
     if (message) return message;
@@ -228,24 +229,31 @@ export class Connection implements Disposable {
     }
   }
 
-  #ask(request: Request, flags: number) {
+  #ask(
+    request: Request,
+    { flags, keep }: { readonly flags: number; readonly keep?: (message: Message) => boolean },
+  ) {
     const { out, first } = this.#encode([request], flags);
     this.#transport.send(out.bytes());
-    const answers = this.#receiveAnswers([request], first);
+    const answers = this.#receiveAnswers([request], first, keep);
     const end = answers.ends.get(0);
     if (!end || answers.lost) throw unknownOutcome(request);
     return { answers, end };
   }
 
   /** Receives until nothing is left, so that the next exchange begins with an idle socket. */
-  #receiveAnswers(requests: readonly Request[], first: number): Answers {
+  #receiveAnswers(
+    requests: readonly Request[],
+    first: number,
+    keep?: (message: Message) => boolean,
+  ): Answers {
     const answers: Answers = { messages: [], ends: new Map(), lost: false, interrupted: false };
     try {
       for (;;) {
         const bytes = this.#receive();
         if (bytes === undefined) return answers;
         if (bytes === "lost") answers.lost = true;
-        else sortAnswers(readMessages(bytes), { requests, first, answers });
+        else sortAnswers(readMessages(bytes), { requests, first, answers, ...keep && { keep } });
       }
     } catch (error) {
       this.#drain();
@@ -289,9 +297,14 @@ function failureOf(
 
 function sortAnswers(
   messages: readonly Message[],
-  to: { readonly requests: readonly Request[]; readonly first: number; readonly answers: Answers },
+  to: {
+    readonly requests: readonly Request[];
+    readonly first: number;
+    readonly answers: Answers;
+    readonly keep?: (message: Message) => boolean;
+  },
 ): void {
-  const { requests, first, answers } = to;
+  const { requests, first, answers, keep = () => true } = to;
   for (const message of messages) {
     const index = (message.sequence - first) >>> 0;
     const request = requests[index];
@@ -300,7 +313,7 @@ function sortAnswers(
     if (message.type === NLMSG_ERROR || message.type === NLMSG_DONE) {
       const error = readAnswer(message, () => request.describe());
       answers.ends.set(index, { type: message.type, error });
-    } else {
+    } else if (keep(message)) {
       answers.messages.push(message);
     }
   }

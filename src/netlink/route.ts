@@ -3,7 +3,7 @@
 import { type Family, type IP, width } from "../net/ip.ts";
 import { formatPrefix, network, type Prefix } from "../net/prefix.ts";
 import { table } from "./attribute.ts";
-import { bytes, type Codec, ip, struct, u16, u32, u8 } from "./codec.ts";
+import { bytes, type Codec, ip, LITTLE_ENDIAN, struct, u16, u32, u8 } from "./codec.ts";
 import type { Connection } from "./connection.ts";
 import { MalformedError } from "./error.ts";
 import {
@@ -224,8 +224,12 @@ export interface RouteFilter {
   readonly family: Family;
   readonly table?: number;
   readonly protocol?: number;
-  /** Prefix length; not filtered by the kernel, but what has another one is not even decoded. */
+  /** Index of the device. */
+  readonly oif?: number;
+  /** Prefix length, which the kernel does not filter by; what has another one is not even decoded. */
   readonly bits?: number;
+  /** Only such; as with `bits`. */
+  readonly onlink?: boolean;
 }
 
 /** The routes that the kernel has; throws a NetlinkError if it refuses to tell. */
@@ -235,9 +239,9 @@ export function listRoutes(connection: Connection, filter: RouteFilter): RouteEn
 
 /** Its answer to that, for {@link readRoutes}: there may be more in it than was asked for. */
 export function dumpRoutes(connection: Connection, filter: RouteFilter): Message[] {
-  const { family, table, protocol } = filter;
+  const { family, table, protocol, oif, bits, onlink = false } = filter;
   const { header, attribute } = splitTable(table ?? 0);
-  return connection.dump({
+  const request: Request = {
     kind: "route",
     describe: () => `read IPv${family} routes`,
     type: RTM_GETROUTE,
@@ -247,21 +251,38 @@ export function dumpRoutes(connection: Connection, filter: RouteFilter): Message
         rtm_family: fromFamily(family),
         rtm_table: header,
         rtm_protocol: protocol ?? 0,
-      }], [RTA, { RTA_TABLE: attribute }]),
+      }], [RTA, { RTA_OIF: oif, RTA_TABLE: attribute }]),
+  };
+  // A kernel before 4.20 filters nothing: what it tells of others' routes is dropped as it is read.
+  return connection.dump(request, {
+    keep: (message) =>
+      (bits ?? destinationBits(message)) === destinationBits(message) &&
+      (protocol ?? protocolOf(message)) === protocolOf(message) &&
+      (!onlink || isOnlink(message)),
   });
 }
 
 /** The routes in an answer that are asked for. */
 export function readRoutes(messages: readonly Message[], filter: RouteFilter): RouteEntry[] {
-  const { family, table, protocol, bits } = filter;
+  const { family, table, protocol, oif } = filter;
   // A kernel without IPv6 answers with other families', one before 4.20 or 5.0 does not filter.
   return messages.flatMap((message) => {
-    if (bits !== undefined && destinationBits(message) !== bits) return [];
     const route = parseRoute(message);
     const wanted = route?.dst.ip.family === family && (table ?? route.table) === route.table &&
-      (protocol ?? route.protocol) === route.protocol;
+      (protocol ?? route.protocol) === route.protocol && (oif ?? route.oif) === route.oif;
     return wanted ? route : [];
   });
+}
+
+/** `RTNH_F_ONLINK` in `rtm_flags`, the third word. */
+function isOnlink({ payload }: Message): boolean {
+  return payload.byteLength >= RTMSG.size &&
+    (payload.getUint32(8, LITTLE_ENDIAN) & RTNH_F_ONLINK) !== 0;
+}
+
+/** `rtm_protocol`, the sixth byte; undefined if there is none. */
+function protocolOf({ payload }: Message): number | undefined {
+  return payload.byteLength > 5 ? payload.getUint8(5) : undefined;
 }
 
 /** `rtm_dst_len`, the second byte; undefined if there is none. */

@@ -174,5 +174,37 @@ Deno.test("Host knows who holds an address and which default route is in force",
   node.ip("-6 route add default via fd00::ff metric 10");
   host.invalidate("route");
   assert.equal(host.underlay?.name, "kilo0");
-  assert.equal(host.defaultRoutes.length, 3);
+  assert.deepEqual(host.defaultRoutes.map(({ metric }) => metric), [50, 10], "one a family");
+});
+
+Deno.test("Host knows the default route among routes and rules that stand before it", () => {
+  using node = new Node();
+  const host = new Host(node.connection);
+  const metrics = () => {
+    host.invalidate("route");
+    return host.defaultRoutes.map(({ metric }) => metric);
+  };
+  node.ip("route replace default via 10.0.0.254 metric 100 proto dhcp");
+  node.ip("route del default metric 0");
+  node.ip("-6 route add default via fd00::ff metric 10");
+  assert.deepEqual(metrics(), [100, 10]);
+  // A router's table of what is not to be found on the internet.
+  const bogons = ["240.0.0.0/4", "192.88.99.0/24", "198.51.100.0/24", "203.0.113.0/24"];
+  for (const bogon of bogons) node.ip(`route add unreachable ${bogon}`);
+  assert.deepEqual(metrics(), [100, 10]);
+  node.ip("route add blackhole 192.0.2.0/24");
+  node.ip("-6 route add unreachable 4000::/2");
+  node.ip("-6 route add unreachable 8000::/1");
+  assert.deepEqual(metrics(), [100, 10], "nothing is left but to read the table");
+  for (const bogon of bogons) node.ip(`route del unreachable ${bogon}`);
+  // wg-quick: all but what has a route of its own goes elsewhere.
+  node.ip("route add default dev kilo0 table 51820");
+  node.ip("rule add not fwmark 51820 table 51820 priority 32764");
+  node.ip("rule add table main suppress_prefixlength 0 priority 32763");
+  assert.deepEqual(metrics(), [100, 10]);
+  node.ip("route add default dev kilo0 metric 3 proto 107");
+  assert.deepEqual(metrics(), [100, 10], "ours does not count");
+  node.ip("route del default metric 100");
+  node.ip("-6 route del default");
+  assert.deepEqual(metrics(), []);
 });

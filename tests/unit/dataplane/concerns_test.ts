@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { concernsMesh, type Stake } from "../../../src/dataplane/concerns.ts";
 import { equalIP, parseIP } from "../../../src/net/ip.ts";
-import { parsePrefix } from "../../../src/net/prefix.ts";
+import { formatPrefix, parsePrefix } from "../../../src/net/prefix.ts";
 import { addAddress, deleteAddress } from "../../../src/netlink/address.ts";
 import type { Subsystem } from "../../../src/netlink/events.ts";
 import { createLink, setLink } from "../../../src/netlink/link.ts";
@@ -11,6 +11,7 @@ import {
   type Request,
   writeMessage,
 } from "../../../src/netlink/message.ts";
+import { addRoute, replaceRoute, type RouteEntry, routeEntry } from "../../../src/netlink/route.ts";
 import { addRule } from "../../../src/netlink/rule.ts";
 import { Writer } from "../../../src/netlink/writer.ts";
 
@@ -69,6 +70,23 @@ Deno.test("concernsMesh() knows policy rules by their protocol", () => {
     });
   assert.ok(concerns("rule", rule(107)));
   assert.ok(!concerns("rule", rule(0)));
+});
+
+Deno.test("concernsMesh() passes over others' routes that take nothing's place of ours", () => {
+  const route = (text: string, { protocol = 186, metric = 0 } = {}) =>
+    routeEntry({ dst: parsePrefix(text)!, oif: 9, protocol, metric });
+  const stake = {
+    ...STAKE,
+    isRival: ({ dst, metric }: RouteEntry) => metric === 0 && formatPrefix(dst) === "10.42.1.0/24",
+  };
+  const matters = (request: Request) =>
+    concernsMesh({ subsystem: "route", messages: [event(request)], overflow: false }, stake);
+  assert.ok(matters(addRoute(route("10.42.9.0/24", { protocol: 107 }))));
+  assert.ok(matters(addRoute(route("0.0.0.0/0"))), "the underlay");
+  assert.ok(matters(replaceRoute(route("10.42.1.0/24"))));
+  assert.ok(!matters(replaceRoute(route("10.42.1.0/24", { metric: 20 }))));
+  assert.ok(!matters(replaceRoute(route("16.0.0.1/32"))));
+  assert.ok(!matters(addRoute(route("10.42.1.0/24"))), "it stands behind ours");
 });
 
 Deno.test("concernsMesh() takes everything for a concern that it cannot tell", () => {
