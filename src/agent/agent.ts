@@ -13,7 +13,7 @@ import { publicKeyOf } from "../wireguard/key.ts";
 import { AddressFinder } from "./address_finder.ts";
 import { Kernel } from "./kernel.ts";
 import { loadKey } from "./key.ts";
-import { lockInterface } from "./lock.ts";
+import { lockInterface, lockNamespace } from "./lock.ts";
 import { configureLog, type Log, openLog } from "./log.ts";
 import { Monitor } from "./monitor.ts";
 import { lookupAddresses, lookupHost } from "./lookup.ts";
@@ -41,7 +41,8 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   const log = openLog("kilo");
   raiseDescriptorLimit();
   using stop = stopSignal();
-  using _lock = lockInterface(options.interface);
+  using lock = lockInterface(options.interface);
+  using namespace = lockNamespace(options.interface);
   const monitor = new Monitor();
   using _failures = reportFailures(log, monitor);
   using _strays = catchStrays();
@@ -79,6 +80,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     standing,
     ...{ options, backend, kernel, addresses, resolver, publisher, log, monitor },
     key: { privateKey, publicKey },
+    startWarnings: [...lock.warnings, ...namespace.warnings],
   });
   log.info("starting", { hostname: options.hostname, interface: options.interface });
 
@@ -121,6 +123,7 @@ export async function cleanUpNode(options: AgentOptions): Promise<void> {
   configureLog(options.logLevel);
   const log = openLog("kilo");
   using _lock = lockInterface(options.interface);
+  using _namespace = lockNamespace(options.interface);
   const monitor = new Monitor();
   using kernel = new Kernel(options, monitor.counts);
   await using backend = openBackend(options.backend, options);

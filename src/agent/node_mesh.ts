@@ -33,6 +33,8 @@ export interface NodeMeshParts {
   readonly addresses: AddressFinder;
   readonly resolver: Resolver;
   readonly publisher: Publisher;
+  /** Warnings that hold as long as the agent runs. */
+  readonly startWarnings: readonly Warning[];
 }
 
 /** What a reconcile begins with. */
@@ -190,8 +192,9 @@ export class NodeMesh {
 
   /** What is wrong with the own addresses, and with what is published. */
   get warnings(): readonly Warning[] {
-    const { addresses: { problem }, publisher } = this.#parts;
+    const { addresses: { problem }, publisher, startWarnings } = this.#parts;
     return [
+      ...startWarnings,
       ...problem !== undefined ? [warning("address", "this host", problem)] : [],
       ...this.#choice.warnings,
       ...publisher.warnings,

@@ -2,7 +2,7 @@
 
 import type { Host } from "../dataplane/host.ts";
 import type { Connection } from "../netlink/connection.ts";
-import { processWithSocket, udpSockets } from "../os/udp_holder.ts";
+import { processesWithSocket, processName, udpSockets } from "../os/socket_owner.ts";
 import { kernelClient } from "../wireguard/kernel.ts";
 import { userspaceClient } from "../wireguard/userspace.ts";
 
@@ -31,5 +31,6 @@ export async function holderOfPort(
     const device = await client.read().catch(() => undefined);
     if (device?.listenPort === port) return `WireGuard device ${name}`;
   }
-  return processWithSocket(sockets);
+  const [pid] = processesWithSocket(sockets);
+  return pid && `process ${processName(pid)} (${pid})`;
 }

@@ -28,6 +28,7 @@ export const WARNINGS = {
   "encapsulation": "packets inside the location",
   "firewall": "the firewall",
   "forwarding": "the kernel does not forward",
+  "lock": "the lock that keeps a second agent away",
   "mesh": "the mesh as a whole",
   "node": "a Node object",
   "peer": "a Peer object",

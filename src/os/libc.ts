@@ -21,11 +21,15 @@ const LIBC = {
   inotify_add_watch: { parameters: ["i32", "buffer", "u32"], result: "i32" },
   inotify_rm_watch: { parameters: ["i32", "i32"], result: "i32" },
   bind: { parameters: ["i32", "buffer", "u32"], result: "i32" },
+  listen: { parameters: ["i32", "i32"], result: "i32" },
+  getsockopt: { parameters: ["i32", "i32", "i32", "buffer", "buffer"], result: "i32" },
+  flock: { parameters: ["i32", "i32"], result: "i32" },
   sendto: {
     parameters: ["i32", "buffer", "usize", "i32", "buffer", "u32"],
     result: "isize",
   },
   open: { parameters: ["buffer", "i32"], result: "i32" },
+  openMode: { name: "open", parameters: ["buffer", "i32", "u32"], result: "i32" },
   read: { parameters: ["i32", "buffer", "usize"], result: "isize" },
   write: { parameters: ["i32", "buffer", "usize"], result: "isize" },
   close: { parameters: ["i32"], result: "i32" },
@@ -41,10 +45,8 @@ const LIBC = {
 } as const;
 
 // include/linux/socket.h, include/linux/net.h, include/uapi/asm-generic/fcntl.h
-const AF_UNIX = 1;
 const AF_INET = 2;
 const AF_INET6 = 10;
-const SOCK_STREAM = 1;
 const SOCK_DGRAM = 2;
 const MSG_DONTWAIT = 0x40;
 const SHUT_RDWR = 2;
@@ -94,23 +96,6 @@ export function lastErrno(): number {
 /** Text as C has it: with a zero byte at the end. */
 export function cString(text: string): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(`${text}\0`);
-}
-
-/** Binds an abstract unix socket (unix(7)), held until disposed. Throws a {@link SystemError}. */
-export function bindAbstract(name: string): Disposable {
-  const what = `bind unix socket @${name}`;
-  const fd = check(what, libc().socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  const held = { [Symbol.dispose]: () => void libc().close(fd) };
-  try {
-    // struct sockaddr_un: u16 family in host order, then the name after a zero byte.
-    const address = new TextEncoder().encode(`\0\0\0${name}`);
-    new DataView(address.buffer).setUint16(0, AF_UNIX, true);
-    check(what, libc().bind(fd, address, address.length));
-    return held;
-  } catch (error) {
-    held[Symbol.dispose]();
-    throw error;
-  }
 }
 
 /**

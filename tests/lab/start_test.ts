@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { ask } from "./http.ts";
 import { isUp, ourRoutes, wireGuardPeers } from "./kernel.ts";
 import { Lab } from "./lab.ts";
 import { nodeObject } from "./manifests.ts";
@@ -84,6 +85,48 @@ Deno.test("a second agent on the interface is refused and does the first no harm
   assert.equal(changes(before, await node.snapshot()), "");
   assert.equal(node.agent!.ended, undefined);
   assert.ok((await node.status()).key, "its annotations are still there");
+});
+
+Deno.test("a second agent on another interface is refused and does the first no harm", async () => {
+  await using lab = await mesh(["berlin-1", "tokyo-1"]);
+  const [node] = lab.nodes as [LabNode];
+  await addWireGuard(node.namespace, "kilo1");
+  const before = await node.snapshot();
+  for (const words of [[], ["clean-up"]]) {
+    const { code, stderr } = await node.runKg([...words, "--interface=kilo1", "--port=51821"]);
+    assert.equal(code, 1);
+    assert.equal(
+      stderr,
+      "Error: another agent already runs on this machine, on interface kilo0: " +
+        "the two would remove each other's routes\n",
+    );
+  }
+  assert.equal(changes(before, await node.snapshot()), "");
+  assert.equal(node.agent!.ended, undefined);
+});
+
+Deno.test("who is not root cannot keep an agent from starting by its lock", async () => {
+  await using lab = await Lab.create({ world: only(THREE_LOCATIONS, ["berlin-1", "tokyo-1"]) });
+  const [node] = lab.nodes as [LabNode];
+  const names = ["kilo", "kilo/kilo0"];
+  const perl = `use Socket; $< = $> = 65534; my @s; for my $n (qw(${names.join(" ")})) {
+    socket(my $s, PF_UNIX, SOCK_STREAM, 0); bind($s, pack_sockaddr_un("\\0$n")) or die; push @s, $s }
+    sleep 1000`;
+  node.namespace.spawn(["perl", "-e", perl]);
+  await lab.waitFor(
+    "its lock is taken",
+    async () => (await node.exec(["cat", "/proc/net/unix"])).includes("@kilo/kilo0"),
+  );
+  for (const each of lab.nodes) await each.startAgent();
+  await lab.waitFor("the mesh stands", () => stands(lab.nodes));
+  const { warnings } = JSON.parse((await ask(node.namespace, "/health")).body);
+  assert.deepEqual(
+    warnings.map(({ code, subject }: { code: string; subject: string }) => [code, subject]).sort(),
+    names.map((name) => ["lock", `@${name}`]),
+  );
+  const { code, stderr } = await node.runKg([]);
+  assert.equal(code, 1);
+  assert.match(stderr, /another agent already runs on interface kilo0/);
 });
 
 Deno.test("without a pod subnet kg waits for one and touches nothing", async () => {

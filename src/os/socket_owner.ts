@@ -1,10 +1,10 @@
-/** Which process has a UDP port: /proc/net/udp names sockets, and /proc/PID/fd whose they are (proc(5)). */
+/** Which process has a socket: /proc/net/udp names them, and /proc/PID/fd whose they are (proc(5)). */
 
 import { listSystemDirectory, readSystemFile, readSystemLink } from "./libc.ts";
 
 /** Inodes of the sockets of this network namespace that are bound to the port, on whatever address. */
 export function udpSockets(port: number, read = readSystemFile): ReadonlySet<string> {
-  const tables = ["/proc/net/udp", "/proc/net/udp6"].flatMap((path) => {
+  const tables = ["/proc/thread-self/net/udp", "/proc/thread-self/net/udp6"].flatMap((path) => {
     try {
       return read(path).split("\n").slice(1);
     } catch {
@@ -17,20 +17,18 @@ export function udpSockets(port: number, read = readSystemFile): ReadonlySet<str
   return new Set(bound.flatMap(([, , , , , , , , , inode]) => inode ?? []));
 }
 
-/** `process NAME (PID)`; undefined if none that can be seen has such a socket (the kernel's have none). */
-export function processWithSocket(inodes: ReadonlySet<string>): string | undefined {
-  if (inodes.size === 0) return undefined;
+/** Ids of the processes that have such a socket, of those that can be seen (the kernel's have none). */
+export function* processesWithSocket(inodes: ReadonlySet<string>): Generator<string> {
+  if (inodes.size === 0) return;
   const wanted = new Set([...inodes].map((inode) => `socket:[${inode}]`));
   for (const pid of list("/proc").filter((name) => /^\d+$/.test(name))) {
     const fds = `/proc/${pid}/fd`;
-    if (list(fds).some((fd) => wanted.has(link(`${fds}/${fd}`)))) {
-      return `process ${nameOf(pid)} (${pid})`;
-    }
+    if (list(fds).some((fd) => wanted.has(link(`${fds}/${fd}`)))) yield pid;
   }
-  return undefined;
 }
 
-function nameOf(pid: string): string {
+/** What a process is called. */
+export function processName(pid: string): string {
   try {
     return readSystemFile(`/proc/${pid}/comm`).trim();
   } catch {
