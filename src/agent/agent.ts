@@ -1,6 +1,6 @@
 /** The agent from start to end, and the clean-up by itself. */
 
-import { catchStrays, reportFailuresTo } from "../async/background.ts";
+import { reportFailuresTo } from "../async/background.ts";
 import { deadline } from "../async/deadline.ts";
 import { DNSResolver } from "../dns/resolver.ts";
 import { sleep } from "../async/sleep.ts";
@@ -45,7 +45,6 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   using namespace = lockNamespace(options.interface);
   const monitor = new Monitor();
   using _failures = reportFailures(log, monitor);
-  using _strays = catchStrays();
   using _server = new HttpServer(options.listen, { handler: pages(monitor), pace: VISITORS });
   using kernel = new Kernel(options, monitor.counts);
   const state = await State.open(log);

@@ -1,5 +1,6 @@
 /** What a command is, and how a command line becomes one. A new command is a file and a row in commands.ts. */
 
+import { catchStrays } from "../async/background.ts";
 import { describeError, withoutKeys } from "../net/text.ts";
 import {
   describeFlags,
@@ -48,12 +49,16 @@ export interface Output {
   error(text: string): void;
 }
 
-/** Runs a command line to its exit code. */
+/**
+ * Runs a command line to its exit code. Until then no exception ends the program: what reaches nobody
+ * is reported, and what was begun goes on.
+ */
 export async function execute(
   program: Program,
   args: readonly string[],
   output: Output = { out: console.log, error: console.error },
 ): Promise<number> {
+  using _strays = catchStrays();
   try {
     await dispatch(program, args, output);
     return 0;

@@ -1,7 +1,7 @@
 import { configureLog, LOG_LEVELS, openLog } from "../agent/log.ts";
 import { giveBackMemory } from "../agent/memory.ts";
 import { stopSignal } from "../agent/stop_signal.ts";
-import { catchStrays, reportFailuresTo } from "../async/background.ts";
+import { reportFailuresTo } from "../async/background.ts";
 import { HttpsServer } from "../http/https_server.ts";
 import { formatMetrics, METRICS_TYPE } from "../http/metrics/exposition.ts";
 import { processMetrics } from "../http/metrics/process.ts";
@@ -41,7 +41,6 @@ async function runWebhook(values: FlagValues<typeof FLAGS>): Promise<void> {
   using _failures = reportFailuresTo(({ what, error }) =>
     log.error(`could not ${what}`, { error })
   );
-  using _strays = catchStrays();
 
   const webhook = new Webhook({
     relieve: giveBackMemory,

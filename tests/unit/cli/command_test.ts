@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { reportFailuresTo } from "../../../src/async/background.ts";
+import { sleep } from "../../../src/async/sleep.ts";
 import { command, execute, type Program } from "../../../src/cli/command.ts";
 import { boolean, choice, text } from "../../../src/cli/flag.ts";
 import { LOG_LEVELS } from "../../../src/agent/log.ts";
@@ -36,6 +38,19 @@ async function run(...args: string[]) {
         run: (values, { args }) => void (seen.ran = `show ${values.asPeer} ${args}`),
       }),
       command({
+        name: "stray",
+        summary: "Stray.",
+        flags: {},
+        run: async () => {
+          Promise.reject(new Error("rejected"));
+          setTimeout(() => {
+            throw new Error("from a timer");
+          });
+          await sleep(20);
+          seen.ran = "stray";
+        },
+      }),
+      command({
         name: "fail",
         summary: "Fail.",
         flags: {},
@@ -58,6 +73,14 @@ Deno.test("execute() runs the root when no command is named", async () => {
 Deno.test("execute() runs the command named by the first argument", async () => {
   assert.equal((await run("show", "--as-peer", "x", "y")).ran, "show true x,y");
   assert.equal((await run("show", "plain")).ran, "show false plain");
+});
+
+Deno.test("execute() lets nothing that was thrown to nobody end the program", async () => {
+  const failures: string[] = [];
+  using _reporting = reportFailuresTo(({ error }) => failures.push(String(error)));
+  const { code, ran, error } = await run("stray");
+  assert.deepEqual([code, ran, error], [0, "stray", ""]);
+  assert.deepEqual(failures.sort(), ["Error: from a timer", "Error: rejected"]);
 });
 
 Deno.test("execute() refuses arguments that name no command", async () => {
