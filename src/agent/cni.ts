@@ -155,9 +155,12 @@ export async function writeConflist(
       if (again > 0) return { written: false, warnings: [], again };
       await memory.keepBroken(text ?? "");
     }
-    await memory.remember(update.text);
     await Deno.mkdir(path.slice(0, path.lastIndexOf("/") + 1) || ".", { recursive: true });
-    await replaceFile(path, update.text, { mode: 0o644 });
+    // Both at once, since pods wait, and each takes as long as a disk does.
+    await Promise.all([
+      memory.remember(update.text),
+      replaceFile(path, update.text, { mode: 0o644 }),
+    ]);
     return { written: true, warnings: [] };
   } catch (error) {
     return unwritten(path, `cannot be written: ${describeError(error)}`);

@@ -17,7 +17,7 @@ export class ConflistMemory {
     return await ifThere(() => Deno.readTextFile(this.#written)).catch(() => undefined);
   }
 
-  /** Call it before the list itself is written, which may come to half. */
+  /** This is, or is about to be, what was written last. */
   async remember(text: string): Promise<void> {
     await keep(this.#written, text);
   }
