@@ -64,10 +64,20 @@ export interface Backend extends AsyncDisposable {
 
   /**
    * Sets annotations of the own Node, or removes those that are null (missing ones too: also where
-   * there is no such Node); rejects with a {@link BackendError}. The outcome comes as a change like
-   * any other. After {@link start} was called it waits for what it needs, which is not both lists.
+   * there is no such Node); rejects with a {@link BackendError}, also when the signal is aborted. The
+   * outcome comes as a change like any other. After {@link start} was called it waits for what it
+   * needs, which is not both lists.
    */
-  patchOwn(annotations: Readonly<Record<string, string | null>>): Promise<void>;
+  patchOwn(
+    annotations: Readonly<Record<string, string | null>>,
+    options?: PatchOptions,
+  ): Promise<void>;
+}
+
+export interface PatchOptions {
+  readonly signal?: AbortSignal;
+  /** There will be no other patch: it does not wait, even if the server asked for that. */
+  readonly isUrgent?: boolean;
 }
 
 /** The outside world refused; the message says what was tried on what. */

@@ -1,5 +1,6 @@
 /** Which backends there are: a new one is a folder, a kind and a case here. */
 
+import type { ExecPlugin } from "../kubernetes/exec.ts";
 import type { Backend } from "./backend.ts";
 import { FileBackend } from "./file/backend.ts";
 import { KubernetesBackend } from "./kubernetes/backend.ts";
@@ -11,6 +12,8 @@ export type BackendChoice =
     /** One file, or several to be merged; undefined: the service account. */
     readonly kubeconfig: string | readonly string[] | undefined;
     readonly master: string | undefined;
+    /** Starts credential plugins; agents have none. */
+    readonly plugin?: ExecPlugin;
   };
 
 /** Makes the backend that was asked for; it does nothing before its `start`. */

@@ -1,13 +1,11 @@
 /** How long to wait before trying again. */
 
 import { StatusError } from "./error.ts";
+import { MAX_RETRY_AFTER } from "./retry_after.ts";
 
 /** Milliseconds: the first pause, and the longest. */
 const FIRST = 200;
 const LONGEST = 3000;
-/** Milliseconds that a server may ask for; more is not believed. */
-const LONGEST_WISH = 60_000;
-
 /** Pauses double from {@link FIRST} to {@link LONGEST}; jitter keeps many clients apart. */
 export class Backoff {
   readonly #random: () => number;
@@ -27,7 +25,7 @@ export class Backoff {
   pause(error?: unknown): number {
     const pause = this.#next * (1 + this.#random()) / 2;
     this.#next = Math.min(this.#next * 2, LONGEST);
-    const wish = error instanceof StatusError ? error.retryAfter ?? 0 : 0;
-    return Math.max(pause, Math.min(wish, LONGEST_WISH) * (1 + this.#random() / 4));
+    const retryAfter = error instanceof StatusError ? error.retryAfter ?? 0 : 0;
+    return Math.max(pause, Math.min(retryAfter * (1 + this.#random() / 4), MAX_RETRY_AFTER));
   }
 }

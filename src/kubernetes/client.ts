@@ -1,11 +1,14 @@
 /** Requests to an API server, with answers as JSON or as a stream. */
 
-import { onAbort, startTimer } from "../async/background.ts";
+import { startTimer } from "../async/background.ts";
+import { explainPeerFault } from "../tls/peer_fault.ts";
+import { readJSON, readRefusal } from "./body.ts";
 import type { ClientConfig } from "./config.ts";
-import { ConfigError, ConnectionError, StatusError } from "./error.ts";
+import { ConnectionError, StatusError } from "./error.ts";
 import type { Representation, Status } from "./object.ts";
-import { link } from "./link.ts";
-import { Transport } from "./transport.ts";
+import { link, unlessAborted } from "./link.ts";
+import { parseRetryAfter } from "./retry_after.ts";
+import { type Session, Transport, type TransportOptions } from "./transport.ts";
 
 /** Milliseconds for a whole answer, or the beginning of a stream. */
 const PATIENCE = 10_000;
@@ -28,23 +31,34 @@ export interface RequestOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Throws {@link StatusError} where the server says no, else {@link ConnectionError}; tries once. */
+/** The body as it comes, and the credentials it was asked for with. */
+export interface Stream {
+  readonly body: ReadableStream<Uint8Array<ArrayBuffer>>;
+  readonly session: Session;
+}
+
+/**
+ * Throws {@link StatusError} where the server says no, else {@link ConnectionError}. Tries once, and
+ * a second time where the server does not know us (401) and there are other credentials by now.
+ */
 export class Client implements Disposable {
   readonly #server: URL;
+  readonly #hasAuthority: boolean;
   readonly #transport: Transport;
 
-  private constructor(server: URL, transport: Transport) {
+  private constructor({ server, ca }: ClientConfig, transport: Transport) {
     this.#server = server;
+    this.#hasAuthority = ca !== undefined;
     this.#transport = transport;
   }
 
   /** Reads certificates and keys, and throws {@link ConfigError} if they are no good. Asks nobody yet. */
-  static async open(config: ClientConfig): Promise<Client> {
-    return new Client(config.server, await Transport.open(config));
+  static async open(config: ClientConfig, options: TransportOptions = {}): Promise<Client> {
+    return new Client(config, await Transport.open(config, options));
   }
 
   get<T>(path: string, options: RequestOptions = {}): Promise<T> {
-    return this.#send({ ...options, method: "GET", path }, (response) => response.json());
+    return this.#send({ ...options, method: "GET", path }, (response) => readJSON<T>(response));
   }
 
   /** Answers the object as it is now. */
@@ -57,7 +71,7 @@ export class Client implements Disposable {
     const content = { contentType, body: JSON.stringify(patch.body) };
     return this.#send(
       { ...options, ...content, method: "PATCH", path },
-      (response) => response.json(),
+      (response) => readJSON<T>(response),
     );
   }
 
@@ -68,10 +82,10 @@ export class Client implements Disposable {
   stream(
     path: string,
     options: Omit<RequestOptions, "signal"> & { readonly ending: AbortController },
-  ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
+  ): Promise<Stream> {
     return this.#send(
       { ...options, method: "GET", path },
-      (response) => Promise.resolve(response.body ?? new Blob([]).stream()),
+      ({ body }, session) => Promise.resolve({ body: body ?? new Blob([]).stream(), session }),
     );
   }
 
@@ -84,32 +98,63 @@ export class Client implements Disposable {
     this.#transport[Symbol.dispose]();
   }
 
-  async #send<T>(request: Request, read: (response: Response) => Promise<T>): Promise<T> {
-    const { method, path, signal, ending = new AbortController() } = request;
-    const what = this.describe(method, path);
+  /** A message without any token or password in it, whoever wrote it. */
+  redact(message: string): string {
+    return this.#transport.redact(message);
+  }
+
+  async #send<T>(request: Request, read: Reader<T>): Promise<T> {
+    const { signal, ending = new AbortController() } = request;
+    using _link = link(signal, ending);
+    const session = (options?: { readonly refused: Session }) =>
+      unlessAborted(this.#transport.session(options), ending.signal);
+    const first = await session();
+    try {
+      return await this.#attempt(request, { session: first, ending, read });
+    } catch (error) {
+      if (!(error instanceof StatusError && error.code === 401)) throw error;
+      const next = await session({ refused: first });
+      if (next === first) throw error;
+      return await this.#attempt(request, { session: next, ending, read });
+    }
+  }
+
+  async #attempt<T>(
+    request: Request,
+    { session, ending, read }: {
+      readonly session: Session;
+      readonly ending: AbortController;
+      readonly read: Reader<T>;
+    },
+  ): Promise<T> {
+    const what = this.describe(request.method, request.path);
     let isLate = false;
     const timer = startTimer(PATIENCE, "give a request up", () => {
       isLate = true;
       ending.abort();
     });
-    using _link = link(signal, ending);
+    const answer = async () => {
+      const response = await this.#fetch(request, session, ending.signal);
+      if (response.ok) return await read(response, session);
+      throw await this.#statusError(response, what);
+    };
     try {
-      const response = await this.#fetch(request, ending.signal);
-      const answer = response.ok ? read(response) : rejected(statusError(response, what));
-      return await Promise.race([answer, aborted(ending.signal)]);
+      return await unlessAborted(answer(), ending.signal);
     } catch (error) {
-      if (error instanceof StatusError || error instanceof ConfigError) throw error;
-      await this.#transport.renew();
+      if (error instanceof StatusError) throw error;
+      this.#transport.reconnect();
       const message = isLate ? `${what}: no answer within ${PATIENCE / 1000} s` : what;
-      throw new ConnectionError(message, isLate ? {} : { cause: withoutURL(error) });
+      throw new ConnectionError(message, isLate ? {} : { cause: this.#explain(error) });
     } finally {
       clearTimeout(timer);
     }
   }
 
-  async #fetch(request: Request, signal: AbortSignal): Promise<Response> {
-    const { method, path, query = {}, accept = "full", contentType, body } = request;
-    const authorization = await this.#transport.authorization();
+  async #fetch(
+    { method, path, query = {}, accept = "full", contentType, body }: Request,
+    { http, authorization }: Session,
+    signal: AbortSignal,
+  ): Promise<Response> {
     return await fetch(this.#url(path, query), {
       method,
       headers: {
@@ -120,8 +165,25 @@ export class Client implements Disposable {
       ...body !== undefined && { body },
       redirect: "manual", // the token is for this server only
       signal,
-      client: this.#transport.http,
+      client: http,
     });
+  }
+
+  async #statusError(response: Response, what: string): Promise<StatusError> {
+    const { status, statusText, headers } = response;
+    const words = wordsOf(await readRefusal(response).catch(() => "")) ?? statusText;
+    return new StatusError(`${what}: ${status} ${this.redact(words)}`, {
+      code: status,
+      retryAfter: parseRetryAfter(headers.get("retry-after"), Date.now()),
+    });
+  }
+
+  /** What went wrong on the way, without the URL that Deno repeats, and its query. */
+  #explain(error: unknown): unknown {
+    if (!(error instanceof TypeError)) return error;
+    const message = error.message.replace(/^error sending request for url \(.*?\): /, "");
+    const trust = { server: this.#server.origin, hasAuthority: this.#hasAuthority };
+    return new Error(explainPeerFault(message, trust) ?? this.redact(message));
   }
 
   #url(path: string, query: Query): URL {
@@ -133,33 +195,14 @@ export class Client implements Disposable {
   }
 }
 
+type Reader<T> = (response: Response, session: Session) => Promise<T>;
+
 interface Request extends RequestOptions {
   readonly method: "GET" | "PATCH";
   readonly path: string;
   readonly contentType?: string;
   readonly body?: string;
   readonly ending?: AbortController;
-}
-
-/** Rejects when the signal is aborted, whether the body that is being read hears of it or not. */
-function aborted(signal: AbortSignal): Promise<never> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  promise.catch(() => {});
-  onAbort(signal, "give a request up", () => reject(signal.reason));
-  return promise;
-}
-
-async function rejected(error: Promise<Error>): Promise<never> {
-  throw await error;
-}
-
-async function statusError(response: Response, what: string): Promise<StatusError> {
-  const text = await response.text().catch(() => "");
-  const seconds = Number(response.headers.get("retry-after") ?? NaN);
-  return new StatusError(`${what}: ${response.status} ${wordsOf(text) ?? response.statusText}`, {
-    code: response.status,
-    retryAfter: seconds > 0 ? seconds * 1000 : undefined,
-  });
 }
 
 /** The message of a Status; of a proxy's page nothing. */
@@ -170,10 +213,4 @@ function wordsOf(text: string): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** Deno repeats the URL with its query before the reason. */
-function withoutURL(error: unknown): unknown {
-  if (!(error instanceof TypeError)) return error;
-  return new Error(error.message.replace(/^error sending request for url \(.*?\): /, ""));
 }

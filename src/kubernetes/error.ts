@@ -13,6 +13,9 @@ export class ConnectionError extends Error {
 /** Nothing came for long: there may have been nothing to say, or the connection may be dead. */
 export class SilenceError extends ConnectionError {}
 
+/** The credentials of a stream are not those of now: begin it anew, nothing is wrong. */
+export class ReplacedError extends ConnectionError {}
+
 /** The API server answered, and the answer is no. */
 export class StatusError extends Error {
   override readonly name = "StatusError";

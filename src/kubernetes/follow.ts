@@ -2,7 +2,7 @@
 
 import { sleep } from "../async/sleep.ts";
 import { Backoff } from "./backoff.ts";
-import { ConnectionError, SilenceError, StatusError } from "./error.ts";
+import { ConnectionError, ReplacedError, SilenceError, StatusError } from "./error.ts";
 import { type Collection, currentResourceVersion, list, type Listing, type News } from "./list.ts";
 import { link } from "./link.ts";
 import { compareResourceVersions, type KubernetesObject, type Representation } from "./object.ts";
@@ -70,6 +70,7 @@ export async function* follow<T extends KubernetesObject>(
     } catch (error) {
       if (signal.aborted) return;
       if (stream.signal.aborted) continue;
+      if (error instanceof ReplacedError) continue;
       // No bookmark is promised: a server that has seen no event of a kind since its start sends none.
       if (began < Infinity && error instanceof SilenceError) continue;
       if (error instanceof StatusError && error.isGone) version = undefined;

@@ -3,21 +3,12 @@
  * context picked from them.
  */
 
-import { loadAll, YAMLException } from "js-yaml";
+import { CORE_SCHEMA, load, mergeTag, YAMLException } from "js-yaml";
 import type { Authorization, ClientConfig, Material } from "./config.ts";
 import { parseServer } from "./config.ts";
 import { ConfigError } from "./error.ts";
-
-type Fields = Readonly<Record<string, unknown>>;
-
-/** An entry of a file, with what is needed to understand it. */
-interface Entry {
-  readonly fields: Fields;
-  /** `FILE: cluster "NAME"`, for messages. */
-  readonly where: string;
-  /** Relative paths start here. */
-  readonly directory: string;
-}
+import { execOf } from "./exec.ts";
+import { asFields, type Entry, fromDirectory, text } from "./kubeconfig_entry.ts";
 
 const KINDS = ["cluster", "user", "context"] as const;
 type Kind = typeof KINDS[number];
@@ -41,14 +32,28 @@ export function parseKubeconfig(text: string, path: string): Kubeconfig {
   };
 }
 
+/** As kubectl reads YAML: with merge keys (`<<`); of equal keys the last one counts. */
+const YAML = { schema: CORE_SCHEMA.withTags(mergeTag), json: true };
+
 function parseYAML(text: string, path: string): unknown {
+  const document = firstDocument(text);
   try {
-    return loadAll(text)[0];
+    return document.trim() === "" ? undefined : load(document, YAML);
   } catch (error) {
     if (!(error instanceof YAMLException)) throw error;
     const line = error.mark ? ` in line ${error.mark.line + 1}` : "";
-    throw new ConfigError(`${path} is not YAML: ${error.reason}${line}`); // its snippet may hold a token
+    // Of the snippet nothing is shown, and of the reason nothing that is quoted: it may be a token.
+    const [reason] = error.reason.split(/["'`<!]/);
+    throw new ConfigError(`${path} is not YAML: ${reason!.trim()}${line}`);
   }
+}
+
+/** The rest of the file is not read, as by kubectl. The number of lines before it stays. */
+function firstDocument(text: string): string {
+  const start = /^\uFEFF?(?:[ \t]*(?:#.*)?\r?\n|%.*\n)*(?:---(?=\s|$))?/.exec(text)?.[0].length ??
+    0;
+  const end = text.slice(start).search(/^(?:---|\.\.\.)(?:\s|$)/m);
+  return end < 0 ? text : text.slice(0, start + end);
 }
 
 function readEntries(
@@ -98,11 +103,14 @@ export function configOf(kubeconfig: Kubeconfig, master: string | undefined): Cl
   const cluster = named("cluster"), user = named("user");
   const server = master ?? (cluster && text(cluster, "server"));
   if (server === undefined) throw new ConfigError(`${(cluster ?? context)!.where} has no server`);
-  return {
-    server: parseServer(server, master === undefined ? `${cluster!.where}: server` : "--master"),
-    ...cluster && trustOf(cluster),
-    ...user && identityOf(user),
+  const trust = cluster ? trustOf(cluster) : {};
+  const identity = user ? identityOf(user, cluster) : {};
+  const what = master === undefined ? `${cluster!.where}: server` : "--master";
+  const protection = {
+    hasCertificates: trust.ca !== undefined || identity.identity !== undefined,
+    hasCredentials: identity.authorization !== undefined || identity.exec !== undefined,
   };
+  return { server: parseServer(server, what, protection), ...trust, ...identity };
 }
 
 function find(entries: ReadonlyMap<string, Entry>, name: string, what: string): Entry {
@@ -120,9 +128,8 @@ function trustOf(cluster: Entry): Partial<ClientConfig> {
   return { ...ca && { ca }, ...proxy !== undefined && { proxy } };
 }
 
-function identityOf(user: Entry): Partial<ClientConfig> {
+function identityOf(user: Entry, cluster: Entry | undefined): Partial<ClientConfig> {
   refuse(user, {
-    "exec": "no other program is ever run: use a token, a token file or a certificate",
     "auth-provider": "plugins cannot be used: use a token, a token file or a certificate",
     "as": "nobody can be impersonated",
     "as-uid": "nobody can be impersonated",
@@ -133,10 +140,11 @@ function identityOf(user: Entry): Partial<ClientConfig> {
   if (!certificate !== !key) {
     throw new ConfigError(`${user.where} has only one of client-certificate and client-key`);
   }
-  const authorization = authorizationOf(user);
+  const authorization = authorizationOf(user), exec = execOf(user, cluster);
   return {
     ...certificate && key && { identity: { certificate, key } },
     ...authorization && { authorization },
+    ...exec && { exec },
   };
 }
 
@@ -173,21 +181,4 @@ function refuse(entry: Entry, reasons: Readonly<Record<string, string>>): void {
     if (!value || Array.isArray(value) && value.length === 0) continue;
     throw new ConfigError(`${entry.where} has ${name}, which is not supported: ${reason}`);
   }
-}
-
-/** A field's text; empty is the same as not there. */
-function text(entry: Entry, name: string): string | undefined {
-  const value = entry.fields[name];
-  if (value === undefined || value === null || value === "") return undefined;
-  if (typeof value === "string") return value;
-  throw new ConfigError(`${entry.where}: ${name} is not a string`);
-}
-
-function fromDirectory({ directory }: Entry, path: string): string {
-  return path.startsWith("/") ? path : `${directory}/${path}`;
-}
-
-function asFields(value: unknown, what: string): Fields {
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Fields;
-  throw new ConfigError(`${what} is not an object`);
 }

@@ -2,7 +2,7 @@
 
 import { startTimer } from "../async/background.ts";
 import type { Client, Query } from "./client.ts";
-import { ConnectionError, SilenceError, StatusError } from "./error.ts";
+import { ConnectionError, ReplacedError, SilenceError, StatusError } from "./error.ts";
 import { link } from "./link.ts";
 import { readLines } from "./lines.ts";
 import type { KubernetesObject, Representation, Status } from "./object.ts";
@@ -26,7 +26,7 @@ export interface WatchOptions {
 /**
  * Resolves when the server begins to answer; then batches of events, until the server ends the
  * stream. A {@link StatusError} is what the server says (`isGone`: list anew), anything else a
- * {@link ConnectionError}, of which a {@link SilenceError} is one.
+ * {@link ConnectionError}, of which {@link SilenceError} and {@link ReplacedError} are two.
  */
 export async function openWatch<T extends KubernetesObject>(
   { client, path }: { readonly client: Client; readonly path: string },
@@ -35,20 +35,23 @@ export async function openWatch<T extends KubernetesObject>(
   const ending = new AbortController();
   using opening = new DisposableStack();
   opening.use(link(options.signal, ending));
-  const stream = await client.stream(path, {
+  const { body, session } = await client.stream(path, {
     query: { ...options.query, watch: 1 },
     accept: options.representation,
     ending,
   });
   const what = `${client.describe("GET", path)} (watch)`;
-  return readEvents<T>(stream, { ...options, what, ending, linked: opening.move() });
+  opening.use(link(session.replaced, ending));
+  const { replaced } = session;
+  return readEvents<T>(body, { ...options, what, ending, replaced, linked: opening.move() });
 }
 
 async function* readEvents<T extends KubernetesObject>(
   stream: ReadableStream<Uint8Array<ArrayBuffer>>,
-  { what, ending, linked, pace, silence, signal }: WatchOptions & {
+  { what, ending, replaced, linked, pace, silence, signal }: WatchOptions & {
     what: string;
     ending: AbortController;
+    replaced: AbortSignal;
     linked: Disposable;
   },
 ): AsyncGenerator<readonly WatchEvent<T>[]> {
@@ -64,7 +67,9 @@ async function* readEvents<T extends KubernetesObject>(
     if (cause instanceof StatusError || cause instanceof ConnectionError) throw cause;
     if (!ending.signal.aborted) throw new ConnectionError(`${what} was cut`, { cause });
   }
-  if (ending.signal.aborted && !signal.aborted) {
+  if (signal.aborted) return;
+  if (replaced.aborted) throw new ReplacedError(`${what}: the credentials are other ones now`);
+  if (ending.signal.aborted) {
     throw new SilenceError(`${what}: silent for ${silence / 1000} s`);
   }
 }

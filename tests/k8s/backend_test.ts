@@ -229,6 +229,27 @@ Deno.test("a watch that is 6 s late loses nothing: nothing is listed again", asy
   await server.kubectl(["annotate", "node", "b", `${ANNOTATIONS.location}-`]);
 });
 
+Deno.test("a server that asks for an hour's peace is asked again within half a minute", async () => {
+  await using gateway = await Gateway.open(server);
+  await using backend = await Backend.open({ master: gateway.url });
+  const refusal = () => new Response(null, { status: 503, headers: { "retry-after": "3600" } });
+  const refused = { patch: false, watch: false };
+  gateway.fault = ({ pathname, search }) => {
+    const kind = pathname.endsWith("/a") ? "patch" : search.includes("limit=1") && "watch";
+    if (!kind || refused[kind]) return undefined;
+    refused[kind] = true;
+    return refusal();
+  };
+  const before = performance.now();
+  gateway.cut();
+  await assert.rejects(backend.backend.patchOwn({ [ANNOTATIONS.lastSeen]: "3" }), BackendError);
+  await backend.backend.patchOwn({ [ANNOTATIONS.lastSeen]: "4" });
+  const patched = performance.now() - before;
+  assert.ok(patched > 10_000 && patched < 25_000, `${patched} ms`);
+  await waitFor("to be live", () => refused.watch && backend.backend.live, { timeout: 60_000 });
+  assert.ok(performance.now() - before < 45_000);
+});
+
 Deno.test("start() says what is wrong with the kubeconfig", async () => {
   const options = { hostname: "a", topologyLabel: "" };
   await using backend = new KubernetesBackend({ kubeconfig: "/no/such" }, options);

@@ -17,10 +17,14 @@ export class Gateway implements AsyncDisposable {
   readonly #ending = new AbortController();
   /** Every request that came: `GET /api/v1/nodes?limit=1`. */
   readonly requests: string[] = [];
+  /** The Authorization of each of them. */
+  readonly authorizations: (string | null)[] = [];
   /** Answers instead of the API server; undefined: it may answer. */
   fault: (request: URL, body: string) => Response | undefined = () => undefined;
   /** Milliseconds by which all that watches bring is late. */
   lag = 0;
+  /** As {@link fault}, for every request, and perhaps after a time. */
+  spoil: (() => Response | Promise<Response>) | undefined;
   /** Swallows all that watches would bring. */
   isSilent = false;
   /** How often there was something to swallow. */
@@ -84,9 +88,11 @@ export class Gateway implements AsyncDisposable {
   async #pass(request: Request): Promise<Response> {
     const url = new URL(request.url);
     this.requests.push(`${request.method} ${url.pathname}${url.search}`);
+    this.authorizations.push(request.headers.get("authorization"));
     const body = request.method === "GET" ? null : await request.text();
     const spoiled = this.fault(url, body ?? "");
     if (spoiled) return spoiled;
+    if (this.spoil) return await this.spoil();
     const headers = new Headers(request.headers);
     headers.set("accept-encoding", "identity");
     headers.delete("host");

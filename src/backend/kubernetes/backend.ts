@@ -3,15 +3,24 @@
 import { sleep } from "../../async/sleep.ts";
 import { Client } from "../../kubernetes/client.ts";
 import { StatusError } from "../../kubernetes/error.ts";
+import { link, unlessAborted } from "../../kubernetes/link.ts";
 import { listInChunks } from "../../kubernetes/list.ts";
-import { type ConfigSource, loadConfig } from "../../kubernetes/load_config.ts";
+import { configReader, type ConfigSource } from "../../kubernetes/load_config.ts";
 import { compareResourceVersions, type KubernetesObject } from "../../kubernetes/object.ts";
 import { RateLimit } from "../../kubernetes/rate_limit.ts";
 import type { Node } from "../../mesh/node.ts";
 import { ANNOTATIONS } from "../../mesh/object.ts";
 import type { Peer } from "../../mesh/peer.ts";
 import { describeError, quote } from "../../net/text.ts";
-import { type Backend, BackendError, type Change, type Cluster, type Problem } from "../backend.ts";
+import { warning } from "../../net/warning.ts";
+import {
+  type Backend,
+  BackendError,
+  type Change,
+  type Cluster,
+  type PatchOptions,
+  type Problem,
+} from "../backend.ts";
 import { Followed } from "./followed.ts";
 import { waitForPeerKind } from "./peer_kind.ts";
 import { PodCIDRLooks } from "./pod_cidr_looks.ts";
@@ -71,6 +80,8 @@ export class KubernetesBackend implements Backend {
   /** Does the cluster know Peers? Or why that is not so, or cannot be told. */
   #peerKind: "asked for" | "known" | Problem = "asked for";
   #objectProblems: readonly Problem[] = [];
+  /** What is not as it should be with the kubeconfig and the credentials. */
+  #accessProblems: readonly Problem[] = [];
   #changed: (change: Change) => void = () => {};
   /** What the cluster holds; brought up to date in place, since every check-in is a change. */
   readonly #known = { nodes: new Map<string, Node>(), peers: new Map<string, Peer>() };
@@ -102,13 +113,14 @@ export class KubernetesBackend implements Backend {
     const { signal } = this.#stop;
     let client: Client;
     try {
-      client = await Client.open(await loadConfig(this.#source));
+      client = await this.#open();
     } catch (error) {
       const problem = new BackendError(`no way to the API server: ${describeError(error)}`);
       this.#opened.promise.catch(() => {}); // perhaps nobody waits for it
       this.#opened.reject(problem);
       throw problem;
     }
+    if (signal.aborted) return client[Symbol.dispose]();
     this.#client = client;
     this.#opened.resolve(client);
     // All at once. The answer of the third leaves a connection for the first patch, which on one of
@@ -120,6 +132,18 @@ export class KubernetesBackend implements Backend {
       this.#waitForPeerKind(client),
     ]);
     await Promise.all([this.#nodes.complete, this.#peers.complete]);
+  }
+
+  async #open(): Promise<Client> {
+    const load = configReader(this.#source);
+    return await Client.open(await load(), {
+      reload: load,
+      plugin: this.#source.plugin,
+      report: (faults) => {
+        this.#accessProblems = faults.map((text) => warning("backend", "API server", text));
+        this.#update();
+      },
+    });
   }
 
   cluster(): Cluster {
@@ -143,20 +167,26 @@ export class KubernetesBackend implements Backend {
     return this.#nodes.relists;
   }
 
-  async patchOwn(annotations: Readonly<Record<string, string | null>>): Promise<void> {
-    const client = await this.#opened.promise;
+  async patchOwn(
+    annotations: Readonly<Record<string, string | null>>,
+    { signal, isUrgent = false }: PatchOptions = {},
+  ): Promise<void> {
     const { hostname } = this.#options;
     const texts = Object.values(annotations);
     const isRemoval = texts.includes(null);
     // What holds other patches up keeps nobody from seeing that this node is alive.
     const isCheckIn = Object.keys(annotations).join() === ANNOTATIONS.lastSeen && !isRemoval;
     const limit = isCheckIn ? this.#checkInLimit : this.#limit;
+    const ending = new AbortController();
+    using _stop = link(this.#stop.signal, ending);
+    using _link = link(signal, ending);
     try {
-      await limit.wait(this.#stop.signal);
+      const client = await unlessAborted(this.#opened.promise, ending.signal);
+      if (!isUrgent) await limit.wait(ending.signal);
       const answer = await client.patch<RawNode>(`${NODES}/${encodeURIComponent(hostname)}`, {
         type: isRemoval ? "merge" : "strategic-merge",
         body: { metadata: { annotations } },
-      }, { accept: "metadata", signal: this.#stop.signal });
+      }, { accept: "metadata", signal: ending.signal });
       this.#written(answer);
     } catch (error) {
       const isGone = error instanceof StatusError && error.isNotFound;
@@ -283,7 +313,7 @@ export class KubernetesBackend implements Backend {
     }
     const standing = [this.#nodes.problem, this.#peersProblem, this.#unheard.problem];
     const problems = [...standing.filter((problem) => problem !== undefined)]
-      .concat(this.#objectProblems);
+      .concat(this.#accessProblems, this.#objectProblems);
     const before = this.#cluster.problems;
     const isSame = problems.length === before.length &&
       problems.every(({ text }, at) => text === before[at]!.text);

@@ -15,6 +15,41 @@ Deno.test("parseServer() takes hosts with and without scheme and port, and keeps
   assert.throws(() => parsed("https://"), ConfigError);
 });
 
+Deno.test("parseServer() takes https without a scheme where there are certificates or credentials", () => {
+  const parsed = (text: string, hasCertificates: boolean, hasCredentials: boolean) =>
+    parseServer(text, "it", { hasCertificates, hasCredentials }).origin;
+  assert.equal(parsed("host:6443", true, false), "https://host:6443");
+  assert.equal(parsed("127.0.0.1:6443", true, true), "https://127.0.0.1:6443", "as client-go");
+  assert.equal(parsed("[fd00::1]:6443", true, true), "https://[fd00::1]:6443");
+  assert.equal(parsed("host:6443", false, true), "https://host:6443", "nothing in clear");
+  assert.equal(parsed("127.0.0.1:8080", false, true), "http://127.0.0.1:8080");
+  assert.equal(parsed("[::1]:8080", false, true), "http://[::1]:8080");
+  assert.equal(parsed("localhost:8080", false, true), "http://localhost:8080");
+  assert.equal(parsed("localhost.example", false, true), "https://localhost.example");
+  assert.equal(parsed("http://host", true, true), "http://host", "it was written out");
+});
+
+Deno.test("parseServer() shows nothing of a URL that may hold a password", () => {
+  const texts = [
+    "https://u:s3cret@h:99999",
+    "https://u:s3cret@h:x",
+    "https://u:s3cr@et@",
+    "https://u:s3cret@h",
+    "u:s3cret@h:99999",
+    "https://h:99999/?token=s3cret",
+    "https://h:99999/#s3cret",
+    "ftp://u:s3cret@h",
+  ];
+  for (const text of texts) {
+    assert.throws(() => parseServer(text, "the server"), (error) => {
+      assert.ok(error instanceof ConfigError);
+      assert.match(error.message, /^the server (is not the URL|has a password in it)/, text);
+      assert.doesNotMatch(error.message, /s3cr/);
+      return true;
+    });
+  }
+});
+
 Deno.test("inClusterConfig() takes the service's address, and the account's files", () => {
   const of = (variables: Record<string, string>) => inClusterConfig((name) => variables[name]);
   const config = of({ KUBERNETES_SERVICE_HOST: "fd00::1", KUBERNETES_SERVICE_PORT: "443" });

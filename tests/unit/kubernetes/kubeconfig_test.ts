@@ -83,12 +83,56 @@ Deno.test("configOf() lets --master take the place of the server, with or withou
 Deno.test("configOf() refuses what cannot be done here, naming it", () => {
   refused(file({ cluster: { "insecure-skip-tls-verify": true } }), /insecure-skip-tls-verify/);
   refused(file({ cluster: { "tls-server-name": "x" } }), /cluster "one" has tls-server-name/);
-  refused(file({ user: { exec: { command: "aws" } } }), /user "me" has exec.*no other program/);
   refused(file({ user: { "auth-provider": { name: "gcp" } } }), /auth-provider/);
   refused(file({ user: { as: "admin" } }), /impersonated/);
   assert.doesNotThrow(() =>
     configFrom(file({ cluster: { "insecure-skip-tls-verify": false }, user: { exec: null } }))
   );
+});
+
+Deno.test("configOf() takes https for a server without a scheme, where there is something to protect", () => {
+  const server = (cluster: Record<string, unknown>, user: Record<string, unknown> = {}) =>
+    configFrom(file({ cluster: { server: "host:6443", ...cluster }, user })).server.href;
+  assert.equal(server({ "certificate-authority": "ca.crt" }), "https://host:6443/");
+  assert.equal(server({}, { "client-certificate": "c", "client-key": "k" }), "https://host:6443/");
+  assert.equal(server({}, { token: "t" }), "https://host:6443/");
+  assert.equal(server({}, { username: "u" }), "https://host:6443/");
+  assert.equal(server({}), "http://host:6443/", "as client-go");
+  const text = file({ cluster: { "certificate-authority": "ca.crt" } });
+  assert.equal(configFrom(text, "host:6443").server.href, "https://host:6443/", "--master too");
+});
+
+Deno.test("configOf() reads a credential plugin, its path from the kubeconfig's directory", () => {
+  const exec = {
+    apiVersion: "client.authentication.k8s.io/v1beta1",
+    command: "./bin/plugin",
+    args: ["--region", "x"],
+    env: [{ name: "A", value: "b" }],
+    installHint: "get it",
+    provideClusterInfo: true,
+  };
+  const extension = { audience: "x" };
+  const extensions = [{ name: "client.authentication.k8s.io/exec", extension }];
+  const config = configFrom(file({ cluster: { extensions }, user: { exec } }));
+  assert.deepEqual(config.exec, {
+    where: '/etc/k/config: user "me"',
+    apiVersion: "client.authentication.k8s.io/v1beta1",
+    command: "/etc/k/./bin/plugin",
+    args: ["--region", "x"],
+    env: { A: "b" },
+    interactiveMode: "IfAvailable",
+    installHint: "get it",
+    cluster: { server: "https://api:6443", config: extension },
+  });
+  const version = { ...exec, apiVersion: "client.authentication.k8s.io/v1", command: "aws" };
+  refused(file({ user: { exec: version } }), /interactiveMode that is not Never/);
+  const never = { ...version, interactiveMode: "Never" };
+  assert.equal(configFrom(file({ user: { exec: never } })).exec?.command, "aws");
+  refused(file({ user: { exec: { ...exec, apiVersion: "v1alpha1" } } }), /an apiVersion that is/);
+  refused(file({ user: { exec: { ...exec, command: "" } } }), /user "me": exec has no command/);
+  refused(file({ user: { exec: { ...exec, args: ["s3cret", 1] } } }), /argument that is not a st/);
+  refused(file({ user: { exec: { ...exec, env: [{ name: "A=", value: "s3cret" }] } } }), /name/);
+  refused(file({ user: { exec: "s3cret" } }), /exec is not an object/);
 });
 
 Deno.test("configOf() says what is missing or broken, and where", () => {
@@ -101,6 +145,48 @@ Deno.test("configOf() says what is missing or broken, and where", () => {
   refused(file({ user: { "client-key": "k" } }), /only one of/);
   refused(file({ user: { token: "s3cret", username: "u" } }), /both a token and a username/);
   refused(file({ user: { "client-key-data": "***", "client-certificate": "c" } }), /not base64/);
+});
+
+/** A kubeconfig whose cluster is written like this. */
+function withCluster(yaml: string): string {
+  return `${yaml}
+contexts: [{name: c, context: {cluster: one}}]
+current-context: c
+`;
+}
+
+Deno.test("parseKubeconfig() reads YAML as kubectl does", () => {
+  const merged = withCluster(`
+x-base: &base
+  server: https://base:1
+  proxy-url: http://p:1
+x-more: &more {server: "https://more:1", certificate-authority: ca.crt}
+clusters:
+- name: one
+  cluster:
+    <<: [*base, *more]
+    server: https://own:1`);
+  const config = configFrom(merged);
+  assert.equal(config.server.href, "https://own:1/", "its own goes before what is merged");
+  assert.equal(config.proxy, "http://p:1");
+  assert.deepEqual(config.ca, { path: "/etc/k/ca.crt" });
+  const server = (yaml: string) => configFrom(yaml).server.href;
+  const cluster = "cluster: {server: https://a:1}";
+  const first = withCluster("clusters: [{name: one, <<: {cluster: {server: 'https://b:1'}}}]");
+  assert.equal(server(first), "https://b:1/");
+  assert.equal(
+    server(withCluster(`clusters: [{name: one, ${cluster}, cluster: {server: https://b:1}}]`)),
+    "https://b:1/",
+    "of two equal keys the last",
+  );
+  const one = withCluster(`clusters: [{name: one, ${cluster}}]`);
+  assert.equal(server(`---\n${one}---\nnonsense: [\n`), "https://a:1/", "only the first document");
+  assert.equal(server(`# comment\n\n---\n${one}...\n`), "https://a:1/");
+  assert.equal(server(`\ufeff%YAML 1.1\n--- \n${one}\n---\n`), "https://a:1/");
+  refused(`---\n---\n${one}`, /no current-context/);
+  refused(withCluster("clusters: [{name: one, cluster: *s3cret}]"), /not YAML: .* in line \d/);
+  refused("a: !<s3cret> b", /not YAML/);
+  refused("a: !s3cret b", /not YAML/);
 });
 
 Deno.test("parseKubeconfig() says which line is no YAML, and shows nothing of it", () => {
