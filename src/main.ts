@@ -1,6 +1,10 @@
 import process from "node:process";
 import { execute } from "./cli/command.ts";
 import { programCalled } from "./cli/commands.ts";
+import { confined } from "./cli/confinement.ts";
 
-// Deno's own execPath() is the file itself, where a link to it counts here.
-if (import.meta.main) Deno.exit(await execute(programCalled(process.argv0), Deno.args));
+if (import.meta.main) {
+  // Deno's own execPath() is the file itself, where a link to it counts here.
+  const program = confined(programCalled(process.argv0));
+  Deno.exit(await execute(program, Deno.args));
+}

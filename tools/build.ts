@@ -28,9 +28,10 @@ const DIST = `${ROOT}dist`;
 const WORKER = "src/http/draw_worker.ts";
 
 /**
- * All that the program may do, fixed when it is compiled: it may never start another program. What
- * it reads, writes and connects to is given by flags, so that cannot be narrower here; the agent
- * itself gives up what it does not need once it has started.
+ * All that the program may do, fixed when it is compiled. What it reads, writes and connects to is
+ * given by flags, so that cannot be narrower here. Programs are started only by the commands that
+ * people run, for credentials (src/cli/exec_plugin.ts): all others, the agent among them, give that
+ * up before they do anything (src/cli/confinement.ts).
  */
 const PERMISSIONS = [
   "--no-prompt",
@@ -39,7 +40,15 @@ const PERMISSIONS = [
   "--allow-write",
   "--allow-net",
   "--allow-sys=hostname",
-  "--allow-env=NODE_NAME,CNI_NETWORK_CONFIG,KUBERNETES_SERVICE_HOST,KUBERNETES_SERVICE_PORT,KUBECONFIG,HOME",
+  "--allow-run",
+  `--allow-env=${
+    [
+      ..."NODE_NAME CNI_NETWORK_CONFIG KUBECONFIG HOME".split(" "),
+      ..."KUBERNETES_SERVICE_HOST KUBERNETES_SERVICE_PORT".split(" "),
+      ..."HTTP_PROXY HTTPS_PROXY NO_PROXY ALL_PROXY".split(" "),
+      ..."http_proxy https_proxy no_proxy all_proxy".split(" "),
+    ].join(",")
+  }`,
 ];
 
 /** What is made into the program, beside the sources. */

@@ -21,6 +21,8 @@ export interface Command<T extends FlagTable = FlagTable> {
   readonly operands?: string;
   /** What `run` throws is printed below the text of `--help`. */
   readonly usageOnError?: true;
+  /** It may start other programs (credential plugins); absent: it must not be able to. */
+  readonly startsPrograms?: true;
   /** Does it; what it throws is printed and ends in exit code 1. Absent: the text of `--help`. */
   run?(values: FlagValues<T>, context: Context): Promise<void> | void;
 }
@@ -41,6 +43,8 @@ export interface Program {
   readonly root: Command;
   readonly version: string;
   readonly commands: readonly Command[];
+  /** Called with the command before it runs. */
+  selected?(command: Command): void;
 }
 
 /** Both write a line: the text and a newline. */
@@ -74,6 +78,7 @@ async function dispatch(
   output: Output,
 ): Promise<void> {
   const { command, rest } = select(program, args);
+  program.selected?.(command);
   const { help, values, args: operands, errors } = parseFlags(rest, command.flags);
   if (help) return output.out(usage(program, command));
   const badLevel = errors.get("log-level"); // comes before --version, the others after

@@ -7,6 +7,7 @@ export const graph = command({
   summary: "Print the mesh as a graph in Graphviz' DOT language.",
   flags: MESH_FLAGS,
   usageOnError: true,
+  startsPrograms: true,
   run: async (values, { output }) => {
     const { topology } = await readMesh(values, { output });
     output.out(drawing(topology));

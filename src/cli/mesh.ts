@@ -11,6 +11,7 @@ import { formatPrefix, network, parsePrefix, type Prefix } from "../net/prefix.t
 import { compareText, quote } from "../net/text.ts";
 import { BACKEND_FLAGS, backendChoice } from "./backend_flags.ts";
 import type { Output } from "./command.ts";
+import { execPlugin } from "./exec_plugin.ts";
 import { choice, integer, text } from "./flag.ts";
 import type { FlagValues } from "./flags.ts";
 import { chooseKubeconfig, KUBECONFIG_FLAG } from "./kubeconfig.ts";
@@ -49,6 +50,7 @@ export async function readMesh(
   const warn = (text: string) => output.error(`Warning: ${text}`);
   const choice = backendChoice(values, () => ({
     kubeconfig: chooseKubeconfig(values.kubeconfig),
+    plugin: execPlugin,
     master: undefined,
   }));
   const cluster = await look(choice, values.topologyLabel);

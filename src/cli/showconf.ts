@@ -29,6 +29,7 @@ export const showconf = command({
   flags: FLAGS,
   operands: "node|peer NAME",
   usageOnError: true,
+  startsPrograms: true,
   run: async (values, { args, output }) => {
     const [kind, name] = args;
     if (args.length !== 2 || (kind !== "node" && kind !== "peer")) {

@@ -1,7 +1,6 @@
 /** The built program under the name kgctl, as a person without any rights runs it. */
 
 import assert from "node:assert/strict";
-import { exists } from "../../tools/provision.ts";
 import { build } from "../../tools/build.ts";
 import type { KgctlRun } from "../vectors/kgctl.ts";
 import recorded from "../vectors/kgctl.json" with { type: "json" };
@@ -101,11 +100,6 @@ async function failure(...[args, options]: Parameters<typeof kgctl>): Promise<st
 Deno.test("kgctl does not wait for a cluster that it cannot see, and says why", async () => {
   using silent = Deno.listen({ hostname: "127.0.0.1", port: 0 }); // accepts, and never says a word
   const at = `https://127.0.0.1:${silent.addr.port}`;
-  const exec = {
-    apiVersion: "client.authentication.k8s.io/v1",
-    command: "touch",
-    args: [`${directory}/ran`],
-  };
   const graph = async (kubeconfig: Promise<string>) =>
     await failure(["graph", "--kubeconfig", await kubeconfig]);
   const cases: Readonly<Record<string, readonly [Promise<string>, RegExp]>> = {
@@ -129,10 +123,6 @@ Deno.test("kgctl does not wait for a cluster that it cannot see, and says why", 
       graph(writeKubeconfig("no-rights", { user: {} })),
       /^.*: GET \S+: (401|403) /,
     ],
-    "plugin": [
-      graph(writeKubeconfig("plugin", { user: { exec } })),
-      /plugin: user "u" has exec, which is not supported: no other program is ever run/,
-    ],
     "no file": [
       failure(["showconf", "node", "a", "--kubeconfig=/no/such"]),
       /^no way to the API server: the kubeconfig \/no\/such cannot be read: /,
@@ -153,7 +143,6 @@ Deno.test("kgctl does not wait for a cluster that it cannot see, and says why", 
   for (const [name, [message, expected]] of Object.entries(cases)) {
     assert.match(await message, expected, name);
   }
-  assert.ok(!exists(`${directory}/ran`), "no program is started");
 });
 
 Deno.test("kgctl answers on an API server what it answers on a directory of the same objects", async () => {
