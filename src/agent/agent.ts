@@ -26,8 +26,8 @@ import { State } from "./state.ts";
 import { stopSignal } from "./stop_signal.ts";
 import { WarningLog } from "./warning_log.ts";
 
-/** Milliseconds that a clean-up waits for the backend, twice: for the own Node, and to annotate it. */
-const PATIENCE = 10_000;
+/** Milliseconds that a clean-up waits for the backend in all: after 10 s the agent has ended. */
+const CLEAN_UP_TIMEOUT = 8000;
 
 /** Milliseconds until a clean-up by itself tries again to annotate the own Node. */
 const RETRY = 500;
@@ -171,7 +171,7 @@ async function cleanUp(
   try {
     await inTime(retract(), "taking this node's annotations away");
   } catch (error) {
-    failures.push(error instanceof Error ? error.message : String(error));
+    failures.push(describeError(error));
   }
   failures.push(...dataplane.cleanUpTunnel());
   for (const failure of failures) log.error(`clean-up: ${failure}`);
@@ -181,7 +181,7 @@ async function cleanUp(
 
 /** Tries again while there is time: an API server may be away for a moment. */
 async function persistently(action: () => Promise<void>): Promise<void> {
-  const end = performance.now() + 0.8 * PATIENCE;
+  const end = performance.now() + 0.8 * CLEAN_UP_TIMEOUT;
   for (;;) {
     try {
       return await action();
@@ -193,5 +193,5 @@ async function persistently(action: () => Promise<void>): Promise<void> {
 }
 
 async function inTime(action: Promise<void>, what: string): Promise<void> {
-  await deadline(action, { milliseconds: PATIENCE, what });
+  await deadline(action, { milliseconds: CLEAN_UP_TIMEOUT, what });
 }

@@ -51,13 +51,13 @@ export class Publisher {
   readonly #monitor: Monitor;
   readonly #rival: Rival;
   readonly #changes = new SendLoop({
-    send: () => this.#sendChanges(),
+    send: (signal) => this.#sendChanges(signal),
     failed: (error) => this.#changesFailed(error),
     rest: REST,
     backoff: CHANGE_BACKOFF,
   });
   readonly #checkIns = new SendLoop({
-    send: () => this.#checkIn(),
+    send: (signal) => this.#checkIn(signal),
     failed: (error) => this.#checkInFailed(error),
     period: CHECK_IN_PERIOD,
     backoff: CHECK_IN_BACKOFF,
@@ -126,6 +126,7 @@ export class Publisher {
     await Promise.all([this.#changes.run(), this.#checkIns.run()]);
   }
 
+  /** Ends {@link run}, and what it is sending. */
   stop(): void {
     this.#changes.stop();
     this.#checkIns.stop();
@@ -133,11 +134,11 @@ export class Publisher {
 
   /** Takes everything the agent publishes away; rejects with a BackendError. */
   async retract(): Promise<void> {
-    await this.#backend.patchOwn(CLEAN_UP_PATCH);
+    await this.#backend.patchOwn(CLEAN_UP_PATCH, { isUrgent: true });
     this.#memory.published = { endpoint: [], internalIP: [] };
   }
 
-  async #sendChanges(): Promise<boolean> {
+  async #sendChanges(signal: AbortSignal): Promise<boolean> {
     const annotations = this.#backend.cluster().own;
     if (!annotations || !this.#own) return false;
     const isFirst = !this.#hasBegun;
@@ -156,7 +157,7 @@ export class Publisher {
     }
     this.#hasBegun = true;
     try {
-      await this.#send(patch);
+      await this.#send(patch, signal);
     } catch (error) {
       if (isFirst) this.#checkIns.due(); // whatever is wrong with the rest
       throw error;
@@ -166,19 +167,19 @@ export class Publisher {
     return true;
   }
 
-  async #checkIn(): Promise<boolean> {
+  async #checkIn(signal: AbortSignal): Promise<boolean> {
     if (!this.#hasBegun || !this.#backend.cluster().own) return false;
-    await this.#send(checkIn(Date.now() / 1000));
+    await this.#send(checkIn(Date.now() / 1000), signal);
     this.#checkedIn();
     return true;
   }
 
-  async #send(patch: Strings): Promise<void> {
+  async #send(patch: Strings, signal: AbortSignal): Promise<void> {
     const isCheckIn = ANNOTATIONS.lastSeen in patch;
     if (isCheckIn) this.#isCheckingIn = true;
     this.#rival.sending(patch, performance.now());
     try {
-      await this.#backend.patchOwn(patch);
+      await this.#backend.patchOwn(patch, { signal });
     } finally {
       if (isCheckIn) this.#isCheckingIn = false;
     }

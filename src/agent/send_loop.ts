@@ -5,8 +5,8 @@ import { sleep } from "../async/sleep.ts";
 import { WorkQueue } from "../async/work_queue.ts";
 
 export interface SendLoopOptions {
-  /** Resolves to false if there was nothing to send; a rejection is a failure. */
-  readonly send: () => Promise<boolean>;
+  /** Resolves to false if there was nothing to send; a rejection is a failure. `signal`: it shall end. */
+  readonly send: (signal: AbortSignal) => Promise<boolean>;
   /** Hears of every failure. */
   readonly failed: (error: unknown) => void;
   /** Milliseconds after something was sent, in which nothing else is. */
@@ -46,10 +46,11 @@ export class SendLoop {
       if (period !== undefined) this.dueIn(period);
       if (!await this.#queue.next()) return;
       try {
-        const isSent = await send();
+        const isSent = await send(signal);
         this.#backoff.reset();
         if (isSent && rest > 0) await sleep(rest, { signal });
       } catch (error) {
+        if (signal.aborted) return;
         failed(error);
         await sleep(this.#backoff.next(), { signal });
         this.due();
@@ -57,7 +58,7 @@ export class SendLoop {
     }
   }
 
-  /** Ends {@link run} after what is being sent. */
+  /** Ends {@link run}, and what is being sent. */
   stop(): void {
     this.#queue.close();
     this.#stop.abort();

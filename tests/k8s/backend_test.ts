@@ -245,7 +245,7 @@ Deno.test("a server that asks for an hour's peace is asked again within half a m
   await assert.rejects(backend.backend.patchOwn({ [ANNOTATIONS.lastSeen]: "3" }), BackendError);
   await backend.backend.patchOwn({ [ANNOTATIONS.lastSeen]: "4" });
   const patched = performance.now() - before;
-  assert.ok(patched > 10_000 && patched < 25_000, `${patched} ms`);
+  assert.ok(patched > 9000 && patched < 25_000, `${patched} ms`);
   await waitFor("to be live", () => refused.watch && backend.backend.live, { timeout: 60_000 });
   assert.ok(performance.now() - before < 45_000);
 });
