@@ -9,9 +9,11 @@ import { NO_ENDPOINTS } from "../mesh/discovered_endpoints.ts";
 import type { DiscoveredEndpoints, Node } from "../mesh/node.ts";
 import { ANNOTATIONS } from "../mesh/object.ts";
 import { type CompleteNode, isComplete } from "../mesh/readiness.ts";
+import { usedEndpoints } from "../mesh/used_endpoints.ts";
 import type { DeviceState } from "../net/device.ts";
 import type { Key } from "../net/key.ts";
 import { WireGuardError } from "../wireguard/client.ts";
+import { isRedeclared } from "../wireguard/declared.ts";
 import { hostPrefix } from "../net/prefix.ts";
 import { type Warning, warning } from "../net/warning.ts";
 import type { AddressFinder } from "./address_finder.ts";
@@ -134,6 +136,12 @@ export class NodeMesh {
       ground,
       discoveredAddress: addresses.found.internalIP,
       privateKey: key.privateKey,
+      usedEndpoints: usedEndpoints(this.#members.nodes, {
+        device: device.known,
+        now: Date.now(),
+        isRedeclared: ({ key: publicKey, endpoint }) =>
+          isRedeclared({ publicKey, endpoint }, device.declared),
+      }),
     });
     if (typeof wish === "string") return wish;
     const { publicKey } = key;

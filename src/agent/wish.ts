@@ -4,6 +4,7 @@ import type { Ground } from "../dataplane/dataplane.ts";
 import { type Desired, desired, type Settings } from "../mesh/desired.ts";
 import { type CompleteNode, equalNodes } from "../mesh/readiness.ts";
 import { topology } from "../mesh/topology.ts";
+import { equalUsedEndpoints, type UsedEndpoints } from "../mesh/used_endpoints.ts";
 import type { Key } from "../net/key.ts";
 import { equalPrefix, type Prefix } from "../net/prefix.ts";
 import { encapsulatorOf } from "./kernel.ts";
@@ -19,7 +20,10 @@ export interface Circumstances {
   /** The private address found on this host. */
   readonly discoveredAddress: Prefix | undefined;
   readonly privateKey: Key;
+  readonly usedEndpoints: UsedEndpoints;
 }
+
+const NOWHERE: UsedEndpoints = new Map();
 
 export class Wish {
   readonly #options: AgentOptions;
@@ -66,7 +70,7 @@ export class Wish {
 
   #settings(
     local: CompleteNode,
-    { ground, discoveredAddress, privateKey }: Circumstances,
+    { ground, discoveredAddress, privateKey, usedEndpoints }: Circumstances,
   ): Settings {
     const options = this.#options;
     const privateAddress = ground.private && (discoveredAddress ?? local.internalIP);
@@ -78,6 +82,7 @@ export class Wish {
       privateKey,
       local: options.local,
       lacksSource: !ground.hasSource,
+      usedEndpoints,
       cni: options.cni,
       forwardRules: options.iptablesForwardRules,
       serviceCIDRs: options.serviceCidr,
@@ -88,5 +93,6 @@ export class Wish {
 /** The command line cannot change; what was found on the host can. */
 function equalSettings(a: Settings, b: Settings): boolean {
   return a.tunnel === b.tunnel && a.lacksSource === b.lacksSource &&
-    equalPrefix(a.privateAddress, b.privateAddress);
+    equalPrefix(a.privateAddress, b.privateAddress) &&
+    equalUsedEndpoints(a.usedEndpoints ?? NOWHERE, b.usedEndpoints ?? NOWHERE);
 }

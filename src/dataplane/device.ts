@@ -123,6 +123,11 @@ export class Device {
     return this.#readings;
   }
 
+  /** Where its peers were declared to be when it was last brought to that. */
+  get declared(): Declared {
+    return this.#reached.declared;
+  }
+
   /** As it last answered, for those who only tell of it; undefined also while it is being changed. */
   get known(): DeviceState | undefined {
     return this.#last;

@@ -4,10 +4,15 @@
  * host has no route for is left out.
  */
 
-import { type DeviceConfig, type DeviceState, type PeerConfig, peersByKey } from "../net/device.ts";
+import {
+  type DeviceConfig,
+  type DeviceState,
+  isLive,
+  type PeerConfig,
+  peersByKey,
+} from "../net/device.ts";
 import type { Family, IP } from "../net/ip.ts";
 import type { Key } from "../net/key.ts";
-import { isLive } from "../wireguard/diff.ts";
 
 /** Milliseconds for which a silent peer is tried at one address: two attempts of WireGuard's. */
 const ATTEMPT = 11_000;

@@ -6,6 +6,7 @@ import { KILO_TABLE, type Route, type Rule } from "../net/route.ts";
 import { type Encapsulation, gatewayTo, isEncapsulated, strategyOf } from "./encapsulation.ts";
 import type { CompleteNode } from "./readiness.ts";
 import type { Topology } from "./topology.ts";
+import type { UsedEndpoints } from "./used_endpoints.ts";
 import { type Warning, warning } from "../net/warning.ts";
 
 export interface RouteSettings extends Encapsulation {
@@ -13,6 +14,8 @@ export interface RouteSettings extends Encapsulation {
   readonly local: boolean;
   /** This host has not got its internal address: the kernel would refuse routes that prefer it. */
   readonly lacksSource?: boolean;
+  /** Where the device sends to, where that is not the endpoint of the mesh as everybody computes it. */
+  readonly usedEndpoints?: UsedEndpoints;
 }
 
 export interface Routing {
@@ -40,12 +43,13 @@ export function routing(topology: Topology, settings: RouteSettings): Routing {
 
 function routingFrom(topology: Topology, settings: RouteSettings): Routing {
   const { local: node, localSegment, isLeader } = topology;
+  const { usedEndpoints } = settings;
   const source = settings.privateAddress && node.internalIP?.ip;
   if (!source) {
     const text = `node ${node.name} has no interface with an internal address: ` +
       "there are no routes inside its location";
     return {
-      routes: isLeader ? leaderRoutes(topology, undefined) : [],
+      routes: isLeader ? leaderRoutes(topology, { usedEndpoints }) : [],
       rules: [],
       warnings: localSegment.nodes.length > 1
         ? [warning("address", `node ${node.name}`, text)]
@@ -54,7 +58,9 @@ function routingFrom(topology: Topology, settings: RouteSettings): Routing {
   }
   const here: Here = { ...settings, strategy: strategyOf(settings), node, source };
   const { routes, rules } = neighbourRouting(topology, here);
-  const outside = isLeader ? leaderRoutes(topology, source) : followerRoutes(topology, here);
+  const outside = isLeader
+    ? leaderRoutes(topology, { source, usedEndpoints })
+    : followerRoutes(topology, here);
   return { routes: [...routes, ...outside], rules, warnings: [] };
 }
 
@@ -114,18 +120,25 @@ function inside(gateway: IP, { node, source, strategy }: Here): Via {
 }
 
 /** Through the WireGuard interface: other segments and Peers. */
-function leaderRoutes(topology: Topology, source: IP | undefined): Route[] {
+function leaderRoutes(
+  topology: Topology,
+  { source, usedEndpoints }: {
+    readonly source?: IP;
+    readonly usedEndpoints: UsedEndpoints | undefined;
+  },
+): Route[] {
   const { localSegment, segments, peers } = topology;
   const from = source && { source };
   const routes: Route[] = [];
   for (const segment of segments) {
     if (segment === localSegment) continue;
     const via: Via = { gateway: segment.wireGuardIP, device: "kilo", ...from, onlink: true };
+    const farEnd = usedEndpoints?.get(segment.leader.key) ?? segment.endpoint.ip;
     for (const node of segment.nodes) {
       routes.push({ dst: node.subnet, ...via });
       const address = node.internalIP?.ip;
       // The way to the tunnel's far end must not lead through the tunnel.
-      if (!address || equalIP(address, segment.endpoint.ip)) continue;
+      if (!address || equalIP(address, farEnd)) continue;
       routes.push({ dst: hostPrefix(address), ...via });
     }
     for (const dst of segment.allowedLocationIPs) routes.push({ dst, ...via });

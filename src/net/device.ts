@@ -47,6 +47,19 @@ export interface DeviceState {
   readonly peers: readonly PeerState[];
 }
 
+/** How long after its handshake a session is used, in milliseconds: REJECT_AFTER_TIME (paper, §6.1). */
+const SESSION_LIFETIME = 180_000;
+
+/** Has the peer a session, in which it is heard where its endpoint is now? */
+export function isLive({ lastHandshake }: Pick<PeerState, "lastHandshake">, now: number): boolean {
+  return lastHandshake > 0 && now - lastHandshake < SESSION_LIFETIME;
+}
+
+/** When its session ends, if no other follows, in milliseconds since the Unix epoch. */
+export function sessionEnd({ lastHandshake }: Pick<PeerState, "lastHandshake">): number {
+  return lastHandshake + SESSION_LIFETIME;
+}
+
 /** The indexes made so far, by what they were made of. */
 const INDEXES = new WeakMap<object, ReadonlyMap<Key, unknown>>();
 

@@ -19,7 +19,10 @@ export function declaredEndpoints({ peers }: DeviceConfig, before: Declared): De
 }
 
 /** Is the peer declared at another address of its endpoint's family than before? */
-export function isRedeclared({ publicKey, endpoint }: PeerConfig, before: Declared): boolean {
+export function isRedeclared(
+  { publicKey, endpoint }: Pick<PeerConfig, "publicKey" | "endpoint">,
+  before: Declared,
+): boolean {
   if (!endpoint?.ip || !before.has(publicKey)) return false;
   const { family } = endpoint.ip;
   const last = before.get(publicKey);

@@ -3,9 +3,11 @@
 import {
   type DeviceConfig,
   type DeviceState,
+  isLive,
   type PeerConfig,
   peersByKey,
   type PeerState,
+  sessionEnd,
 } from "../net/device.ts";
 import { equalAddressPort } from "../net/endpoint.ts";
 import { type Key, ZERO_KEY } from "../net/key.ts";
@@ -25,8 +27,6 @@ import { clampPrivateKey } from "./key.ts";
  * REJECT_AFTER_TIME and REKEY_ATTEMPT_TIME of the WireGuard paper (§6.1), 180 s and 90 s.
  */
 const RECOVERY_TIME = 270_000;
-/** How long after its handshake a session is used, in milliseconds: REJECT_AFTER_TIME. */
-const SESSION_LIFETIME = 180_000;
 
 export interface DiffOptions {
   /** Milliseconds since the Unix epoch. */
@@ -87,16 +87,13 @@ export function settledUntil(wish: DeviceConfig, observed: DeviceState): number 
   const there = peersByKey(observed);
   let until = Infinity;
   for (const peer of wish.peers) {
-    const { endpoint, lastHandshake = 0 } = there.get(peer.publicKey) ?? {};
-    if (lastHandshake === 0 || equalAddressPort(endpoint, wishedAddress(peer))) continue;
-    until = Math.min(until, lastHandshake + lifetimeOf(peer));
+    const before = there.get(peer.publicKey);
+    if (!before?.lastHandshake || equalAddressPort(before.endpoint, wishedAddress(peer))) continue;
+    // Where a target behind NAT was seen last is better than nothing while it may come back.
+    const end = peer.roams ? before.lastHandshake + RECOVERY_TIME : sessionEnd(before);
+    until = Math.min(until, end);
   }
   return until;
-}
-
-/** Has the peer a session, in which it is heard where its endpoint is now? */
-export function isLive({ lastHandshake }: PeerState, now: number): boolean {
-  return lastHandshake > 0 && now - lastHandshake < SESSION_LIFETIME;
 }
 
 /**
@@ -258,11 +255,6 @@ function changedEndpoint(
     ? isHeardFrom(before, now)
     : isLive(before, now) && !isRedeclared(peer, declared);
   return isKept ? undefined : address;
-}
-
-/** Where a target behind NAT was seen last is better than nothing for as long as it may come back. */
-function lifetimeOf({ roams }: PeerConfig): number {
-  return roams ? RECOVERY_TIME : SESSION_LIFETIME;
 }
 
 /**

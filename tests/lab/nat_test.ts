@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import { wireGuardPeers } from "./kernel.ts";
+import { ourRoutes, wireGuardPeers } from "./kernel.ts";
 import { Lab } from "./lab.ts";
 import { peerObject } from "./manifests.ts";
 import { mesh, peersReach, podsReach, stands } from "./mesh.ts";
 import type { LabNode } from "./node.ts";
+import { ping } from "./traffic.ts";
 import { only, THREE_LOCATIONS } from "./world.ts";
 
 Deno.test("where nodes find one behind NAT, and a laptop, others learn from them", async () => {
@@ -68,4 +69,25 @@ Deno.test("a laptop that is set up a while after it became a Peer is seen soon, 
   const time = Math.round(performance.now() - start);
   console.log(`measured: a laptop that came late reaches a node behind NAT after ${time} ms`);
   assert.ok(time < 4000, "a leader polled its device once, and then after 5 s");
+});
+
+Deno.test("the internal address of a node behind NAT without keepalive is routed where it is heard of", async () => {
+  const named = only(THREE_LOCATIONS, ["berlin-1", "office-1"]);
+  const nodes = named.nodes.map((node) => ({ ...node, annotations: {} }));
+  await using lab = await mesh(["berlin-1", "office-1"], { world: { ...named, nodes } });
+  const [berlin, office] = lab.nodes as [LabNode, LabNode];
+  assert.equal((await office.status()).endpoint, "192.168.7.41:51820", "nobody finds it there");
+  await lab.waitFor("its pod reaches berlin's", () => office.pings(berlin));
+  const isRouted = async () =>
+    (await ourRoutes(berlin.namespace)).some((route) => route.startsWith("192.168.7.41 "));
+  await lab.waitFor("its internal address is routed", isRouted);
+  await lab.waitFor("berlin's pod reaches it there", () => berlin.pings("192.168.7.41"));
+  const { key } = await office.status();
+  const { endpoint } = (await wireGuardPeers(berlin.namespace)).get(key!)!;
+  assert.match(endpoint!, /^192\.0\.2\.\d+:\d+$/, "that of the office's router");
+  const changes = berlin.agent!.log.length;
+  const count = 120;
+  const { received } = await ping(berlin.pod, "192.168.7.41", { count, interval: 0.1 });
+  assert.equal(received, count, "the route stays as it is, over more than two looks at the device");
+  assert.deepEqual(berlin.agent!.log.slice(changes), []);
 });

@@ -77,6 +77,17 @@ Deno.test("routing() leaves out an internal address that is the segment's endpoi
   });
 });
 
+Deno.test("routing() compares internal addresses with where the device sends to", () => {
+  const other = node(9, { location: "m" });
+  const internal = (usedEndpoints?: Settings["usedEndpoints"]) =>
+    routing(mesh([node(1), other]), settings(usedEndpoints && { usedEndpoints })).routes
+      .map(({ dst }) => formatPrefix(dst)).filter((dst) => dst.endsWith("/32"));
+  assert.deepEqual(internal(), [], "it declares that it is there");
+  assert.deepEqual(internal(new Map([[key(9), ip("198.51.100.7")]])), ["10.0.0.9/32"]);
+  assert.deepEqual(internal(new Map([[key(9), ip("10.0.0.9")]])), []);
+  assert.deepEqual(internal(new Map([[key(8), ip("198.51.100.7")]])), []);
+});
+
 Deno.test("routing() inside a location goes through the tunnel, also from the pods' addresses", () => {
   expectRouting(LEADER, {}, {
     routes: [
