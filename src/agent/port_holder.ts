@@ -23,8 +23,8 @@ export async function holderOfPort(
   },
 ): Promise<string | undefined> {
   const sockets = udpSockets(port);
-  for (const { name, kind } of host.links) {
-    if (name === own) continue;
+  for (const { name, kind, up } of host.links) {
+    if (name === own || !up) continue; // one that is down has no socket, whatever port it shows
     const client = kind === "wireguard"
       ? kernelClient(name, generic)
       : userspaceClient(name, { timeout: TIMEOUT });

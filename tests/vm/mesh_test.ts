@@ -75,6 +75,7 @@ const STORY: Readonly<Record<string, Step>> = {
   "a kg that was killed reads thousands of allowed IPs back": thousandsAreRead,
   "clean-up leaves the kernel's own tunl0 as it was": ({ nodes }, before) =>
     nodesAreClean(nodes.slice(2), before),
+  "a UDP port that another WireGuard device has costs only the tunnels": takenPortIsWaitedFor,
 };
 
 async function everyPodReachesEveryOther(world: GuestWorld): Promise<void> {
@@ -317,6 +318,22 @@ async function hasLargePeers(node: Guest): Promise<void> {
     const found = peers.find(({ key }) => key === spec!.publicKey)?.allowedIPs;
     assert.deepEqual(found, [...spec!.allowedIPs!].sort());
   }
+}
+
+async function takenPortIsWaitedFor(world: GuestWorld): Promise<void> {
+  const node = world.nodes[0]!;
+  await node.script(`ip link add wg9 type wireguard
+    wg set wg9 listen-port 51820; ip link set wg9 up`);
+  await node.startAgent();
+  await world.waitFor(
+    "it says who has the port",
+    async () =>
+      (await node.log()).some(({ msg }) => /51820 is taken by WireGuard device wg9/.test(msg)),
+  );
+  assert.match(await node.script("nft list table ip kilo"), /masquerade/);
+  assert.equal((await device(node, "kilo0")).up, false);
+  await node.script("ip link del wg9");
+  await world.waitFor("it has the port", async () => (await device(node, "kilo0")).up);
 }
 
 async function nodesAreClean(
