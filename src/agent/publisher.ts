@@ -7,6 +7,7 @@ import type { Backend } from "../backend/backend.ts";
 import { ANNOTATIONS, type Strings } from "../mesh/object.ts";
 import { checkIn, CLEAN_UP_PATCH, type Own, publish, type Published } from "../mesh/publish.ts";
 import { STALE_AFTER } from "../mesh/staleness.ts";
+import { formatAddressPort } from "../net/endpoint.ts";
 import { describeError } from "../net/text.ts";
 import { type Warning, warning } from "../net/warning.ts";
 import type { Log } from "./log.ts";
@@ -95,7 +96,10 @@ export class Publisher {
 
   /** What keeps this node from being published as it is. */
   get warnings(): readonly Warning[] {
-    const warnings = [...this.#rival.warnings(performance.now())];
+    if (!this.#own) return [];
+    const { key, endpointIP, port } = this.#own;
+    const ours = { key, endpoint: formatAddressPort(endpointIP, port) };
+    const warnings = [...this.#rival.warnings(ours, performance.now())];
     if (this.#changeFailure === undefined) return warnings;
     const text = `what others must know of this node is not published: ${this.#changeFailure}`;
     return [...warnings, warning("node", "the own Node", text)];

@@ -38,6 +38,12 @@ const REMEMBERED = 20;
 const CONTESTED: readonly string[] = Object.keys(CLEAN_UP_PATCH)
   .filter((name) => name !== ANNOTATIONS.lastSeen);
 
+/** The public key and the endpoint of a machine, as it would annotate them. */
+interface Identity {
+  readonly key: string;
+  readonly endpoint: string;
+}
+
 /** Times are monotonic, in milliseconds. */
 export class Rival {
   readonly #hostname: string;
@@ -46,7 +52,7 @@ export class Rival {
   readonly #checkIns: string[] = [];
   #lastSeen: string | undefined;
   /** The key and the endpoint that we found in place of ours. */
-  #theirs: { readonly key: string; readonly endpoint: string } | undefined;
+  #theirs: Identity | undefined;
   #rewrites: number[] = [];
   #strangeCheckIns: number[] = [];
   #pause = 0;
@@ -114,12 +120,11 @@ export class Rival {
   }
 
   /** What a person must know: names this machine's key and endpoint, and the other's. */
-  warnings(now: number): readonly Warning[] {
+  warnings(ours: Identity, now: number): readonly Warning[] {
     const isContested = now - this.#pausedUntil < MEMORY;
     const last = this.#strangeCheckIns.at(-1) ?? -Infinity;
     const isAnother = this.#strangeCheckIns.length >= STRANGE_CHECK_INS && now - last < MEMORY;
     if (!isContested && !isAnother) return [];
-    const ours = { key: this.#text(ANNOTATIONS.key), endpoint: this.#text(ANNOTATIONS.endpoint) };
     const who = isAnother ? "another agent" : "somebody else";
     const name = quote(this.#hostname);
     return [warning(
@@ -131,14 +136,10 @@ export class Rival {
         `${describe(ours)}; are there two machines with one name? Give one another --hostname`,
     )];
   }
-
-  #text(name: string): string {
-    return this.#sent.get(name) ?? "";
-  }
 }
 
 /** Only the beginning of the public key: enough to tell two apart. */
-function describe({ key, endpoint }: { readonly key: string; readonly endpoint: string }): string {
+function describe({ key, endpoint }: Identity): string {
   return `key ${key.slice(0, 6)}… and endpoint ${quote(endpoint)}`;
 }
 
