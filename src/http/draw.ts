@@ -15,7 +15,8 @@ export interface Drawing {
   readonly layout: Layout;
 }
 
-export type Drawn = { readonly text: string } | { readonly problem: string };
+/** Text in UTF-8; as bytes it is given from thread to thread without a copy. */
+export type Drawn = { readonly bytes: Uint8Array<ArrayBuffer> } | { readonly problem: string };
 
 /** There is no drawing; the message says why. */
 export class DrawingError extends Error {
@@ -25,8 +26,11 @@ export class DrawingError extends Error {
 /** Milliseconds: `circo` takes a minute for 40 leaders, and hours for 100. */
 const PATIENCE = 10_000;
 
-/** Draws; rejects with a {@link DrawingError} after some seconds, or if Graphviz refuses. */
-export async function draw(drawing: Drawing, { patience = PATIENCE } = {}): Promise<string> {
+/** Draws, as UTF-8 text; rejects with a {@link DrawingError} after some seconds, or if Graphviz refuses. */
+export async function draw(
+  drawing: Drawing,
+  { patience = PATIENCE } = {},
+): Promise<Uint8Array<ArrayBuffer>> {
   const { promise, resolve, reject } = Promise.withResolvers<Drawn>();
   const worker = new Worker(WORKER, { type: "module" });
   worker.onmessage = ({ data }: MessageEvent<Drawn>) => resolve(data);
@@ -44,7 +48,7 @@ export async function draw(drawing: Drawing, { patience = PATIENCE } = {}): Prom
     worker.postMessage(drawing);
     const drawn = await deadline(promise, { milliseconds: patience, what: "drawing", late });
     if ("problem" in drawn) throw new DrawingError(`drawing failed: ${drawn.problem}`);
-    return drawn.text;
+    return drawn.bytes;
   } finally {
     worker.terminate();
   }

@@ -9,16 +9,20 @@ import type { Drawing, Drawn } from "./draw.ts";
 /** What a worker has: to know its types would hide those of a program from all other modules. */
 const thread = globalThis as unknown as {
   onmessage: (event: MessageEvent<Drawing>) => void;
-  postMessage(drawn: Drawn): void;
+  postMessage(drawn: Drawn, transfer: ArrayBuffer[]): void;
 };
 
-thread.onmessage = async ({ data }) => thread.postMessage(await drawn(data));
+thread.onmessage = async ({ data }) => {
+  const result = await drawn(data);
+  thread.postMessage(result, "bytes" in result ? [result.bytes.buffer] : []);
+};
 
 async function drawn({ dot, format, layout }: Drawing): Promise<Drawn> {
   try {
     const graphviz = await Graphviz.load();
     // Its types name fewer formats than it writes.
-    return { text: graphviz.layout(dot, format as Format, layout) };
+    const text = graphviz.layout(dot, format as Format, layout);
+    return { bytes: new TextEncoder().encode(text) };
   } catch (error) {
     return { problem: error instanceof Error ? error.message : String(error) };
   }

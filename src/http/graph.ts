@@ -2,7 +2,14 @@
 
 import { inBackground } from "../async/background.ts";
 import { quote } from "../net/text.ts";
-import { draw, DrawingError, type DrawingFormat, type Layout, LAYOUTS } from "./draw.ts";
+import {
+  draw,
+  type Drawing,
+  DrawingError,
+  type DrawingFormat,
+  type Layout,
+  LAYOUTS,
+} from "./draw.ts";
 import { type HttpResponse, textResponse } from "./server/message.ts";
 
 /**
@@ -37,7 +44,7 @@ const SOURCES = ["dot", "gv"];
 const MOST_EDGES_OF_CIRCO = 150;
 
 /** Edges: up to 80 MB for a moment, of which a third is Graphviz itself. */
-const MOST_EDGES = 1500;
+const MOST_EDGES = 1200;
 
 /** Bytes of drawings that are kept, but for the last one, which always is. */
 const MOST_KEPT = 4 * 1024 * 1024;
@@ -57,11 +64,11 @@ export function graphPage(
   let kept = new Kept();
   let isDrawing = false;
 
-  const makeDrawing = async (dot: string, { format, layout }: DrawingOptions) => {
+  const makeDrawing = async (drawing: Drawing): Promise<HttpResponse> => {
     isDrawing = true;
     try {
       sources.relieve();
-      return answer(await drawing(dot, { format, layout }), DRAWINGS[format]);
+      return { status: 200, type: DRAWINGS[drawing.format], body: await draw(drawing) };
     } catch (error) {
       if (error instanceof DrawingError) return textResponse(500, error.message);
       throw error;
@@ -79,7 +86,9 @@ export function graphPage(
     if (mesh !== drawn) kept = new Kept();
     drawn = mesh;
     const { format, layout } = options;
-    if (format === undefined) return kept.text ??= answer(mesh.dot, TEXT);
+    if (format === undefined) return kept.text ??= sourceResponse(mesh.dot);
+    const edges = kept.edges ??= countEdges(mesh.dot);
+    if (edges > MOST_EDGES) return tooLarge(edges);
     const key = `${format} ${layout ?? ""}`;
     const before = kept.drawing(key);
     if (before) return before;
@@ -87,7 +96,7 @@ export function graphPage(
       const busy = textResponse(503, "another drawing is being made: try again");
       return { ...busy, retryAfter: RETRY_AFTER };
     }
-    return kept.add(key, makeDrawing(mesh.dot, { format, layout }));
+    return kept.add(key, makeDrawing(quickest(mesh.dot, { edges, format, layout })));
   };
 }
 
@@ -95,6 +104,7 @@ export function graphPage(
 class Kept {
   /** The mesh as text. */
   text: HttpResponse | undefined;
+  edges: number | undefined;
   readonly #drawings = new Map<string, Promise<HttpResponse>>();
   readonly #sizes = new Map<string, number>();
 
@@ -126,11 +136,6 @@ class Kept {
   }
 }
 
-interface DrawingOptions {
-  readonly format: DrawingFormat;
-  readonly layout: Layout | undefined;
-}
-
 interface GraphQuery {
   /** Undefined: the DOT text itself. */
   readonly format: DrawingFormat | undefined;
@@ -152,19 +157,22 @@ function readQuery(query: URLSearchParams): GraphQuery | string {
   return { format, layout };
 }
 
-async function drawing(
+/** Drawn in the layout that is asked for, or else in one that does not take too long. */
+function quickest(
   dot: string,
-  { format, layout }: DrawingOptions,
-): Promise<string> {
-  const edges = countEdges(dot);
-  if (edges > MOST_EDGES) {
-    throw new DrawingError(
-      `the mesh has ${edges} edges and at most ${MOST_EDGES} are drawn here: format=dot is the text of it`,
-    );
-  }
-  if (edges <= MOST_EDGES_OF_CIRCO) return await draw({ dot, format, layout: layout ?? "circo" });
+  { edges, format, layout }: GraphQuery & {
+    readonly edges: number;
+    readonly format: DrawingFormat;
+  },
+): Drawing {
+  if (edges <= MOST_EDGES_OF_CIRCO) return { dot, format, layout: layout ?? "circo" };
   const quick = dot.replace("overlap=false", "overlap=scale");
-  return await draw({ dot: quick, format, layout: layout ?? "twopi" });
+  return { dot: quick, format, layout: layout ?? "twopi" };
+}
+
+function tooLarge(edges: number): HttpResponse {
+  const limit = `at most ${MOST_EDGES} are drawn here: format=dot is the text of it`;
+  return textResponse(500, `the mesh has ${edges} edges and ${limit}`);
 }
 
 function isFormat(text: string): text is DrawingFormat {
@@ -182,6 +190,6 @@ function countEdges(dot: string): number {
 }
 
 /** As bytes: many clients share them, however slowly each reads. */
-function answer(text: string, type: string): HttpResponse {
-  return { status: 200, type, body: new TextEncoder().encode(text) };
+function sourceResponse(dot: string): HttpResponse {
+  return { status: 200, type: TEXT, body: new TextEncoder().encode(dot) };
 }

@@ -21,7 +21,7 @@ Deno.test("draw() gives up in time, and the thread with it", async () => {
 
 Deno.test("draw() draws with the Graphviz whose licence is told", async () => {
   const drawing = await draw({ dot: "digraph {}", format: "svg", layout: "dot" });
-  const version = /graphviz version (\S+)/.exec(drawing)?.[1];
+  const version = /graphviz version (\S+)/.exec(new TextDecoder().decode(drawing))?.[1];
   const path = new URL("../../../tools/licenses/graphviz.txt", import.meta.url);
   assert.match(await Deno.readTextFile(path), new RegExp(`^  Graphviz ${version},`, "m"));
 });
