@@ -6,6 +6,7 @@ import { DNSResolver } from "../dns/resolver.ts";
 import { sleep } from "../async/sleep.ts";
 import { openBackend } from "../backend/open.ts";
 import { pages } from "../http/pages.ts";
+import { limitsFor } from "../http/server/clients.ts";
 import { HttpServer } from "../http/server/server.ts";
 import { describeError } from "../net/text.ts";
 import { raiseDescriptorLimit } from "../os/libc.ts";
@@ -39,13 +40,17 @@ const VISITORS = { perSecond: 250, burst: 50 };
 export async function runAgent(options: AgentOptions): Promise<void> {
   configureLog(options.logLevel);
   const log = openLog("kilo");
-  raiseDescriptorLimit();
+  const descriptors = raiseDescriptorLimit();
   using stop = stopSignal();
   using lock = lockInterface(options.interface);
   using namespace = lockNamespace(options.interface);
   const monitor = new Monitor();
   using _failures = reportFailures(log, monitor);
-  using _server = new HttpServer(options.listen, { handler: pages(monitor), pace: VISITORS });
+  using _server = new HttpServer(options.listen, {
+    handler: pages(monitor),
+    limits: limitsFor(descriptors),
+    pace: VISITORS,
+  });
   using kernel = new Kernel(options, monitor.counts);
   const state = await State.open(log);
   const { key: privateKey, warning } = await loadKey(state.keyPath);

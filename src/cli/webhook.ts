@@ -5,15 +5,20 @@ import { reportFailuresTo } from "../async/background.ts";
 import { HttpsServer } from "../http/https_server.ts";
 import { formatMetrics, METRICS_TYPE } from "../http/metrics/exposition.ts";
 import { processMetrics } from "../http/metrics/process.ts";
+import type { ClientLimits } from "../http/server/clients.ts";
 import { type HttpRequest, type HttpResponse, textResponse } from "../http/server/message.ts";
 import { HttpServer } from "../http/server/server.ts";
 import { Webhook } from "../http/webhook.ts";
+import { raiseDescriptorLimit } from "../os/libc.ts";
 import { command } from "./command.ts";
 import { boolean, choice, listenAddress, text } from "./flag.ts";
 import { type FlagValues, UsageError } from "./flags.ts";
 
 /** Milliseconds that requests get to end after a signal. */
 const STOP_TIMEOUT = 3000;
+
+/** Connections of those who ask for metrics. */
+const METRICS_LIMITS: ClientLimits = { total: 16, reserved: 4 };
 
 const FLAGS = {
   "cert-file": text(undefined, { placeholder: "file", help: "the certificate, in PEM" }),
@@ -37,6 +42,7 @@ async function runWebhook(values: FlagValues<typeof FLAGS>): Promise<void> {
   if (keyFile === undefined) throw new UsageError("--key-file is missing");
   configureLog(values.logLevel);
   const log = openLog("kilo");
+  const descriptors = raiseDescriptorLimit();
   using stop = stopSignal();
   using _failures = reportFailuresTo(({ what, error }) =>
     log.error(`could not ${what}`, { error })
@@ -50,9 +56,10 @@ async function runWebhook(values: FlagValues<typeof FLAGS>): Promise<void> {
   });
   using metrics = new HttpServer(values.listenMetrics, {
     handler: (request) => serveMetrics(request, webhook),
+    limits: METRICS_LIMITS,
   });
   const server = await HttpsServer.open(values.listen, {
-    ...{ certFile, keyFile },
+    ...{ certFile, keyFile, descriptors },
     handler: (request) => webhook.answer(request),
     renewed: (problem) => {
       if (problem) log.warn(`${problem.message}; the one before stays in use`);

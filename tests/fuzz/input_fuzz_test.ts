@@ -17,6 +17,8 @@ import { encodeQuestion } from "../../src/dns/message.ts";
 import { parseResolvConf } from "../../src/dns/resolv_conf.ts";
 import { candidates } from "../../src/dns/resolver.ts";
 import { review, ReviewError } from "../../src/http/review.ts";
+import { HttpError } from "../../src/http/server/message.ts";
+import { parseRequestHead } from "../../src/http/server/request_head.ts";
 import { ANNOTATIONS } from "../../src/mesh/object.ts";
 import { NOTHING_PUBLISHED, parsePublished, publish } from "../../src/mesh/publish.ts";
 import { parseNode } from "../../src/mesh/read_node.ts";
@@ -79,7 +81,7 @@ function fuzz(
 }
 
 /** It is one of these errors, with one line that says something, and no key once it is logged. */
-function checkError(error: unknown, types: readonly (new (message: string) => Error)[]): void {
+function checkError(error: unknown, types: readonly (new (...args: never[]) => Error)[]): void {
   ok(types.some((type) => error instanceof type), `${error}`);
   checkMessage((error as Error).message);
 }
@@ -296,6 +298,24 @@ fuzz("review() survives damaged questions", {
       if (status) checkMessage(status.message);
     } catch (error) {
       checkError(error, [ReviewError]);
+    }
+  },
+});
+
+fuzz("parseRequestHead() survives damaged heads", {
+  cases: 20_000,
+  texts: [
+    "GET /graph?format=svg&layout=%E0%A4%A HTTP/1.1\r\nHost: node:1107\r\nAccept: */*",
+    "POST http://node/validate HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 7",
+    "OPTIONS * HTTP/1.0\r\nConnection: close, x\r\nTransfer-Encoding: chunked",
+  ],
+  read(text) {
+    try {
+      const { path, body } = parseRequestHead(text);
+      ok(path.startsWith("/") || path === "*");
+      ok(body === "chunked" || Number.isSafeInteger(body.length) && body.length >= 0);
+    } catch (error) {
+      checkError(error, [HttpError]);
     }
   },
 });

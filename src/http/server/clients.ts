@@ -16,8 +16,21 @@ export interface ClientLimits {
   readonly reserved: number;
 }
 
-/** Connections that there can always be, however short descriptors are. */
+/** Connections that there can always be, however short descriptors are, and at most. */
 const LEAST = 16;
+const MOST = 256;
+
+/** Of all connections, how many are reserved. */
+const RESERVED = 1 / 8;
+
+/** Half of a process's descriptors, of which a connection takes so many, are for its clients. */
+export function limitsFor(
+  descriptors: number,
+  { each = 1 }: { readonly each?: number } = {},
+): ClientLimits {
+  const total = Math.max(LEAST, Math.min(MOST, Math.floor(descriptors / 2 / each)));
+  return { total, reserved: Math.floor(total * RESERVED) };
+}
 
 export class Clients {
   #total: number;
@@ -35,10 +48,10 @@ export class Clients {
     return this.#own.size + this.#outside.size;
   }
 
-  /** One more, of this machine itself or not; closes another if there are too many now. */
-  add(client: Client, { isOwn }: { readonly isOwn: boolean }): void {
+  /** One more, of this machine itself or not; closes others if there are too many now, and returns how many. */
+  add(client: Client, { isOwn }: { readonly isOwn: boolean }): number {
     (isOwn ? this.#own : this.#outside).add(client);
-    this.#closeSurplus();
+    return this.#closeSurplus();
   }
 
   /** The process has no descriptors left: a quarter of ours is for others from now on. */
@@ -47,10 +60,12 @@ export class Clients {
     this.#closeSurplus();
   }
 
-  #closeSurplus(): void {
+  #closeSurplus(): number {
+    const before = this.size;
     const outside = Math.max(this.#total - this.#reserved, Math.min(this.#total, LEAST) / 2);
     while (this.#outside.size > outside) closeOne(this.#outside);
     while (this.size > this.#total) closeOne(this.#own.size > 0 ? this.#own : this.#outside);
+    return before - this.size;
   }
 
   /** Bytes came from it or went to it. */

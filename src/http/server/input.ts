@@ -39,7 +39,7 @@ export class Input {
     for (let searched = 0;;) {
       while (this.#startsWithEmptyLine()) this.#from += 2; // RFC 9112, section 2.2
       const length = this.#indexOfEmptyLine(searched);
-      if (length > MAX_HEAD || length < 0 && this.#to - this.#from >= MAX_HEAD) {
+      if (length > MAX_HEAD || length < 0 && this.#to - this.#from >= MAX_HEAD + 4) {
         throw new HttpError(431, `the head has more than ${MAX_HEAD} bytes`);
       }
       if (length >= 0) return this.#takeText(length, 4);

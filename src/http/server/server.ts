@@ -17,14 +17,15 @@ import type { Handler } from "./message.ts";
 import { closeQuietly } from "./relay.ts";
 import { Socket } from "./socket.ts";
 
-const LIMITS: ClientLimits = { total: 256, reserved: 32 };
-
 /** Milliseconds until another try when no descriptor is left for one more connection. */
 const SHORTAGE_PAUSE = 10;
 
+/** Connections closed for new ones, after which the loop must go round: until then they keep their descriptors. */
+const MOST_CLOSED = 16;
+
 export interface ServerOptions {
   readonly handler: Handler;
-  readonly limits?: ClientLimits;
+  readonly limits: ClientLimits;
   /** For requests from other machines; default: as fast as they come. */
   readonly pace?: { readonly perSecond: number; readonly burst: number };
   /** What is read and written instead of a connection's own bytes; if it rejects, that is closed. */
@@ -38,11 +39,13 @@ export class HttpServer implements Disposable {
   readonly #pace: TokenBucket | undefined;
   readonly #closing = new AbortController();
   readonly #running = new Set<Promise<void>>();
+  /** Connections closed since the event loop went round last. */
+  #closed = 0;
 
   /** Listens at an address as Go writes it; throws if it cannot. */
   constructor(address: string, options: ServerOptions) {
     this.#options = options;
-    this.#clients = new Clients(options.limits ?? LIMITS);
+    this.#clients = new Clients(options.limits);
     this.#pace = options.pace && new TokenBucket(options.pace);
     this.#listeners = listenOn(address);
     openLibc(); // as long as the program may
@@ -84,6 +87,9 @@ export class HttpServer implements Disposable {
       try {
         const socket = new Socket(await listener.accept());
         inBackground("serve a connection", () => this.#serve(socket));
+        if (this.#closed < MOST_CLOSED) continue;
+        this.#closed = 0;
+        await sleep(0);
       } catch (error) {
         if (error instanceof Deno.errors.BadResource) return; // closed
         if (error instanceof Deno.errors.Interrupted) return;
@@ -102,7 +108,7 @@ export class HttpServer implements Disposable {
       turn: () => pace?.take(this.#closing.signal),
       moved: () => this.#clients.moved(connection),
     });
-    this.#clients.add(connection, { isOwn });
+    this.#closed += this.#clients.add(connection, { isOwn });
     const running = connection.run();
     this.#running.add(running);
     await running;

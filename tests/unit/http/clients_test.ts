@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type Client, Clients } from "../../../src/http/server/clients.ts";
+import { type Client, Clients, limitsFor } from "../../../src/http/server/clients.ts";
 
 /** Those who were closed, in their order. */
 class Crowd {
@@ -67,4 +67,12 @@ Deno.test("Clients.shrink() leaves some to others, and always takes a few", () =
   crowd.join("last");
   assert.ok(crowd.clients.size >= 8);
   assert.deepEqual(["own", "own 2", "last"].filter((name) => crowd.closed.includes(name)), []);
+});
+
+Deno.test("limitsFor() leaves half of the descriptors to others", () => {
+  assert.deepEqual(limitsFor(1_000_000), { total: 256, reserved: 32 });
+  assert.deepEqual(limitsFor(1024), { total: 256, reserved: 32 });
+  assert.deepEqual(limitsFor(120), { total: 60, reserved: 7 });
+  assert.deepEqual(limitsFor(120, { each: 3 }), { total: 20, reserved: 2 });
+  assert.deepEqual(limitsFor(20), { total: 16, reserved: 2 });
 });

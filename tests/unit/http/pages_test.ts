@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { pages, type Sources } from "../../../src/http/pages.ts";
 import type { HttpRequest, HttpResponse } from "../../../src/http/server/message.ts";
 import { parseRequestHead } from "../../../src/http/server/request_head.ts";
+import { limitsFor } from "../../../src/http/server/clients.ts";
 import { HttpServer } from "../../../src/http/server/server.ts";
 import { openLibc } from "../../../src/os/libc.ts";
 
@@ -170,7 +171,10 @@ Deno.test("/graph computes no mesh for what it refuses", async () => {
 });
 
 Deno.test("what is no HTTP, or only nearly, does not end the server", async () => {
-  using server = new HttpServer("127.0.0.1:0", { handler: pages(SOURCES) });
+  using server = new HttpServer("127.0.0.1:0", {
+    handler: pages(SOURCES),
+    limits: limitsFor(1024),
+  });
   const garbage = [
     "\0\x01\x02\xff\r\n\r\n",
     "GET / HTTP/9.9\r\n\r\n",

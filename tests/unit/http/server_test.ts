@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
 import { openLibc } from "../../../src/os/libc.ts";
 import { type Handler, textResponse } from "../../../src/http/server/message.ts";
+import { limitsFor } from "../../../src/http/server/clients.ts";
 import { HttpServer } from "../../../src/http/server/server.ts";
 import { waitFor } from "../../lab/wait.ts";
 import { type Answer, Client } from "./client.ts";
 
 openLibc(); // which stays
 
+const limits = limitsFor(1024);
 const HELLO = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
 
 /** Says what it was asked; reads bodies of up to 8 bytes, but none at `/unread`. */
@@ -17,7 +19,7 @@ const echo: Handler = async (request) => {
 };
 
 function open(handler: Handler = echo): HttpServer {
-  return new HttpServer("127.0.0.1:0", { handler });
+  return new HttpServer("127.0.0.1:0", { handler, limits });
 }
 
 async function get(host: string, port: number): Promise<string> {
@@ -35,7 +37,7 @@ async function last(port: number, text: string): Promise<Answer> {
 }
 
 Deno.test("HttpServer without a host answers on IPv4 and IPv6", async () => {
-  using server = new HttpServer(":0", { handler: echo });
+  using server = new HttpServer(":0", { handler: echo, limits });
   assert.equal(await get("127.0.0.1", server.port), "GET /  \n");
   assert.equal(await get("[::1]", server.port), "GET /  \n");
 });
@@ -47,12 +49,12 @@ Deno.test("HttpServer with a host answers there only", async () => {
 });
 
 Deno.test("HttpServer says which address it cannot have", () => {
-  using server = new HttpServer(":0", { handler: echo });
+  using server = new HttpServer(":0", { handler: echo, limits });
   const { port } = server;
-  assert.throws(() => new HttpServer(`:${port}`, { handler: echo }), {
+  assert.throws(() => new HttpServer(`:${port}`, { handler: echo, limits }), {
     message: new RegExp(`^cannot listen on :${port}: Address already in use`),
   });
-  assert.throws(() => new HttpServer("192.0.2.1:0", { handler: echo }), {
+  assert.throws(() => new HttpServer("192.0.2.1:0", { handler: echo, limits }), {
     message: /^cannot listen on 192\.0\.2\.1:0: Cannot assign/,
   });
 });
@@ -195,7 +197,7 @@ Deno.test("HttpServer disposed of lets go of the port and of those who are conne
   await idle.answer();
   server[Symbol.dispose]();
   await idle.ended();
-  using again = new HttpServer(`127.0.0.1:${server.port}`, { handler: echo });
+  using again = new HttpServer(`127.0.0.1:${server.port}`, { handler: echo, limits });
   assert.equal(await get("127.0.0.1", again.port), "GET /  \n");
 });
 
@@ -230,7 +232,7 @@ Deno.test("HttpServer survives having no descriptor for one more connection", as
   const script = `const { textResponse } = await import(${urls[0]});
     const { HttpServer } = await import(${urls[1]});
     const handler = () => textResponse(200, "hello");
-    console.log(new HttpServer("127.0.0.1:0", { handler }).port);`;
+    console.log(new HttpServer("127.0.0.1:0", { handler, limits: { total: 256, reserved: 32 } }).port);`;
   await using child = new Deno.Command("sh", {
     args: ["-c", 'ulimit -n 100; exec "$0" eval "$1"', Deno.execPath(), script],
     stdout: "piped",
