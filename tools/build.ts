@@ -15,6 +15,7 @@ import { notices } from "./notices.ts";
 import { pack } from "./static/pack.ts";
 import { compileStub } from "./static/stub.ts";
 import { readSystem, type System } from "./static/system.ts";
+import { countUsing } from "./using.ts";
 import { bold, dim, duration, main, Refusal } from "./terminal.ts";
 
 const USAGE = `Usage: ./denow task build [--target x86_64|aarch64]
@@ -95,17 +96,40 @@ export async function build(architecture: Architecture = Deno.build.arch): Promi
 
 /** Bundles the sources into `bundle`; answers the paths of the source maps, in `maps`. */
 async function bundle(work: string): Promise<string[]> {
-  for (const entry of ["src/main.ts", WORKER]) {
-    await deno([
-      ..."bundle --quiet --frozen --minify --platform deno --code-splitting".split(" "),
-      ...["--sourcemap=external", "--outdir", `${work}/bundle`, `${ROOT}${entry}`],
-    ]);
+  await bundleInto(`${work}/bundle`, ["--minify", "--sourcemap=external"]);
+  await bundleInto(`${work}/plain`, []);
+  const [minified, plain] = await Promise.all(
+    ["bundle", "plain"].map((name) => usingIn(`${work}/${name}`)),
+  );
+  if (minified !== plain) {
+    throw new Error(
+      `the minifier lost ${plain! - minified!} of ${plain} variables declared with "using": ` +
+        "one that is used once, in the next statement, needs try and finally instead",
+    );
   }
   await Deno.mkdir(`${work}/maps`);
   const names = Array.from(Deno.readDirSync(`${work}/bundle`), ({ name }) => name);
   const maps = names.filter((name) => name.endsWith(".map"));
   for (const name of maps) await Deno.rename(`${work}/bundle/${name}`, `${work}/maps/${name}`);
   return maps.map((name) => `${work}/maps/${name}`);
+}
+
+async function bundleInto(directory: string, flags: readonly string[]): Promise<void> {
+  for (const entry of ["src/main.ts", WORKER]) {
+    await deno([
+      ..."bundle --quiet --frozen --platform deno --code-splitting".split(" "),
+      ...[...flags, "--outdir", directory, `${ROOT}${entry}`],
+    ]);
+  }
+}
+
+/** See using.ts. */
+async function usingIn(directory: string): Promise<number> {
+  let count = 0;
+  for (const { name } of Deno.readDirSync(directory)) {
+    if (name.endsWith(".js")) count += countUsing(await Deno.readTextFile(`${directory}/${name}`));
+  }
+  return count;
 }
 
 /** Puts files beside the bundle. All times of change are embedded, so they become the same. */
@@ -148,7 +172,16 @@ async function fingerprint({ denort, stub, system }: Inputs): Promise<string> {
   const folders = ["src", "tools/static", "tools/licenses"];
   const files = folders.flatMap((folder) => [...filesIn(`${ROOT}${folder}`)]).sort();
   const hash = createHash("sha256");
-  for (const name of ["LICENSE", "deno.json", "deno.lock", "tools/build.ts", "tools/notices.ts"]) {
+  for (
+    const name of [
+      "LICENSE",
+      "deno.json",
+      "deno.lock",
+      "tools/build.ts",
+      "tools/notices.ts",
+      "tools/using.ts",
+    ]
+  ) {
     files.push(`${ROOT}${name}`);
   }
   for (const path of files) hash.update(`${path}\0`).update(await Deno.readFile(path));

@@ -21,8 +21,7 @@ export async function replaceFile(
     const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
     await Deno.writeFile(temporary, bytes, { createNew: true, mode: 0o600 });
     await Deno.chmod(temporary, (existing?.mode ?? mode) & 0o7777); // whatever the umask
-    using file = await Deno.open(temporary);
-    await file.sync();
+    await syncFile(temporary);
     await Deno.rename(temporary, target);
     syncDirectory(target.slice(0, slash) || ".");
   } catch (error) {
@@ -54,10 +53,24 @@ export function replaceFileSync(
 /** So that a crash cannot bring the old file back. Some file systems do not offer it (FUSE, CIFS: EINVAL). */
 function syncDirectory(path: string): void {
   try {
-    using directory = Deno.openSync(path);
-    directory.syncSync();
+    const directory = Deno.openSync(path);
+    try {
+      directory.syncSync();
+    } finally {
+      directory.close();
+    }
   } catch {
     // The file is in its place all the same.
+  }
+}
+
+/** Without `using`, which the minifier would lose here: see tools/using.ts. */
+async function syncFile(path: string): Promise<void> {
+  const file = await Deno.open(path);
+  try {
+    await file.sync();
+  } finally {
+    file.close();
   }
 }
 
