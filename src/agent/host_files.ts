@@ -38,7 +38,8 @@ export class HostFiles implements Disposable {
     const file = options.cniPath.slice(slash + 1);
     this.#watch = new DirectoryWatch(options.cniPath.slice(0, slash) || ".", (event) => {
       if (event.name !== undefined && event.name !== file) return;
-      this.#lookIn(event.writing ? SILENCE : 0);
+      const isOpen = event.kind === "created" || event.kind === "modified";
+      this.#lookIn(isOpen ? SILENCE : 0);
     });
     this.#changed = changed;
   }

@@ -17,11 +17,12 @@ import { equalPrefix, formatPrefix, type Prefix } from "../net/prefix.ts";
 /** Now, and for how long what is known of others is worth something. */
 export function momentOf(
   { backend, publisher }: {
-    readonly backend: { readonly nodesLive: boolean };
+    readonly backend: { readonly nodesLive: boolean; readonly liveUntil?: number };
     readonly publisher: { readonly liveUntil: number };
   },
 ): Moment {
-  const liveUntil = backend.nodesLive ? publisher.liveUntil : -Infinity;
+  const known = Math.min(publisher.liveUntil, backend.liveUntil ?? Infinity);
+  const liveUntil = backend.nodesLive ? known : -Infinity;
   return { monotonic: performance.now(), wall: Date.now(), liveUntil };
 }
 

@@ -111,6 +111,9 @@ export class Reconciler {
     else if (change.nodes.includes(this.#parts.options.hostname)) this.#trigger.mark("mesh");
     else if (cluster.problems !== this.#problems) this.#tell(); // also before the first round
     this.#problems = cluster.problems;
+    if (this.#isRunning) {
+      this.#alarms.set("members", this.#members.nextExpiry(momentOf(this.#parts)));
+    }
   }
 
   /** Pods can start while the agent still waits for the rest of what it must know. */

@@ -56,6 +56,12 @@ export interface Backend extends AsyncDisposable {
   /** Is the view of Nodes up to date, whatever becomes of Peers? Else nobody's silence proves anything. */
   readonly nodesLive: boolean;
 
+  /**
+   * Until when what it knows of other nodes counts as up to date if nothing else comes, monotonic
+   * milliseconds; absent: as long as the view is live.
+   */
+  readonly liveUntil?: number;
+
   /** How often the view was made anew after a time of not being live; then all nodes look fresh. */
   readonly relists: number;
 

@@ -1,69 +1,84 @@
 /** Follows one directory with inotify, also when another takes its place. */
 
-import { inBackground } from "../async/background.ts";
-
-/** Deno drops events silently when so many wait to be read. */
-const QUEUE = 16;
+import * as inotify from "../os/inotify.ts";
 
 /** Something happened to a file in the directory. */
 export interface FileEvent {
-  /** Undefined: something happened to who knows which files. */
+  /** Undefined: something happened to who knows which files, or to the directory. */
   readonly name: string | undefined;
-  /** It is open for writing, by the look of it; closing it will be an event too. */
-  readonly writing: boolean;
+  readonly kind:
+    /** It is new; whoever made it may have it open for writing. */
+    | "created"
+    /** Somebody writes to it; closing it will be an event too. */
+    | "modified"
+    /** A writer closed it. */
+    | "closed"
+    /** It was moved here from elsewhere, all at once. */
+    | "replaced"
+    /** It is gone, or its mode is another. */
+    | "other";
 }
+
+const EVENTS = inotify.IN_CREATE | inotify.IN_MODIFY | inotify.IN_CLOSE_WRITE |
+  inotify.IN_MOVED_FROM | inotify.IN_MOVED_TO | inotify.IN_DELETE | inotify.IN_ATTRIB |
+  inotify.IN_DELETE_SELF | inotify.IN_MOVE_SELF;
+
+/** The directory is another, or none, from now on. */
+const GONE = inotify.IN_DELETE_SELF | inotify.IN_MOVE_SELF | inotify.IN_UNMOUNT |
+  inotify.IN_IGNORED;
 
 export class DirectoryWatch implements Disposable {
   readonly #notify: (event: FileEvent) => void;
-  #watcher: Deno.FsWatcher | undefined;
-  /** Device and inode of the directory being watched. */
+  #inotify: inotify.Inotify | undefined;
+  /** Of the directory being watched. */
   #identity = "";
-  /** Events read since {@link ensure}. */
-  #count = 0;
 
   constructor(readonly path: string, notify: (event: FileEvent) => void) {
     this.#notify = notify;
   }
 
   /**
-   * Watches the directory that this path now names. Throws what the system says. Whoever calls it
-   * then looks at every file: only while few events were read since can none have been dropped.
+   * Watches the directory that this path now names; true if it did not before: then whatever
+   * happened until now was not told. Throws what the system says.
    */
-  async ensure(): Promise<void> {
-    this.#count = 0;
+  async ensure(): Promise<boolean> {
     const identity = await identityOf(this.path);
-    if (this.#watcher && identity === this.#identity) return;
+    if (this.#inotify && identity === this.#identity) return false;
     this[Symbol.dispose]();
-    this.#watcher = Deno.watchFs(this.path, { recursive: false });
     this.#identity = identity;
-    const watcher = this.#watcher;
-    inBackground(`watch ${this.path}`, () => this.#follow(watcher));
+    this.#inotify = new inotify.Inotify(this.path, {
+      mask: EVENTS,
+      received: (event) => this.#received(event),
+    });
+    return true;
   }
 
-  async #follow(watcher: Deno.FsWatcher): Promise<void> {
-    for await (const { kind, paths } of watcher) {
-      const writing = kind === "create" || kind === "modify";
-      const known = kind !== "other" && kind !== "any"; // "other": events were lost
-      const names = known
-        ? paths.map((path) => path.slice(path.lastIndexOf("/") + 1))
-        : [undefined];
-      for (const name of names) this.#tell({ name, writing });
-      if (++this.#count >= QUEUE) this.#tell({ name: undefined, writing });
-    }
+  /** Tells of everything that has happened up to now, before it returns. */
+  drain(): void {
+    this.#inotify?.drain();
   }
 
-  #tell(event: FileEvent): void {
-    inBackground(`take note of a change in ${this.path}`, () => this.#notify(event));
+  #received({ mask, name }: inotify.InotifyEvent): void {
+    if (mask & GONE) this[Symbol.dispose](); // the next one may have the same inode
+    if (mask & (GONE | inotify.IN_Q_OVERFLOW)) this.#notify({ name: undefined, kind: "other" });
+    else if (name !== "") this.#notify({ name, kind: kindOf(mask) });
   }
 
   [Symbol.dispose](): void {
-    this.#watcher?.close();
-    this.#watcher = undefined;
+    this.#inotify?.[Symbol.dispose]();
+    this.#inotify = undefined;
   }
+}
+
+function kindOf(mask: number): FileEvent["kind"] {
+  if (mask & inotify.IN_CREATE) return "created";
+  if (mask & inotify.IN_MODIFY) return "modified";
+  if (mask & inotify.IN_CLOSE_WRITE) return "closed";
+  return mask & inotify.IN_MOVED_TO ? "replaced" : "other";
 }
 
 /** Which directory this path now names. Throws what the system says. */
 export async function identityOf(path: string): Promise<string> {
-  const { dev, ino } = await Deno.stat(path);
-  return `${dev} ${ino}`;
+  const { dev, ino, birthtime } = await Deno.stat(path);
+  return `${dev} ${ino} ${birthtime?.getTime()}`; // an inode number is soon used again
 }

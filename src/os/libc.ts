@@ -9,6 +9,39 @@ import { errnoName } from "./errno.ts";
 const LIBC = {
   __errno_location: { parameters: [], result: "pointer" },
   socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
+  fcntl: { parameters: ["i32", "i32", "i32"], result: "i32" },
+  statfs: { parameters: ["buffer", "buffer"], result: "i32", nonblocking: true },
+  fchmod: { parameters: ["i32", "u32"], result: "i32" },
+  fsync: { parameters: ["i32"], result: "i32" },
+  openat: { parameters: ["i32", "buffer", "i32", "u32"], result: "i32" },
+  renameat: { parameters: ["i32", "buffer", "i32", "buffer"], result: "i32" },
+  unlinkat: { parameters: ["i32", "buffer", "i32"], result: "i32" },
+  // The same on another thread, for file systems that may hang.
+  fsyncLater: { name: "fsync", parameters: ["i32"], result: "i32", nonblocking: true },
+  openLater: {
+    name: "openat",
+    parameters: ["i32", "buffer", "i32", "u32"],
+    result: "i32",
+    nonblocking: true,
+  },
+  writeLater: {
+    name: "write",
+    parameters: ["i32", "buffer", "usize"],
+    result: "isize",
+    nonblocking: true,
+  },
+  renameLater: {
+    name: "renameat",
+    parameters: ["i32", "buffer", "i32", "buffer"],
+    result: "i32",
+    nonblocking: true,
+  },
+  unlinkLater: {
+    name: "unlinkat",
+    parameters: ["i32", "buffer", "i32"],
+    result: "i32",
+    nonblocking: true,
+  },
   connect: { parameters: ["i32", "buffer", "u32"], result: "i32" },
   send: { parameters: ["i32", "buffer", "usize", "i32"], result: "isize" },
   recv: { parameters: ["i32", "buffer", "usize", "i32"], result: "isize" },
@@ -93,9 +126,28 @@ export function lastErrno(): number {
   return location ? new Deno.UnsafePointerView(location).getInt32() : 0;
 }
 
-/** Text as C has it: with a zero byte at the end. */
+/**
+ * Calls what is `nonblocking`, on another thread. Its buffers are referred to until it is done, or
+ * they could be freed; those of up to 64 bytes must be on an ArrayBuffer of their own, because the
+ * engine may move others.
+ */
+export async function later<Parameters extends unknown[]>(
+  call: (...parameters: Parameters) => Promise<number | bigint>,
+  ...parameters: Parameters
+): Promise<number> {
+  try {
+    return Number(await call(...parameters));
+  } finally {
+    parameters.length = 0;
+  }
+}
+
+/** Text as C has it: with a zero byte at the end, on an ArrayBuffer of its own. */
 export function cString(text: string): Uint8Array<ArrayBuffer> {
-  return new TextEncoder().encode(`${text}\0`);
+  const encoded = new TextEncoder().encode(text);
+  const bytes = new Uint8Array(new ArrayBuffer(encoded.length + 1));
+  bytes.set(encoded);
+  return bytes;
 }
 
 /**

@@ -70,7 +70,7 @@ export async function pollerIdle(): Promise<void> {
 }
 
 function startWaiting(epoll: Epoll): void {
-  waiting = wait(epoll).finally(() => waiting = undefined);
+  waiting = wait(epoll);
   inBackground("wait for descriptors", () => waiting);
 }
 
@@ -87,4 +87,5 @@ async function wait({ fd, wakeFd }: Epoll): Promise<void> {
       else inBackground("read a descriptor", () => actions.get(ready)?.());
     }
   }
+  waiting = undefined; // at once: what comes from now on begins anew
 }

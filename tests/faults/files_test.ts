@@ -29,8 +29,8 @@ async function makeReadOnly(node: LabNode, directory: string): Promise<void> {
 
 for (
   const { how, harm, said } of [
-    { how: "full", harm: fill, said: "No space left on device" },
-    { how: "read-only", harm: makeReadOnly, said: "Read-only file system" },
+    { how: "full", harm: fill, said: "(No space left on device|ENOSPC)" },
+    { how: "read-only", harm: makeReadOnly, said: "(Read-only file system|EROFS)" },
   ]
 ) {
   const title = `directories that become ${how} are named once each, and the mesh goes on`;

@@ -4,14 +4,19 @@
  * machines it is a cluster without Kubernetes.
  */
 
-import { ifThere, replaceFile } from "../../files/replace.ts";
+import { ifThere } from "../../files/replace.ts";
 import type { Strings } from "../../mesh/object.ts";
+import { STALE_AFTER } from "../../mesh/staleness.ts";
+import { isRemote } from "../../os/file.ts";
 import { describeError, quote } from "../../net/text.ts";
 import { type Backend, BackendError, type Change, type Cluster, type Problem } from "../backend.ts";
 import { assemble, type Assembled, changeOf, NOTHING } from "./assemble.ts";
-import { Directory, isManifest } from "./directory.ts";
+import { Directory, isManifest, type Look } from "./directory.ts";
 import { Pending } from "./pending.ts";
-import { formatStatus, patched } from "./status.ts";
+import { patched } from "./status.ts";
+import { removeStatus, writeStatus } from "./status_file.ts";
+import { SyncWatch } from "./sync.ts";
+import { SETTLED_AFTER } from "./whole_file.ts";
 import { Turns } from "../../files/turns.ts";
 import { DirectoryWatch, type FileEvent } from "../../files/watch.ts";
 import { warning } from "../../net/warning.ts";
@@ -28,10 +33,17 @@ const SHORTEST_REST = 20;
 const LONGEST_REST = 250;
 /** The same, where all files must be looked at. */
 const LONGEST_WAIT = 2000;
-/** Milliseconds after which a file that is open for writing is read all the same. */
-const SILENCE = 200;
+/** Milliseconds after which a file is looked at again that may not be whole. */
+const SETTLING = SETTLED_AFTER + 50;
+/** Milliseconds that a start waits for files to become whole. */
+const LONGEST_START = 30_000;
 /** Milliseconds until a directory that cannot be listed is tried again. */
-const RETRY = 1000;
+const RETRY = 250;
+/**
+ * Milliseconds between looks at everything where inotify does not tell of all changes: with the 30 s
+ * between two check-ins that is well below the 60 s after which a node is stale.
+ */
+const POLL_PERIOD = 10_000;
 
 /** The directory, in the other, of what agents publish. */
 const STATUS = "status";
@@ -59,8 +71,19 @@ export class FileBackend implements Backend {
   #changed: (change: Change) => void = () => {};
   readonly #complete = Promise.withResolvers<void>();
   #cluster: Assembled = NOTHING;
-  /** Files that the last look at everything left to a look soon after. */
-  readonly #skipped = new Set<string>();
+  /** Files that their writers have closed, or that were moved here, and that did not change since. */
+  readonly #whole = new Set<string>();
+  /** Files of which an event came since they were last looked at. */
+  readonly #announced = new Set<string>();
+  /** Does the file system change without an event? */
+  #isSilent = false;
+  #isRemote = false;
+  /** One of the directories is there and cannot be watched. */
+  #isUnwatched = false;
+  /** Monotonic time, milliseconds. */
+  #startedAt = 0;
+  readonly #sync: SyncWatch;
+  #wasSyncOutage = false;
   /** What is wrong with the directories themselves. */
   #problems: Problem[] = [];
   /** Milliseconds that the last look at everything took. */
@@ -74,8 +97,20 @@ export class FileBackend implements Backend {
 
   constructor(path: string, options: FileBackendOptions) {
     this.#options = options;
-    this.#manifests = new Directory(path, options);
-    this.#statuses = new Directory(`${path}/${STATUS}`, { ...options, optional: true });
+    this.#sync = new SyncWatch(options.hostname);
+    const { topologyLabel, hostname } = options;
+    this.#manifests = new Directory(path, {
+      topologyLabel,
+      followLinks: true, // as in a mounted ConfigMap
+      refill: { milliseconds: SETTLED_AFTER, after: "last change" },
+    });
+    this.#statuses = new Directory(`${path}/${STATUS}`, {
+      topologyLabel,
+      optional: true,
+      followLinks: false, // others write here, and an agent reads and writes as root
+      keeper: `${path}/${STATUS}/${hostname}.yaml`,
+      refill: { milliseconds: STALE_AFTER, after: "return" },
+    });
     this.#watches = [this.#manifests, this.#statuses].map(({ path }) =>
       new DirectoryWatch(path, (event) => this.#schedule(path, event))
     );
@@ -83,6 +118,7 @@ export class FileBackend implements Backend {
 
   start(changed: (change: Change) => void): Promise<void> {
     this.#changed = changed;
+    this.#startedAt = performance.now();
     this.#pending.set(EVERYTHING, 0);
     return this.#complete.promise;
   }
@@ -92,7 +128,12 @@ export class FileBackend implements Backend {
   }
 
   get live(): boolean {
-    return this.#live;
+    return this.#live && !this.#sync.isOutage(performance.now());
+  }
+
+  /** Time in which no other node's status changes tells nothing about any of them. */
+  get liveUntil(): number {
+    return this.#sync.liveUntil;
   }
 
   get nodesLive(): boolean {
@@ -121,19 +162,21 @@ export class FileBackend implements Backend {
         throw new BackendError(`annotating Node ${quote(name)} in ${path}`, { cause: error });
       }
       await this.#look([path]);
+      if (!wish) this.#update(); // no look finds what is known to be gone
     });
   }
 
   async #writeStatus(path: string, annotations: Strings | undefined): Promise<void> {
     const name = this.#options.hostname;
     if (name.includes("/")) throw new Error("there can be no such Node");
-    if (!annotations) return void await ifThere(() => Deno.remove(path));
+    const { path: directory } = this.#statuses;
+    if (!annotations) {
+      this.#statuses.forget(path);
+      return await removeStatus(directory, name);
+    }
     if (!this.#cluster.own) throw new Error(`there is no such Node in ${this.#manifests.path}`);
-    await Deno.mkdir(this.#statuses.path).catch((error) => {
-      // Never the directory around it: an empty one would mean that all objects are deleted.
-      if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
-    });
-    await replaceFile(path, formatStatus(name, annotations), { mode: 0o644 });
+    await writeStatus(directory, name, annotations);
+    this.#whole.add(path);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -143,15 +186,18 @@ export class FileBackend implements Backend {
     this.#complete.resolve();
   }
 
-  #schedule(directory: string, { name, writing }: FileEvent): void {
+  #schedule(directory: string, { name, kind }: FileEvent): void {
     if (name !== undefined && isManifest(name)) {
       const path = `${directory}/${name}`;
-      if (writing) this.#pending.set(path, SILENCE);
-      else this.#pending.setAtLatest(path, GATHER);
+      this.#announced.add(path);
+      if (kind === "closed" || kind === "replaced") this.#whole.add(path);
+      else if (kind !== "other") this.#whole.delete(path);
+      if (kind !== "modified") this.#pending.setAtLatest(path, GATHER);
+      else if (!this.#pending.has(path)) this.#pending.set(path, SETTLING); // closing it comes first
     } else if (name === STATUS) { // it comes into being when the first agent publishes
       this.#pending.setAtLatest(EVERYTHING, GATHER);
     } else if (!name?.startsWith(".") || name.startsWith("..")) { // `..data` of a mounted ConfigMap
-      const wait = Math.min(LONGEST_WAIT, this.#lookTook * LEISURE);
+      const wait = name === undefined ? 0 : Math.min(LONGEST_WAIT, this.#lookTook * LEISURE);
       this.#pending.setAtLatest(EVERYTHING, Math.max(GATHER, wait));
     }
   }
@@ -159,55 +205,102 @@ export class FileBackend implements Backend {
   async #look(paths: readonly string[]): Promise<void> {
     if (paths.includes(EVERYTHING)) {
       await this.#lookAtEverything();
-      this.#pending.setAtLatest(EVERYTHING, this.#live ? this.#options.resyncPeriod : RETRY);
+      this.#pending.setAtLatest(EVERYTHING, this.#lookPeriod());
       this.#update();
     } else {
       let differs = false; // what this agent wrote itself it has read before the event comes
+      for (const path of paths) this.#announced.delete(path);
       for (const directory of [this.#manifests, this.#statuses]) {
-        if (await directory.refresh(paths)) differs = true;
+        if ((await directory.refresh(paths, this.#view)).size > 0) differs = true;
         if (directory.isDoubtful) this.#pending.setAtLatest(EVERYTHING, 0);
       }
-      for (const path of paths) this.#skipped.delete(path);
+      for (const path of paths) this.#whole.delete(path);
       if (differs) this.#update();
     }
-    if (this.#live && this.#skipped.size === 0) this.#complete.resolve();
+    const unsettled = this.#unsettled();
+    for (const path of unsettled) this.#pending.setAtLatest(path, SETTLING);
+    const isPatient = performance.now() - this.#startedAt < LONGEST_START;
+    if (this.#live && !(isPatient && unsettled.length > 0)) this.#complete.resolve();
+  }
+
+  /** Files that may not be whole. */
+  #unsettled(): readonly string[] {
+    return [...this.#manifests.unsettled, ...this.#statuses.unsettled];
+  }
+
+  /** Milliseconds until the next look at everything. */
+  #lookPeriod(): number {
+    if (!this.#live) return RETRY;
+    const { resyncPeriod } = this.#options;
+    const isTold = !this.#isRemote && !this.#isSilent && !this.#isUnwatched;
+    return isTold ? resyncPeriod : Math.min(resyncPeriod, POLL_PERIOD);
+  }
+
+  get #view(): Look {
+    return { isRemote: this.#isRemote, isWhole: (path) => this.#whole.has(path) };
   }
 
   /** Finds out whether the view is live on the way. */
   async #lookAtEverything(): Promise<void> {
     const start = performance.now();
     this.#problems = [];
-    this.#skipped.clear();
+    const paths = [this.#manifests, this.#statuses].map(({ path }) => path);
+    this.#isRemote = (await Promise.all(paths.map(isRemote))).includes(true);
+    const unsettled = new Set(this.#unsettled());
+    let isNew = false;
+    this.#isUnwatched = false;
     // Watched before they are read, so that nothing happens unseen in between.
     for (const watch of this.#watches) {
-      await ifThere(() => watch.ensure()).catch((error) =>
-        void this.#problems.push(warning(
-          "backend",
-          watch.path,
-          `${watch.path} cannot be watched: ${describeError(error)}`,
-        ))
-      );
+      try {
+        if (await ifThere(() => watch.ensure())) isNew = true;
+      } catch (error) {
+        this.#isUnwatched = true;
+        const text = `${watch.path} cannot be watched, so it is looked at every ` +
+          `${POLL_PERIOD / 1000} s: ${describeError(error)}`;
+        this.#problems.push(warning("backend", watch.path, text));
+      }
     }
-    try {
-      const isPending = (path: string) => { // perhaps half-written
-        const pending = this.#pending.has(path);
-        if (pending) this.#skipped.add(path);
-        return pending;
-      };
-      await this.#manifests.refreshAll(isPending);
-      await this.#statuses.refreshAll(isPending);
+    const all = await Promise.all(
+      [this.#manifests, this.#statuses].map((directory) => this.#refreshAll(directory)),
+    );
+    const isThere = all.every((differing) => differing !== undefined);
+    if (isThere && this.#manifests.isRefilling) {
+      const { path } = this.#manifests;
+      const text = `${path} was away and is being filled again: what it lacks stays in force`;
+      this.#problems.push({ ...warning("backend", path, text), isOutage: true });
+      this.#live = false;
+    } else if (isThere) {
       if (this.#lost) this.#relists++;
       this.#live = true;
       this.#lost = false;
-    } catch (error) {
-      const { path } = this.#manifests;
-      const text = `${path} cannot be listed, what was in it stays in force: ` +
-        describeError(error);
-      this.#problems.push({ ...warning("backend", path, text), isOutage: true });
+      const unexpected = all.flatMap((paths) => [...paths!.difference(unsettled)]);
+      if (!isNew) this.#listen(unexpected);
+    } else {
       this.#lost ||= this.#live;
       this.#live = false;
     }
+    this.#announced.clear();
+    this.#whole.clear();
     this.#lookTook = performance.now() - start;
+  }
+
+  /** The files that differ; undefined, and a problem: the directory is away. */
+  async #refreshAll(directory: Directory): Promise<ReadonlySet<string> | undefined> {
+    try {
+      return await directory.refreshAll(this.#view);
+    } catch (error) {
+      const { path } = directory;
+      const text = `${path} cannot be listed, what was in it stays in force: ` +
+        describeError(error);
+      this.#problems.push({ ...warning("backend", path, text), isOutage: true });
+      return undefined;
+    }
+  }
+
+  /** If these files changed without an event, there will be none for others either. */
+  #listen(differing: readonly string[]): void {
+    for (const watch of this.#watches) watch.drain();
+    if (differing.some((path) => !this.#announced.has(path))) this.#isSilent = true;
   }
 
   /** Makes the cluster from what the files hold, and tells if it differs. */
@@ -219,14 +312,31 @@ export class FileBackend implements Backend {
     this.#cluster = assemble({
       manifests: this.#manifests.contents(),
       statusOf: (name) => this.#statusOf(name),
-      problems: [...this.#problems, ...directories.flatMap((directory) => directory.problems())],
+      problems: [
+        ...this.#problems,
+        ...this.#syncProblems(start),
+        ...directories.flatMap((directory) => directory.problems()),
+      ],
     }, { hostname, topologyLabel, last: before });
+    this.#sync.observe(this.#cluster.nodes, { monotonic: start, wall: Date.now() });
     const change = changeOf(before, this.#cluster, hostname);
     const now = performance.now();
     const owed = Math.max(this.#restedAt - now, -CREDIT) + (now - start) * LEISURE;
     this.#restedAt = now + Math.min(owed, LONGEST_REST);
     this.#pending.rest(Math.max(SHORTEST_REST, this.#restedAt - now));
     if (change) this.#changed(change);
+  }
+
+  #syncProblems(now: number): Problem[] {
+    const isOutage = this.#sync.isOutage(now);
+    if (this.#wasSyncOutage && !isOutage) this.#relists++;
+    this.#wasSyncOutage = isOutage;
+    if (!isOutage) return [];
+    const { path } = this.#statuses;
+    const text = `${path}: no other node's status has changed for ${STALE_AFTER / 1000} s: ` +
+      "unless there is but one and it is dead, what syncs the directory has stopped; " +
+      "all nodes stay as they are until one changes";
+    return [{ ...warning("backend", path, text), isOutage: true }];
   }
 
   #statusOf(name: string): Strings | undefined {

@@ -1,41 +1,77 @@
-/** The manifest files in one directory, each read again only when it changed. */
+/**
+ * The manifest files in one directory, each read again only when it changed. What is in force is what
+ * was last whole: half-written files, and directories that are away, change nothing.
+ */
 
 import { ifThere } from "../../files/replace.ts";
 import { identityOf } from "../../files/watch.ts";
 import { compareText, describeError } from "../../net/text.ts";
+import { warning } from "../../net/warning.ts";
 import type { Problem } from "../backend.ts";
+import { isSuspicious, type KnownFile, outcomeFor } from "./known_file.ts";
 import { ManifestError } from "./manifest.ts";
 import { type FileContent, readContent } from "./objects.ts";
-import { warning } from "../../net/warning.ts";
+import {
+  type FileState,
+  findFile,
+  type Found,
+  isRacy,
+  readWhole,
+  SETTLED_AFTER,
+} from "./whole_file.ts";
 
 /** Is this the name of a manifest? Dot files, such as half-written ones, are not. */
 export function isManifest(name: string): boolean {
   return !name.startsWith(".") && /\.(ya?ml|json)$/.test(name);
 }
 
-interface File {
-  /** Changes when the file does. */
-  readonly version: string;
-  /** What it holds, or held when it could last be read. */
-  readonly content?: FileContent;
-  readonly problem?: Problem;
+/** The directory is away: gone, or empty although it held objects. What was in it stays in force. */
+export class DirectoryLostError extends Error {
+  override readonly name = "DirectoryLostError";
 }
+
+/** Milliseconds after which it is said that a file is being written. */
+const LONG_WRITE = 10_000;
 
 export type PathContent = readonly [path: string, content: FileContent];
 
-interface DirectoryOptions {
+export interface DirectoryOptions {
   readonly topologyLabel: string;
   /** It need not exist; then it is as good as empty. */
   readonly optional?: boolean;
+  /** Links to files elsewhere count. */
+  readonly followLinks: boolean;
+  /**
+   * A file that nobody but the caller removes: while it was never there, an empty directory is
+   * nothing strange. Without a keeper, one that held objects is.
+   */
+  readonly keeper?: string;
+  /**
+   * Milliseconds for which objects stay that are missing when the directory is back after it was
+   * away, or is another one: it is being filled. `after`: from when that counts.
+   */
+  readonly refill: { readonly milliseconds: number; readonly after: "return" | "last change" };
+}
+
+/** What a look at files needs to know of their directory. */
+export interface Look {
+  readonly isRemote: boolean;
+  /** Was the file closed by its writer, or moved here, and not changed since? */
+  readonly isWhole: (path: string) => boolean;
 }
 
 export class Directory {
   /** By path. */
-  readonly #files = new Map<string, File>();
+  readonly #files = new Map<string, KnownFile>();
+  readonly #unsettled = new Set<string>();
   #contents: readonly PathContent[] | undefined;
   /** Of the directory that was listed last. */
   #identity: string | undefined;
   #isDoubtful = false;
+  #isLost = false;
+  #isRefilling = false;
+  /** Monotonic time, milliseconds, until which missing files keep their objects. */
+  #refillingUntil = -Infinity;
   readonly #options: DirectoryOptions;
 
   constructor(readonly path: string, options: DirectoryOptions) {
@@ -43,20 +79,20 @@ export class Directory {
   }
 
   content(path: string): FileContent | undefined {
-    return this.#files.get(path)?.content;
+    return this.#files.get(path)?.valid?.content;
   }
 
   /** What the files hold, or held when they could last be read, in the order of their paths. */
   contents(): readonly PathContent[] {
     return this.#contents ??= [...this.#files]
-      .flatMap(([path, { content }]) => content ? [[path, content] as const] : [])
+      .flatMap(([path, { valid }]) => valid ? [[path, valid.content] as const] : [])
       .sort(([a], [b]) => compareText(a, b));
   }
 
   problems(): readonly Problem[] {
-    return [...this.#files.values()].flatMap(({ problem, content }) => [
+    return [...this.#files.values()].flatMap(({ problem, valid }) => [
       ...(problem ? [problem] : []),
-      ...(content?.problems ?? []),
+      ...(valid?.content.problems ?? []),
     ]);
   }
 
@@ -65,62 +101,189 @@ export class Directory {
     return this.#isDoubtful;
   }
 
+  /** It was away, is back, and may not have all its files yet: those that are missing count. */
+  get isRefilling(): boolean {
+    return this.#isRefilling;
+  }
+
+  /** Files to be looked at again soon: what they are now may be only half of what they shall be. */
+  get unsettled(): ReadonlySet<string> {
+    return this.#unsettled;
+  }
+
   /**
-   * Looks at every file, except those that are looked at soon anyway; throws what the system says
-   * if the directory cannot be listed.
+   * Looks at every file; the paths of those that differ. Throws a {@link DirectoryLostError}, or
+   * what the system says if the directory cannot be listed.
    */
-  async refreshAll(except: (path: string) => boolean): Promise<void> {
+  async refreshAll(look: Look): Promise<ReadonlySet<string>> {
     this.#isDoubtful = false;
-    this.#identity = await this.#identify();
+    try {
+      const identity = await this.#identify();
+      const names = await this.#list();
+      if (names.length === 0 && this.#mustHaveFiles(identity)) {
+        throw new DirectoryLostError(identity ? "it is empty" : "it is gone");
+      }
+      const isOther = this.#identity !== undefined && identity !== this.#identity;
+      if (this.#isLost || isOther) this.#extendRefill();
+      this.#isLost = false;
+      this.#identity = identity;
+      const paths = names.map((name) => `${this.path}/${name}`);
+      return await this.refresh([...new Set([...this.#files.keys(), ...paths])], look);
+    } catch (error) {
+      this.#isLost = true;
+      throw error;
+    }
+  }
+
+  /** Names of all manifests in it. */
+  async #list(): Promise<string[]> {
     const list = () => Array.fromAsync(Deno.readDir(this.path), ({ name }) => name);
     const names = this.#options.optional ? await ifThere(list) ?? [] : await list();
-    const paths = names.filter(isManifest).map((name) => `${this.path}/${name}`);
-    const all = new Set([...this.#files.keys(), ...paths]);
-    await this.refresh([...all].filter((path) => !except(path)));
+    return names.filter(isManifest);
+  }
+
+  /** Is it not to be believed that this directory, if it is there, has no files? */
+  #mustHaveFiles(identity: string | undefined): boolean {
+    const { keeper } = this.#options;
+    if (identity !== undefined && keeper !== undefined) return this.content(keeper) !== undefined;
+    return this.contents().some(([, { nodes, peers }]) => nodes.length + peers.length > 0);
+  }
+
+  /** The caller removes this file: it is no loss. */
+  forget(path: string): void {
+    this.#unsettled.delete(path);
+    if (this.#files.delete(path)) this.#contents = undefined;
+  }
+
+  #extendRefill(): void {
+    this.#refillingUntil = performance.now() + this.#options.refill.milliseconds;
   }
 
   /**
-   * Looks at those of the files that are in this directory, a few at a time; returns whether any of
-   * them differs.
+   * Looks at those of the files that are in this directory, a few at a time; the paths of those that
+   * differ.
    */
-  async refresh(paths: readonly string[]): Promise<boolean> {
+  async refresh(paths: readonly string[], look: Look): Promise<ReadonlySet<string>> {
     const own = paths.filter((path) => path.lastIndexOf("/") === this.path.length);
-    let differs = false;
+    const differing = new Set<string>();
+    const missing: string[] = [];
     for (let at = 0; at < own.length; at += 16) {
-      const some = await Promise.all(own.slice(at, at + 16).map((path) => this.#refreshFile(path)));
-      differs ||= some.includes(true);
+      await Promise.all(
+        own.slice(at, at + 16).map(async (path) => {
+          const outcome = await this.#refreshFile(path, look);
+          if (outcome === "differs") differing.add(path);
+          if (outcome === "missing" && this.#files.has(path)) missing.push(path);
+        }),
+      );
     }
-    return differs;
-  }
-
-  /** Does it differ? */
-  async #refreshFile(path: string): Promise<boolean> {
-    const last = this.#files.get(path);
-    try {
-      const info = await ifThere(() => Deno.stat(path));
-      if (!info?.isFile) {
-        await this.#ensureSame();
-        const wasThere = this.#files.delete(path);
-        if (wasThere) this.#contents = undefined;
-        return wasThere;
-      }
-      const version = `${info.mtime?.getTime()} ${info.ctime?.getTime()} ${info.size} ${info.ino}`;
-      if (version === last?.version) return false;
-      this.#identity ??= await this.#identify(); // it was made after the last look
-      this.#files.set(path, { version, ...this.#read(path, await Deno.readTextFile(path)) });
+    if (differing.size > 0) {
       this.#contents = undefined;
-    } catch (error) {
-      const problem = warning("backend", path, `${path} cannot be read: ${describeError(error)}`);
-      this.#files.set(path, { ...last, version: "", problem });
+      const isRefilling = performance.now() < this.#refillingUntil;
+      if (isRefilling && this.#options.refill.after === "last change") this.#extendRefill();
     }
-    return true;
+    for (const path of await this.#drop(missing)) differing.add(path);
+    return differing;
   }
 
-  /** A file that is missing is gone only if its directory is not: that may be moved, or unmounted. */
-  async #ensureSame(): Promise<void> {
-    if (await this.#identify() === this.#identity) return;
-    this.#isDoubtful = true;
-    throw new Error(`${this.path} is not the directory any more in which it was`);
+  /**
+   * Files that are missing are gone only if their directory is not: that may be moved or unmounted,
+   * empty, or about to be filled. Returns those that are.
+   */
+  async #drop(missing: readonly string[]): Promise<readonly string[]> {
+    this.#isRefilling = false;
+    if (missing.length === 0) return [];
+    const now = performance.now();
+    if (now < this.#refillingUntil) {
+      this.#isRefilling = true;
+      const unsettled = { version: "missing", since: now, begin: now };
+      for (const path of missing) this.#set(path, { ...this.#files.get(path), unsettled });
+      return [];
+    }
+    const identity = await this.#identify();
+    const isEmpty = (await this.#list().catch(() => [])).length === 0;
+    this.#isDoubtful = identity !== this.#identity || isEmpty && this.#mustHaveFiles(identity);
+    if (this.#isDoubtful) return [];
+    for (const path of missing) this.forget(path);
+    return missing;
+  }
+
+  #set(path: string, file: KnownFile): void {
+    this.#files.set(path, file);
+    if (file.unsettled) this.#unsettled.add(path);
+    else this.#unsettled.delete(path);
+  }
+
+  async #refreshFile(path: string, look: Look): Promise<"same" | "differs" | "missing"> {
+    const last = this.#files.get(path) ?? {};
+    try {
+      const found = await findFile(path, this.#options);
+      if (found.kind === "missing") return "missing";
+      if (found.kind === "unusable") return this.#keep(path, this.#unusable(path, found));
+      const { state } = found;
+      this.#identity ??= await this.#identify(); // it was made after the last look
+      if (state.version === last.version && !last.unsettled) return "same";
+      if (state.version === last.version) return this.#settle(path, state);
+      return await this.#read(path, state, look);
+    } catch (error) {
+      const text = `${path} cannot be read: ${describeError(error)}`;
+      return this.#keep(path, warning("backend", path, text));
+    }
+  }
+
+  async #read(path: string, state: FileState, look: Look): Promise<"same" | "differs"> {
+    const last = this.#files.get(path) ?? {};
+    const { valid, unsettled } = last;
+    const now = performance.now();
+    const isSettled = unsettled?.version === state.version &&
+      now - unsettled.since >= SETTLED_AFTER;
+    const isOld = !last.version && Date.now() - state.modified >= SETTLED_AFTER;
+    const isTrusted = isSettled || isOld || look.isWhole(path);
+    const text = await readWhole(path, state, { isRemote: look.isRemote, isTrusted });
+    if (text === undefined) return this.#postpone(path, state);
+    if (text === last.racyText) return this.#settle(path, state);
+    const isInPlace = valid?.inode === state.inode;
+    const file = this.#parse(path, { text, state, isInPlace });
+    if (!isSettled && valid && file.valid && isInPlace && isSuspicious(valid, file.valid)) {
+      return this.#postpone(path, state);
+    }
+    this.#set(path, file);
+    return "differs";
+  }
+
+  /** It is as it was when it was last read, after all. */
+  #settle(path: string, { version }: FileState): "same" | "differs" {
+    const { unsettled: _, racyText: __, ...file } = this.#files.get(path)!;
+    this.#set(path, { ...file, version });
+    return "same";
+  }
+
+  /** What is in the file now may be half of it. */
+  #postpone(path: string, { version }: FileState): "same" | "differs" {
+    const { unsettled: before, ...file } = this.#files.get(path) ?? {};
+    const now = performance.now();
+    const begin = before?.begin ?? now;
+    const since = before?.version === version ? before.since : now;
+    const unsettled = { version, since, begin };
+    if (now - begin < LONG_WRITE) {
+      this.#set(path, { ...file, unsettled });
+      return "same";
+    }
+    const text = `${path} is still being written; ${outcomeFor(file.valid)}`;
+    const problem = warning("backend", path, text);
+    this.#set(path, { ...file, unsettled, problem });
+    return file.problem?.text === text ? "same" : "differs";
+  }
+
+  #unusable(path: string, { what }: Found & { kind: "unusable" }): Problem {
+    const text = `${path} is ${what}; ${outcomeFor(this.#files.get(path)?.valid)}`;
+    return warning("backend", path, text);
+  }
+
+  /** What the file held stays, with this problem. */
+  #keep(path: string, problem: Problem): "same" | "differs" {
+    const { valid, problem: before } = this.#files.get(path) ?? {};
+    this.#set(path, { ...(valid && { valid }), problem });
+    return before?.text === problem.text ? "same" : "differs";
   }
 
   async #identify(): Promise<string | undefined> {
@@ -128,21 +291,28 @@ export class Directory {
   }
 
   /** What there is to know of a file with this text; if it is broken, what it held stays. */
-  #read(path: string, text: string): Omit<File, "version"> {
-    const last = this.#files.get(path)?.content;
+  #parse(
+    path: string,
+    { text, state, isInPlace }: { text: string; state: FileState; isInPlace: boolean },
+  ): KnownFile {
+    const last = this.#files.get(path)?.valid;
+    // A file that was replaced has another inode, which tells it apart.
+    const racy = isInPlace && isRacy(state) && { version: `${state.version} once`, racyText: text };
+    const reading = { version: state.version, ...racy };
     try {
       // Emptied is about to be written; who means to take the objects away removes the file.
       if (text === "" && last) throw new ManifestError("the file is empty");
-      return {
-        content: readContent(text, { path, topologyLabel: this.#options.topologyLabel, last }),
-      };
+      const { topologyLabel } = this.#options;
+      const content = readContent(text, { path, topologyLabel, last: last?.content });
+      const { inode, size } = state;
+      return { ...reading, valid: { content, inode, size, endsInLine: text.endsWith("\n") } };
     } catch (error) {
       if (!(error instanceof ManifestError)) throw error;
       const where = error.line === undefined ? path : `${path}:${error.line}`;
-      const outcome = last ? "its last valid objects stay in force" : "it is ignored";
       return {
-        ...(last && { content: last }),
-        problem: warning("backend", path, `${where}: ${error.message}; ${outcome}`),
+        ...reading,
+        ...(last && { valid: last }),
+        problem: warning("backend", path, `${where}: ${error.message}; ${outcomeFor(last)}`),
       };
     }
   }
