@@ -127,6 +127,44 @@ Deno.test("a file that grows while it is read, a directory that goes and comes, 
   await assertUnharmed(lab);
 });
 
+Deno.test("a directory that is unmounted, and mounted again, cuts nobody off", async () => {
+  await using lab = await mesh(TWO, { flags: ["--resync-period=1s"] });
+  const [node] = lab.nodes as [LabNode, LabNode];
+  const losses = watchForLosses(node);
+  const { directory } = lab.manifests;
+  // An empty mount point is what is left when a file system is unmounted.
+  await node.namespace.script(`mkdir /run/empty; mount --bind /run/empty ${directory}`);
+  const isSaid = async () => {
+    const health = await node.exec(["curl", "-s", "http://127.0.0.1:1107/health"]);
+    return health.includes("cluster cannot be listed") && health.includes("it is empty");
+  };
+  await lab.waitFor("a complaint", () => count(node, /cluster cannot be listed.*it is empty/) > 0);
+  await lab.waitFor("the same on /health", isSaid);
+  await node.namespace.script(`umount ${directory}`);
+  await addPeer(lab, "10.10.77.0/24");
+  await node.namespace.script(`mount -t tmpfs small ${directory}`);
+  await lab.waitFor("a complaint on /health", isSaid);
+  await node.namespace.script(`umount ${directory}`);
+  await addPeer(lab, "10.10.78.0/24");
+  assert.deepEqual(await losses.end(), []);
+  assert.deepEqual(await Array.fromAsync(Deno.readDir(node.namespace.path("/run/empty"))), []);
+  await assertUnharmed(lab);
+});
+
+Deno.test("a link in status/ is replaced, and its target left alone", async () => {
+  await using lab = await mesh(["berlin-1"]);
+  const [node] = lab.nodes as [LabNode];
+  const victim = `${lab.directory}/victim`;
+  await Deno.writeTextFile(victim, "precious");
+  await node.agent!.stop("SIGKILL");
+  const status = `${lab.manifests.directory}/status/berlin-1.yaml`;
+  await Deno.remove(status);
+  await Deno.symlink(victim, status);
+  await node.startAgent();
+  await lab.waitFor("a file in its place", async () => (await Deno.lstat(status)).isFile);
+  assert.equal(await Deno.readTextFile(victim), "precious");
+});
+
 /** Writes what is in the file once more, from its beginning, for more than a second. */
 async function writeSlowly(path: string): Promise<void> {
   const bytes = await Deno.readFile(path);

@@ -159,6 +159,7 @@ export class FileBackend implements Backend {
       try {
         await this.#writeStatus(path, wish);
       } catch (error) {
+        if (this.#manifests.isDoubtful) this.#pending.setAtLatest(EVERYTHING, 0);
         throw new BackendError(`annotating Node ${quote(name)} in ${path}`, { cause: error });
       }
       await this.#look([path]);
@@ -175,6 +176,7 @@ export class FileBackend implements Backend {
       return await removeStatus(directory, name);
     }
     if (!this.#cluster.own) throw new Error(`there is no such Node in ${this.#manifests.path}`);
+    await this.#manifests.ensureSame();
     await writeStatus(directory, name, annotations);
     this.#whole.add(path);
   }

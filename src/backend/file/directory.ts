@@ -112,6 +112,16 @@ export class Directory {
   }
 
   /**
+   * Throws a {@link DirectoryLostError} if the path names another directory than the one that was
+   * listed: what is written there would be lost, or begin a cluster of its own.
+   */
+  async ensureSame(): Promise<void> {
+    if (await this.#identify() === this.#identity) return;
+    this.#isDoubtful = true;
+    throw new DirectoryLostError("it is another directory than it was, or none");
+  }
+
+  /**
    * Looks at every file; the paths of those that differ. Throws a {@link DirectoryLostError}, or
    * what the system says if the directory cannot be listed.
    */
