@@ -26,6 +26,8 @@ export function openBackend(
     readonly topologyLabel: string;
     /** Milliseconds. */
     readonly resyncPeriod: number;
+    /** Both lists are read once, and not followed. */
+    readonly isOnce?: boolean;
   },
 ): Backend {
   switch (choice.kind) {

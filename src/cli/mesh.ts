@@ -70,7 +70,7 @@ export async function readMesh(
 async function look(choice: BackendChoice, topologyLabel: string): Promise<Cluster> {
   const noNode = "";
   const options = { hostname: noNode, topologyLabel, resyncPeriod: 30_000 };
-  await using backend = openBackend(choice, options);
+  await using backend = openBackend(choice, { ...options, isOnce: true });
   const failure = Promise.withResolvers<never>();
   const complete = backend.start(() => {
     const outage = backend.cluster().problems.find(({ isOutage }) => isOutage);

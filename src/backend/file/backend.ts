@@ -44,7 +44,6 @@ const RETRY = 250;
  * between two check-ins that is well below the 60 s after which a node is stale.
  */
 const POLL_PERIOD = 10_000;
-
 /** The directory, in the other, of what agents publish. */
 const STATUS = "status";
 
@@ -58,6 +57,8 @@ export interface FileBackendOptions {
   readonly topologyLabel: string;
   /** Milliseconds between two looks at everything. */
   readonly resyncPeriod: number;
+  /** Nothing is watched: for commands that read everything once, and need no FFI. */
+  readonly isOnce?: boolean;
 }
 
 export class FileBackend implements Backend {
@@ -111,7 +112,8 @@ export class FileBackend implements Backend {
       keeper: `${path}/${STATUS}/${hostname}.yaml`,
       refill: { milliseconds: STALE_AFTER, after: "return" },
     });
-    this.#watches = [this.#manifests, this.#statuses].map(({ path }) =>
+    const watched = options.isOnce ? [] : [this.#manifests, this.#statuses];
+    this.#watches = watched.map(({ path }) =>
       new DirectoryWatch(path, (event) => this.#schedule(path, event))
     );
   }
@@ -170,14 +172,13 @@ export class FileBackend implements Backend {
   async #writeStatus(path: string, annotations: Strings | undefined): Promise<void> {
     const name = this.#options.hostname;
     if (name.includes("/")) throw new Error("there can be no such Node");
-    const { path: directory } = this.#statuses;
     if (!annotations) {
       this.#statuses.forget(path);
-      return await removeStatus(directory, name);
+      return await removeStatus(this.#statuses.path, name);
     }
     if (!this.#cluster.own) throw new Error(`there is no such Node in ${this.#manifests.path}`);
     await this.#manifests.ensureSame();
-    await writeStatus(directory, name, annotations);
+    await writeStatus(this.#statuses.path, name, annotations);
     this.#whole.add(path);
   }
 
@@ -221,8 +222,8 @@ export class FileBackend implements Backend {
     }
     const unsettled = this.#unsettled();
     for (const path of unsettled) this.#pending.setAtLatest(path, SETTLING);
-    const isPatient = performance.now() - this.#startedAt < LONGEST_START;
-    if (this.#live && !(isPatient && unsettled.length > 0)) this.#complete.resolve();
+    const isLate = performance.now() - this.#startedAt >= LONGEST_START;
+    if (this.#live && (isLate || unsettled.length === 0)) this.#complete.resolve();
   }
 
   /** Files that may not be whole. */
@@ -239,6 +240,7 @@ export class FileBackend implements Backend {
   }
 
   get #view(): Look {
+    if (this.#options.isOnce) return { isRemote: true, isWhole: () => true };
     return { isRemote: this.#isRemote, isWhole: (path) => this.#whole.has(path) };
   }
 
@@ -246,7 +248,7 @@ export class FileBackend implements Backend {
   async #lookAtEverything(): Promise<void> {
     const start = performance.now();
     this.#problems = [];
-    const paths = [this.#manifests, this.#statuses].map(({ path }) => path);
+    const paths = this.#watches.map(({ path }) => path);
     this.#isRemote = (await Promise.all(paths.map(isRemote))).includes(true);
     const unsettled = new Set(this.#unsettled());
     let isNew = false;

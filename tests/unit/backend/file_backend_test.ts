@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { BackendError } from "../../../src/backend/backend.ts";
 import { ANNOTATIONS } from "../../../src/mesh/object.ts";
 import { formatEndpoint } from "../../../src/net/endpoint.ts";
-import { KEY, node, peer, test, texts, World } from "./world.ts";
+import { KEY, node, peer, test, texts, World } from "../../lab/manifest_world.ts";
 
 test("FileBackend.start() resolves with everything that is there", async () => {
   await using world = await World.make({

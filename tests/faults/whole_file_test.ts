@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { BackendError } from "../../../src/backend/backend.ts";
-import { hasWriter } from "../../../src/os/file.ts";
-import { ANNOTATIONS } from "../../../src/mesh/object.ts";
-import { formatPrefix } from "../../../src/net/prefix.ts";
-import { KEY, node, peer, test, texts, World } from "./world.ts";
+import { BackendError } from "../../src/backend/backend.ts";
+import { hasWriter } from "../../src/os/file.ts";
+import { ANNOTATIONS } from "../../src/mesh/object.ts";
+import { formatPrefix } from "../../src/net/prefix.ts";
+import { KEY, node, peer, test, texts, World } from "../lab/manifest_world.ts";
 
 const two = peer("a", "10.0.0.1/32") + "---\n" + peer("b", "10.0.0.2/32");
 const encode = (text: string) => new TextEncoder().encode(text);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { FileBackend } from "../../../src/backend/file/backend.ts";
-import { peer } from "./world.ts";
+import { FileBackend } from "../../src/backend/file/backend.ts";
+import { peer } from "../lab/manifest_world.ts";
 
 /** Where inotify is used up: how long a change takes to be seen, in milliseconds. */
 async function measure(): Promise<{ said: string; took: number }> {

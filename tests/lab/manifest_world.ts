@@ -1,9 +1,9 @@
 /** Directories of manifests with backends on them, for one test. */
 
-import type { Change } from "../../../src/backend/backend.ts";
-import { FileBackend } from "../../../src/backend/file/backend.ts";
-import { libc } from "../../../src/os/libc.ts";
-import { pollerIdle } from "../../../src/os/poller.ts";
+import type { Change } from "../../src/backend/backend.ts";
+import { FileBackend } from "../../src/backend/file/backend.ts";
+import { libc } from "../../src/os/libc.ts";
+import { pollerIdle } from "../../src/os/poller.ts";
 
 libc(); // stays open: not a leak of any test
 
