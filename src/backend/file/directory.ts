@@ -226,7 +226,7 @@ export class Directory {
   async #refreshFile(path: string, look: Look): Promise<"same" | "differs" | "missing"> {
     const last = this.#files.get(path) ?? {};
     try {
-      const found = await findFile(path, this.#options);
+      const found = await findFile(path, { ...this.#options, ...look });
       if (found.kind === "missing") return "missing";
       if (found.kind === "unusable") return this.#keep(path, this.#unusable(path, found));
       const { state } = found;

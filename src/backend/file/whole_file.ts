@@ -30,12 +30,15 @@ export type Found =
   /** The name is there, but not for a file that could be read; `what` completes "NAME is …". */
   | { readonly kind: "unusable"; readonly what: string };
 
-/** What a name in a directory stands for; `followLinks`: of a link its target counts. */
+/**
+ * What a name in a directory stands for; `followLinks`: of a link its target counts. Where nothing
+ * can hang it is asked at once, which takes a tenth of the time.
+ */
 export async function findFile(
   path: string,
-  { followLinks }: { readonly followLinks: boolean },
+  { followLinks, isRemote }: { readonly followLinks: boolean; readonly isRemote: boolean },
 ): Promise<Found> {
-  const own = await ifThere(() => Deno.lstat(path));
+  const own = await ifThere(async () => isRemote ? await Deno.lstat(path) : Deno.lstatSync(path));
   if (!own) return { kind: "missing" };
   if (own.isSymlink && !followLinks) return { kind: "unusable", what: "a link, and not followed" };
   const info = own.isSymlink ? await ifThere(() => Deno.stat(path)) : own;
@@ -74,7 +77,7 @@ export interface ReadOptions {
 /** The file's text; undefined: somebody writes to it, or may do so. Throws what the system says. */
 export async function readWhole(
   path: string,
-  { version }: FileState,
+  state: FileState,
   { isRemote, isTrusted }: ReadOptions,
 ): Promise<string | undefined> {
   const writer = isRemote ? undefined : hasWriter(path);
@@ -82,6 +85,6 @@ export async function readWhole(
   const text = await Deno.readTextFile(path);
   // Did anybody begin to write meanwhile?
   const after = isRemote ? await Deno.stat(path) : Deno.statSync(path);
-  if (stateOf(after).version !== version) return undefined;
-  return writer === false && hasWriter(path) === true ? undefined : text;
+  if (stateOf(after).version !== state.version) return undefined;
+  return isRacy(state) && writer === false && hasWriter(path) === true ? undefined : text;
 }
