@@ -27,6 +27,10 @@ export async function writeStatus(
 /** Removes a Node's status file, if there is one. Throws what the system says. */
 export async function removeStatus(directory: string, name: string): Promise<void> {
   if (!await ifThere(() => Deno.lstat(`${directory}/${name}.yaml`))) return;
-  using open = await OpenDirectory.open(directory);
-  await open.remove(`${name}.yaml`);
+  const open = await OpenDirectory.open(directory);
+  try {
+    await open.remove(`${name}.yaml`);
+  } finally {
+    open[Symbol.dispose](); // the minifier loses a `using` that is used once, at once
+  }
 }
