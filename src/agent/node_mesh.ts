@@ -14,6 +14,7 @@ import type { DeviceState } from "../net/device.ts";
 import type { Key } from "../net/key.ts";
 import { WireGuardError } from "../wireguard/client.ts";
 import { isRedeclared } from "../wireguard/declared.ts";
+import { equalIP, type IP } from "../net/ip.ts";
 import { hostPrefix } from "../net/prefix.ts";
 import { type Warning, warning } from "../net/warning.ts";
 import type { AddressFinder } from "./address_finder.ts";
@@ -120,6 +121,7 @@ export class NodeMesh {
       source,
       isWanted: (ip) => addresses.isWanted(ip),
     });
+    this.#publishSource(this.#findSource(annotated, ground));
     const local: Node = { ...annotated, discoveredEndpoints: await this.#discover() };
     const { readings } = kernel.dataplane.device;
     if (isComplete(local)) return { local, ground, readings };
@@ -129,7 +131,7 @@ export class NodeMesh {
 
   /** Brings the kernel to what the objects say, or says why it cannot be known now. */
   async apply({ local, ground, readings }: Prepared): Promise<Applied | string> {
-    const { options, kernel, key, addresses, publisher } = this.#parts;
+    const { kernel, key, addresses, publisher } = this.#parts;
     const { device } = kernel.dataplane;
     const wish = this.#wish.of(local, {
       members: this.#members,
@@ -149,6 +151,19 @@ export class NodeMesh {
     const discoveredEndpoints = device.readings === readings
       ? local.discoveredEndpoints
       : await this.#discover();
+    const source = this.#findSource(local, ground);
+    this.#reconciled = {
+      ...wish.address && { wireGuardIP: wish.address },
+      ...source && { encapsulationIP: hostPrefix(source) },
+      discoveredEndpoints: wish.isLeader ? await this.#choose(discoveredEndpoints) : NO_ENDPOINTS,
+    };
+    publisher.update(this.#own());
+    return { wish, report };
+  }
+
+  /** From where packets to the own location come, if not from the internal address. */
+  #findSource(local: Node, ground: Ground): IP | undefined {
+    const { options, kernel, addresses } = this.#parts;
     const sender: Sender = {
       local,
       nodes: this.#members.nodes,
@@ -157,14 +172,16 @@ export class NodeMesh {
       ground,
     };
     const source = packetSource(kernel.dataplane.host, sender);
-    this.#reconciled = {
-      ...wish.address && { wireGuardIP: wish.address },
-      ...source && { encapsulationIP: hostPrefix(source) },
-      discoveredEndpoints: wish.isLeader ? await this.#choose(discoveredEndpoints) : NO_ENDPOINTS,
-    };
-    publisher.update(this.#own());
     this.#sourceWarnings = sourceWarnings(sender, source);
-    return { wish, report };
+    return source;
+  }
+
+  /** In the patch that has another internal address, or neighbours would drop packets meanwhile. */
+  #publishSource(source: IP | undefined): void {
+    if (!this.#reconciled || equalIP(source, this.#reconciled.encapsulationIP?.ip)) return;
+    const { encapsulationIP: _, ...rest } = this.#reconciled;
+    this.#reconciled = { ...rest, ...source && { encapsulationIP: hostPrefix(source) } };
+    this.#parts.publisher.update(this.#own());
   }
 
   /** As it was, if it does not answer: whoever needs it says so when it is configured. */

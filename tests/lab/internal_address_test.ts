@@ -46,6 +46,7 @@ Deno.test("an internal address that no interface has is no preferred source", as
   await t.step("forced", async () => {
     await annotate(berlin1, { "force-internal-ip": "10.1.0.99/24" });
     await published(lab, berlin1, "198.51.100.11 10.1.0.99/24");
+    assert.equal(await sourceOf(berlin1), "10.1.0.11/32", "in one patch");
     await lab.waitFor("its routes, without a source", async () => {
       const routes = await ourRoutes(berlin1.namespace);
       return routes.length > 0 && routes.every((route) => !route.includes(" src ")) &&

@@ -14,6 +14,7 @@ import type { Key } from "../../src/net/key.ts";
 import { generatePresharedKey } from "../../src/wireguard/key.ts";
 import { fetchKernel, type Kernel } from "./debian.ts";
 import { type Guest, type GuestNode, GuestWorld } from "./guests.ts";
+import { otherSourcesAreAccepted } from "./internal_address.ts";
 import { VirtualMachine } from "./machine.ts";
 import { carried, device, routing, wgShow } from "./observe.ts";
 
@@ -68,6 +69,8 @@ const STORY: Readonly<Record<string, Step>> = {
   "the firewall is in the kernel": firewallIsThere,
   "inside a location packets go by IPIP, between locations by WireGuard": packetsAreWrapped,
   "IPIP is accepted from the location's nodes, and from nobody else": strangersAreRefused,
+  "IPIP is accepted from where a node says that it comes": (world) =>
+    otherSourcesAreAccepted(world, WORLD.nodes),
   "a Peer comes, changes, and goes: no packet lost, no session reset": sessionsStay,
   "clean-up leaves nothing of ours, no tunl0 either": ({ nodes }, before) =>
     nodesAreClean(nodes.slice(0, 2), before),
