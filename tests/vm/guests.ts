@@ -1,6 +1,7 @@
 /** A world of the lab inside a virtual machine: its network namespaces are the machines. */
 
 import { dump } from "js-yaml";
+import type { Key } from "../../src/net/key.ts";
 import type { LogLine } from "../lab/agent.ts";
 import { type NodeManifest, nodeObject, type PeerManifest } from "../lab/manifests.ts";
 import { SYSCTLS } from "../lab/namespace.ts";
@@ -159,4 +160,13 @@ function quote(text: string): string {
 
 function pathOf({ kind, metadata }: NodeManifest | PeerManifest): string {
   return `${CLUSTER}/${kind.toLowerCase()}-${metadata.name}.yaml`;
+}
+
+/** A Peer object. */
+export function peer(
+  name: string,
+  spec: { readonly publicKey: Key; readonly allowedIPs: readonly string[] },
+): PeerManifest {
+  const metadata = { name };
+  return { apiVersion: "kilo.squat.ai/v1alpha1", kind: "Peer", metadata, spec };
 }

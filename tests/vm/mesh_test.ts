@@ -10,10 +10,9 @@ import { THREE_LOCATIONS, type World } from "../lab/world.ts";
 import { podAddress } from "../lab/wiring.ts";
 import { provision } from "../../tools/provision.ts";
 import { Refusal } from "../../tools/terminal.ts";
-import type { Key } from "../../src/net/key.ts";
 import { generatePresharedKey } from "../../src/wireguard/key.ts";
 import { fetchKernel, type Kernel } from "./debian.ts";
-import { type Guest, type GuestNode, GuestWorld } from "./guests.ts";
+import { type Guest, type GuestNode, GuestWorld, peer } from "./guests.ts";
 import { otherSourcesAreAccepted } from "./internal_address.ts";
 import { VirtualMachine } from "./machine.ts";
 import { carried, device, routing, wgShow } from "./observe.ts";
@@ -261,14 +260,6 @@ async function sessionsStay(world: GuestWorld): Promise<void> {
 async function sessions(...nodes: readonly Guest[]) {
   const devices = await Promise.all(nodes.map(wgShow));
   return devices.map(({ peers }) => peers[0]!.session);
-}
-
-function peer(
-  name: string,
-  spec: { readonly publicKey: Key; readonly allowedIPs: readonly string[] },
-): PeerManifest {
-  const metadata = { name };
-  return { apiVersion: "kilo.squat.ai/v1alpha1", kind: "Peer", metadata, spec };
 }
 
 const LARGE = [101, 102, 103].map((net, index) => {
