@@ -1,12 +1,10 @@
 /** A certificate and its private key in files, which somebody renews now and then. */
 
 import { describeError } from "../../net/text.ts";
+import { checkKeyPair, type KeyPair, readTogether } from "../../tls/key_pair.ts";
 
 /** Both in PEM. */
-export interface Certificate {
-  readonly cert: string;
-  readonly key: string;
-}
+export type Certificate = KeyPair;
 
 export interface CertificateFiles {
   readonly certFile: string;
@@ -23,16 +21,19 @@ export class CertificateError extends Error {
   }
 }
 
-/** What the files hold now. Rejects with a {@link CertificateError}. */
-export async function readCertificate(files: CertificateFiles): Promise<Certificate> {
+/** What the files hold now; `last` if that is the same. Rejects with a {@link CertificateError}. */
+export async function readCertificate(
+  files: CertificateFiles,
+  last?: Certificate,
+): Promise<Certificate> {
   try {
-    let key = await Deno.readTextFile(files.keyFile);
-    for (;;) {
-      const cert = await Deno.readTextFile(files.certFile);
-      const keyNow = await Deno.readTextFile(files.keyFile);
-      if (keyNow === key) return { cert, key };
-      key = keyNow; // both were replaced meanwhile, as a mounted Secret is
-    }
+    const pair = await readTogether({
+      cert: () => Deno.readTextFile(files.certFile),
+      key: () => Deno.readTextFile(files.keyFile),
+    });
+    if (last && pair.cert === last.cert && pair.key === last.key) return last;
+    checkKeyPair(pair, { cert: "the certificate", key: "the key" });
+    return pair;
   } catch (error) {
     throw new CertificateError(files, error);
   }

@@ -80,10 +80,8 @@ export class Tls {
   /** Takes over what the files hold now, if it can be used. */
   async #renew(): Promise<void> {
     try {
-      const certificate = await readCertificate(this.#options);
-      const { cert, key } = this.#certificate;
-      if (certificate.cert !== cert || certificate.key !== key) {
-        listen(certificate, this.#options).close();
+      const certificate = await readCertificate(this.#options, this.#certificate);
+      if (certificate !== this.#certificate) {
         this.#certificate = certificate;
         this.#options.renewed(undefined);
       }
