@@ -9,7 +9,13 @@ export interface Prefix {
   readonly bits: number;
 }
 
-/** Reads a CIDR as Go's `net.ParseCIDR`: `/08` is 8; an IPv4-mapped address becomes IPv4. */
+/** Bits of an IPv4 address in IPv6 form that come before the IPv4 ones: ::ffff:0:0/96. */
+const MAPPED_BITS = 96;
+
+/**
+ * Reads a CIDR as Go's `net.ParseCIDR`: `/08` is 8; an IPv4-mapped address becomes IPv4. Unlike Go
+ * it refuses one of /96 or shorter (`::ffff:10.0.0.1/64`): that would be all of IPv4.
+ */
 export function parsePrefix(text: string): Prefix | undefined {
   const slash = text.indexOf("/");
   if (slash < 0 || !/^\d+$/.test(text.slice(slash + 1))) return undefined;
@@ -19,8 +25,19 @@ export function parsePrefix(text: string): Prefix | undefined {
   const written: Family = address.includes(":") ? 6 : 4;
   const bits = Number(text.slice(slash + 1));
   if (bits > width(written)) return undefined;
+  if (written === ip.family) return { ip, bits };
   // ::ffff:10.0.0.1/120 prints, and behaves, as 10.0.0.1/24 there.
-  return { ip, bits: Math.max(0, bits - (width(written) - width(ip.family))) };
+  return bits > MAPPED_BITS ? { ip, bits: bits - MAPPED_BITS } : undefined;
+}
+
+/**
+ * What a WireGuard device calls `ip/bits` in its IPv6 list. Of an IPv4-mapped address the IPv4
+ * network; one of /96 or shorter, which other programs may have set, stays an IPv6 network.
+ */
+export function prefixOfIPv6(ip: IP, bits: number): Prefix {
+  if (ip.family === 6) return { ip, bits };
+  if (bits > MAPPED_BITS) return { ip, bits: bits - MAPPED_BITS };
+  return { ip: { family: 6, value: ip.value | 0xffffn << 32n }, bits };
 }
 
 export function formatPrefix(prefix: Prefix): string {

@@ -3,7 +3,7 @@
 import type { DeviceState, PeerState } from "../net/device.ts";
 import { width } from "../net/ip.ts";
 import { type Key, keyFromBytes, keyToBytes, ZERO_KEY } from "../net/key.ts";
-import type { Prefix } from "../net/prefix.ts";
+import { type Prefix, prefixOfIPv6 } from "../net/prefix.ts";
 import { type Attributes, list, nested, table } from "../netlink/attribute.ts";
 import {
   be16,
@@ -221,10 +221,10 @@ function decodeAllowedIPs({ WGPEER_A_ALLOWEDIPS: allowedIPs = [] }: PeerMessage)
     if (ip === undefined || mask === undefined) {
       throw new MalformedError("an incomplete allowed IP");
     }
-    // An IPv4 address in IPv6 form reads as the IPv4 one.
-    const mapped = allowed.WGALLOWEDIP_A_FAMILY === AF_INET6 && ip.family === 4;
-    const bits = mapped ? Math.max(0, mask - 96) : mask;
-    if (bits > width(ip.family)) throw new MalformedError(`a prefix of ${bits} bits`);
-    return { ip, bits };
+    const prefix = allowed.WGALLOWEDIP_A_FAMILY === AF_INET6
+      ? prefixOfIPv6(ip, mask)
+      : { ip, bits: mask };
+    if (prefix.bits > width(prefix.ip.family)) throw new MalformedError(`a prefix of ${mask} bits`);
+    return prefix;
   });
 }

@@ -6,7 +6,8 @@
 import type { DeviceState, PeerState } from "../net/device.ts";
 import { formatAddressPort, parseEndpoint } from "../net/endpoint.ts";
 import { type Key, keyFromBytes, keyToBytes, ZERO_KEY } from "../net/key.ts";
-import { formatPrefix, parsePrefix, type Prefix } from "../net/prefix.ts";
+import { parseIP } from "../net/ip.ts";
+import { formatPrefix, parsePrefix, type Prefix, prefixOfIPv6 } from "../net/prefix.ts";
 import type { DeviceChange, PeerAddress, PeerChange } from "./change.ts";
 
 /** The request for the whole device. */
@@ -203,9 +204,16 @@ function parseHex(text: string): Key {
 }
 
 function parseNetwork(text: string): Prefix {
-  const prefix = parsePrefix(text);
+  const prefix = parsePrefix(text) ?? parseMapped(text);
   if (!prefix) throw new UapiSyntaxError("not a CIDR");
   return prefix;
+}
+
+/** `::ffff:0.0.0.0/96` and shorter, which are no CIDRs for us, but may be on a device. */
+function parseMapped(text: string): Prefix | undefined {
+  const [, address, bits] = /^([^/]*:[^/]*)\/(\d{1,2})$/.exec(text) ?? [];
+  const ip = address === undefined ? undefined : parseIP(address);
+  return ip && prefixOfIPv6(ip, Number(bits));
 }
 
 /** Zones are cut off. Port 0, which a device takes but nobody can send to, is no address. */

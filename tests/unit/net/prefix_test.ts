@@ -10,6 +10,7 @@ import {
   overlaps,
   parsePrefix,
   type Prefix,
+  prefixOfIPv6,
 } from "../../../src/net/prefix.ts";
 
 const prefix = (text: string): Prefix => parsePrefix(text) ?? assert.fail(`${text} is no CIDR`);
@@ -26,7 +27,8 @@ const READ: readonly (readonly [string, string, string])[] = [
   ["2001:db8::7/128", "2001:db8::7/128", "2001:db8::7/128"],
   ["::/0", "::/0", "::/0"],
   ["::ffff:10.0.0.1/120", "10.0.0.1/24", "10.0.0.0/24"],
-  ["::ffff:10.0.0.1/96", "10.0.0.1/0", "0.0.0.0/0"],
+  ["::ffff:10.0.0.1/97", "10.0.0.1/1", "0.0.0.0/1"],
+  ["::ffff:0:10.0.0.1/64", "::ffff:0:a00:1/64", "::/64"],
   ["::1.2.3.4/128", "::102:304/128", "::102:304/128"],
 ];
 
@@ -42,6 +44,7 @@ const REFUSED = [
     "10.0.0.1/8\n",
   ],
   ...["fd00::1/129", "fe80::1%eth0/64", "[fd00::1]/64", "::ffff:10.0.0.1/129"],
+  ...["::ffff:10.0.0.1/96", "::ffff:10.0.0.1/64", "::ffff:10.0.0.1/0", "::ffff:a00:1/096"],
 ];
 
 Deno.test("parsePrefix() keeps address and length, network() clears the host bits", () => {
@@ -51,8 +54,11 @@ Deno.test("parsePrefix() keeps address and length, network() clears the host bit
   }
 });
 
-Deno.test("parsePrefix() takes IPv4 in IPv6 with less than 96 bits for all of IPv4", () => {
-  assert.equal(formatPrefix(prefix("::ffff:10.0.0.1/90")), "10.0.0.1/0");
+Deno.test("prefixOfIPv6() keeps a network wider than that of the mapped addresses in IPv6", () => {
+  const read = (text: string, bits: number) => formatPrefix(prefixOfIPv6(address(text), bits));
+  assert.equal(read("::ffff:10.0.0.1", 120), "10.0.0.1/24");
+  assert.equal(read("::ffff:0.0.0.0", 96), "::ffff:0:0/96");
+  assert.equal(read("fd00::", 8), "fd00::/8");
 });
 
 Deno.test("parsePrefix() refuses what Go refuses", () => {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { formatPrefix } from "../../../src/net/prefix.ts";
 import type { DeviceState } from "../../../src/net/device.ts";
 import { parseEndpoint } from "../../../src/net/endpoint.ts";
 import { keyFromBytes, ZERO_KEY } from "../../../src/net/key.ts";
@@ -198,6 +199,20 @@ Deno.test("decodeDevice() refuses what is incomplete or out of range", () => {
       }],
     ]
   ) assert.throws(() => decodeDevice([{ WGDEVICE_A_PEERS: pieces }]), MalformedError);
+});
+
+Deno.test("decodeDevice() keeps a network wider than that of IPv4 in IPv6 form apart from IPv4", () => {
+  const { peers } = decodeDevice([{
+    WGDEVICE_A_PEERS: [{
+      WGPEER_A_PUBLIC_KEY: key(2),
+      WGPEER_A_ALLOWEDIPS: [96, 104].map((bits) => ({
+        WGALLOWEDIP_A_FAMILY: 10,
+        WGALLOWEDIP_A_IPADDR: prefix("10.0.0.0/8").ip,
+        WGALLOWEDIP_A_CIDR_MASK: bits,
+      })),
+    }],
+  }]);
+  assert.deepEqual(peers[0]!.allowedIPs.map(formatPrefix), ["::ffff:a00:0/96", "10.0.0.0/8"]);
 });
 
 Deno.test("decodeDevice() reads a device that nobody has configured", () => {

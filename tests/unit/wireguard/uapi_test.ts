@@ -151,6 +151,13 @@ Deno.test("decodeDevice() reads IPv4 endpoints in IPv6 form as IPv4, and port 0 
   assert.equal(read("[::1]:0"), undefined);
 });
 
+Deno.test("decodeDevice() keeps a network wider than that of IPv4 in IPv6 form apart from IPv4", () => {
+  const read = (text: string) =>
+    decodeDevice(`public_key=${hex(2)}\nallowed_ip=${text}\nerrno=0\n\n`).peers[0]!.allowedIPs;
+  assert.deepEqual(read("::ffff:0:0/96").map(formatPrefix), ["::ffff:0:0/96"]);
+  assert.deepEqual(read("::ffff:10.0.0.0/104").map(formatPrefix), ["10.0.0.0/8"]);
+});
+
 Deno.test("decodeDevice() reads peers also where nothing is said of the device", () => {
   const peers = [2, 3].map((n) => `public_key=${`0${n}`.repeat(32)}\ntx_bytes=1\n`).join("");
   for (const device of ["", "listen_port=0\n"]) {
