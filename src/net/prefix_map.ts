@@ -1,0 +1,48 @@
+/** Values by network, asked which of the networks hold another one. */
+
+import type { Family } from "./ip.ts";
+import { networkKey, type Prefix } from "./prefix.ts";
+
+/**
+ * Host bits of prefixes do not count. A look-up costs one step for each prefix length that occurs,
+ * mostly two or three, however many networks there are.
+ */
+export class PrefixMap<V> {
+  readonly #values = new Map<number | bigint, V>();
+  /** The prefix lengths that occur, the longest first. */
+  readonly #lengths: Record<Family, number[]> = { 4: [], 6: [] };
+
+  get(prefix: Prefix): V | undefined {
+    if (!this.#lengths[prefix.ip.family].includes(prefix.bits)) return undefined;
+    return this.#values.get(networkKey(prefix));
+  }
+
+  set(prefix: Prefix, value: V): void {
+    const lengths = this.#lengths[prefix.ip.family];
+    if (!lengths.includes(prefix.bits)) {
+      lengths.push(prefix.bits);
+      lengths.sort((a, b) => b - a);
+    }
+    this.#values.set(networkKey(prefix), value);
+  }
+
+  /** In the order in which their networks first came. */
+  values(): Iterable<V> {
+    return this.#values.values();
+  }
+
+  /** What belongs to the smallest network that is the prefix's or contains it. */
+  covering({ ip, bits }: Prefix): V | undefined {
+    for (const length of this.#lengths[ip.family]) {
+      if (length > bits) continue;
+      const value = this.#values.get(networkKey({ ip, bits: length }));
+      if (value !== undefined) return value;
+    }
+    return undefined;
+  }
+
+  /** What belongs to the smallest network that contains the prefix's and is larger. */
+  around({ ip, bits }: Prefix): V | undefined {
+    return bits === 0 ? undefined : this.covering({ ip, bits: bits - 1 });
+  }
+}
