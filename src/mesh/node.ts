@@ -31,6 +31,8 @@ export interface Node {
   readonly allowedLocationIPs: readonly Prefix[];
   readonly discoveredEndpoints: DiscoveredEndpoints;
   readonly granularity?: Granularity;
+  /** When the object was made, in milliseconds since the Unix epoch; absent: nobody says. */
+  readonly created?: number;
   /** Unix seconds of the last check-in; 0: never. */
   readonly lastSeen: number;
 }

@@ -39,6 +39,8 @@ export interface NodeObject {
     readonly name: string;
     readonly labels?: Strings | null;
     readonly annotations?: Strings | null;
+    /** RFC 3339; YAML reads it as a date where it stands without quotes. */
+    readonly creationTimestamp?: string | Date | null;
   };
   readonly spec?: { readonly podCIDR?: string | null } | null;
 }

@@ -36,6 +36,7 @@ export function parseNode(object: NodeObject, options: { topologyLabel: string }
       cniCompatibilityIP: read(from, "cniCompatibilityIP", CIDR),
       encapsulationIP: read(from, "encapsulationIP", CIDR),
       granularity: read(from, "granularity", GRANULARITY),
+      created: readTime(object.metadata.creationTimestamp),
     }),
   };
   return { node, warnings: from.warnings };
@@ -116,6 +117,14 @@ function readDiscoveredEndpoints(from: Reader): DiscoveredEndpoints {
 function readSubnet(from: Reader, text: string | null | undefined): Prefix | undefined {
   const prefix = text ? parse(from, "spec.podCIDR", { text, kind: CIDR }) : undefined;
   return prefix && network(prefix);
+}
+
+/** Only says which of two nodes was there first: text that is no time is passed over in silence. */
+function readTime(time: unknown): number | undefined {
+  const value = time instanceof Date
+    ? time.getTime()
+    : Date.parse(typeof time === "string" ? time : "");
+  return Number.isNaN(value) ? undefined : value;
 }
 
 /** As Go's `strconv.ParseInt(text, 10, 64)`; the number is the nearest that JavaScript has. */

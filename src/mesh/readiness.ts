@@ -28,7 +28,7 @@ export function isReadyPeer(peer: Peer): boolean {
 export function equalNodes(a: Node, b: Node): boolean {
   return a.name === b.name && a.location === b.location && a.leader === b.leader &&
     a.key === b.key && a.persistentKeepalive === b.persistentKeepalive &&
-    a.granularity === b.granularity &&
+    a.granularity === b.granularity && a.created === b.created &&
     equalEndpoint(a.endpoint, b.endpoint) &&
     equalPrefix(a.subnet, b.subnet) &&
     equalPrefix(a.internalIP, b.internalIP) &&

@@ -121,7 +121,7 @@ function nameOf(value: unknown): string {
 }
 
 function slim(object: NodeObject, topologyLabel: string): NodeObject {
-  const { name, labels, annotations } = object.metadata;
+  const { name, labels, annotations, creationTimestamp } = object.metadata;
   const location = labels && Object.hasOwn(labels, topologyLabel)
     ? labels[topologyLabel]
     : undefined;
@@ -130,6 +130,7 @@ function slim(object: NodeObject, topologyLabel: string): NodeObject {
       name,
       ...(location !== undefined && { labels: { [topologyLabel]: location } }),
       annotations: ourAnnotations(annotations),
+      ...creationTimestamp && { creationTimestamp },
     },
     ...(object.spec?.podCIDR && { spec: { podCIDR: object.spec.podCIDR } }),
   };

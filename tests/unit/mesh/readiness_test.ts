@@ -28,6 +28,7 @@ function node(): Required<Node> {
     allowedLocationIPs: [prefix("10.1.0.0/16"), prefix("10.2.0.0/16")],
     discoveredEndpoints: new Map([[KEY as string, { ip: parseIP("10.9.9.9")!, port: 5 }]]),
     granularity: "location",
+    created: 1,
     lastSeen: 1,
   };
 }
@@ -88,6 +89,7 @@ const OTHER_NODES: {
     new Map([["other", { ip: parseIP("10.9.9.9")!, port: 5 }]]),
   ],
   granularity: ["full"],
+  created: [2],
 };
 
 Deno.test("equalNodes() looks at every field but when the node was last seen", () => {
