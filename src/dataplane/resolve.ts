@@ -62,7 +62,8 @@ export function resolveRoutes(
 }
 
 /** Why the route cannot be given to the kernel at all. */
-function obstacle({ dst, gateway, device }: Route, devices: Devices): string | undefined {
+function obstacle({ dst, gateway, device, oif }: Route, devices: Devices): string | undefined {
+  if (oif !== undefined) return undefined;
   if (device === undefined) return "there is no private address, so no device to send from";
   if (devices[device] === undefined) return `there is no ${DEVICE_NAMES[device]}`;
   if (device === "tunnel" && (dst.ip.family === 6 || gateway?.family === 6)) {
@@ -89,7 +90,7 @@ function resolveRoute(route: Route, devices: Devices): RouteEntry {
     metric: METRIC[family],
     protocol: ROUTE_PROTOCOL,
     gateway,
-    oif: device && devices[device],
+    oif: route.oif ?? (device && devices[device]),
     source: source?.family === family ? source : undefined,
     onlink: route.onlink && gateway !== undefined,
   });

@@ -2,10 +2,11 @@
 
 import { equalIP, type IP } from "../net/ip.ts";
 import { hostPrefix, type Prefix } from "../net/prefix.ts";
-import { KILO_TABLE, type Route, type Rule } from "../net/route.ts";
+import { type Claim, KILO_TABLE, type Route, type Rule } from "../net/route.ts";
 import { type Encapsulation, gatewayTo, isEncapsulated, strategyOf } from "./encapsulation.ts";
+import type { Node } from "./node.ts";
 import type { CompleteNode } from "./readiness.ts";
-import type { Topology } from "./topology.ts";
+import type { Segment, Topology } from "./topology.ts";
 import type { UsedEndpoints } from "./used_endpoints.ts";
 import { type Warning, warning } from "../net/warning.ts";
 
@@ -26,7 +27,7 @@ export interface Routing {
 }
 
 /** How a destination is reached. */
-type Via = Omit<Route, "dst">;
+type Via = Omit<Route, "dst" | "claim">;
 
 /** A node with neighbours: how it can reach them. */
 interface Here extends RouteSettings {
@@ -80,7 +81,11 @@ function neighbourRouting(
     const tunnel = { dst, gateway, device: "tunnel", table: KILO_TABLE, onlink: true } as const;
     const fromMesh = { dst, iif: "kilo", table: KILO_TABLE } as const;
     if (here.local) {
-      routes.push({ dst: neighbour.subnet, ...inside(gateway, here) });
+      routes.push({
+        dst: neighbour.subnet,
+        ...inside(gateway, here),
+        claim: claimOf(neighbour, "subnet"),
+      });
       if (!isEncapsulated(address, { from: node, strategy })) continue;
       routes.push({ ...tunnel, source });
       rules.push({ src: node.subnet, dst, table: KILO_TABLE });
@@ -99,16 +104,22 @@ function followerRoutes({ localSegment, segments, peers }: Topology, here: Here)
   if (!gateway) return [];
   const via = inside(gateway, here);
   const routes: Route[] = [];
-  const add = (dst: Prefix) => routes.push({ dst, ...via });
+  const add = (dst: Prefix, claim: Claim) => routes.push({ dst, ...via, claim });
   for (const segment of segments) {
-    if (segment === localSegment) {
-      add(hostPrefix(segment.wireGuardIP));
-    } else {
-      segment.allowedIPs.forEach(add);
-      segment.allowedLocationIPs.forEach(add);
+    if (segment !== localSegment) {
+      for (const node of segment.nodes) {
+        add(node.subnet, claimOf(node, "subnet"));
+        if (node.internalIP) add(hostPrefix(node.internalIP.ip), claimOf(node, "internal"));
+      }
     }
+    add(hostPrefix(segment.wireGuardIP), claimOf(segment.leader, "wireguard"));
+    if (segment === localSegment) continue;
+    for (const dst of segment.allowedLocationIPs) add(dst, locationClaim(segment, dst));
   }
-  for (const peer of peers) peer.allowedIPs.forEach(add);
+  for (const peer of peers) {
+    const claim: Claim = { kind: "peer", owner: `Peer ${peer.name}` };
+    for (const dst of peer.allowedIPs) add(dst, claim);
+  }
   return routes;
 }
 
@@ -135,17 +146,30 @@ function leaderRoutes(
     const via: Via = { gateway: segment.wireGuardIP, device: "kilo", ...from, onlink: true };
     const farEnd = usedEndpoints?.get(segment.leader.key) ?? segment.endpoint.ip;
     for (const node of segment.nodes) {
-      routes.push({ dst: node.subnet, ...via });
+      routes.push({ dst: node.subnet, ...via, claim: claimOf(node, "subnet") });
       const address = node.internalIP?.ip;
       // The way to the tunnel's far end must not lead through the tunnel.
       if (!address || equalIP(address, farEnd)) continue;
-      routes.push({ dst: hostPrefix(address), ...via });
+      routes.push({ dst: hostPrefix(address), ...via, claim: claimOf(node, "internal") });
     }
-    for (const dst of segment.allowedLocationIPs) routes.push({ dst, ...via });
+    for (const dst of segment.allowedLocationIPs) {
+      routes.push({ dst, ...via, claim: locationClaim(segment, dst) });
+    }
   }
   const direct: Via = { device: "kilo", ...from, onlink: false };
   for (const peer of peers) {
-    for (const dst of peer.allowedIPs) routes.push({ dst, ...direct });
+    const claim: Claim = { kind: "peer", owner: `Peer ${peer.name}` };
+    for (const dst of peer.allowedIPs) routes.push({ dst, ...direct, claim });
   }
   return routes;
+}
+
+function claimOf({ name }: Node, kind: Claim["kind"]): Claim {
+  return { kind, owner: `node ${name}` };
+}
+
+/** Of several nodes that declare the same, the one whose prefix the segment has. */
+function locationClaim({ nodes, leader }: Segment, prefix: Prefix): Claim {
+  const node = nodes.find(({ allowedLocationIPs }) => allowedLocationIPs.includes(prefix));
+  return claimOf(node ?? leader, "location");
 }
