@@ -1,0 +1,77 @@
+/** The addresses that must stay where they are, whatever network a Node or Peer declares around them. */
+
+import { type DeviceConfig, peersByKey } from "../net/device.ts";
+import { equalIP, formatIP, type IP } from "../net/ip.ts";
+import { contains, equalPrefix, hostPrefix } from "../net/prefix.ts";
+import type { PrefixMap } from "../net/prefix_map.ts";
+import type { Holder } from "./holders.ts";
+import type { HostFacts } from "./host_facts.ts";
+import type { Topology } from "./topology.ts";
+
+export interface KeptAddress {
+  readonly ip: IP;
+  /** `the gateway`; with the address after it, see {@link describeAddress}. */
+  readonly what: string;
+  /** On this host: the kernel finds it before it looks at any route of ours. */
+  readonly isOwn?: true;
+}
+
+/** `the gateway 10.0.0.1` */
+export function describeAddress({ what, ip }: KeptAddress): string {
+  return `${what} ${formatIP(ip)}`;
+}
+
+/**
+ * Those of the host, and wherever encrypted packets go: the endpoints that the device shall have, and
+ * those that it has found by itself. But a Peer's endpoint takes nothing from a node that has the
+ * address, and a server that is a node's address is reached through the mesh. `device`: the peers
+ * that a leader has, or would have.
+ */
+export function keptAddresses(
+  topology: Topology,
+  { device, holders, facts }: {
+    readonly device: DeviceConfig;
+    readonly holders: PrefixMap<Holder>;
+    readonly facts: HostFacts;
+  },
+): KeptAddress[] {
+  const { local, localSegment, segments } = topology;
+  const leaders = new Set(segments.map(({ leader }) => leader.key));
+  const targets = peersByKey(device);
+  const endpoints = [
+    ...device.peers.flatMap(({ publicKey, endpoint }) =>
+      endpoint?.ip ? [{ publicKey, ip: endpoint.ip }] : []
+    ),
+    // Where no session lives the device is about to be told another endpoint, if there is one.
+    ...facts.endpoints.filter(({ publicKey, isLive }) =>
+      isLive || targets.get(publicKey)?.endpoint?.ip === undefined
+    ),
+  ].filter(({ publicKey, ip }) => leaders.has(publicKey) || !holders.covering(hostPrefix(ip)));
+  const { ip: ownEndpoint } = localSegment.endpoint;
+  return [
+    ...facts.addresses.map((ip) => ({ ...keep(ip, "the own address"), isOwn: true } as const)),
+    ...facts.ways.flatMap(({ gateway }) => gateway ? [keep(gateway, "the gateway")] : []),
+    ...localSegment.nodes.flatMap(({ name, internalIP }) =>
+      internalIP ? [keep(internalIP.ip, `node ${name} at`)] : []
+    ),
+    ...facts.servers.filter(({ ip }) => !isInMesh(ip, topology, facts))
+      .map(({ ip, role }) => keep(ip, `the ${role}`)),
+    ...ownEndpoint ? [keep(ownEndpoint, "the endpoint")] : [],
+    ...endpoints.map(({ ip }) => keep(ip, "the endpoint")),
+  ].filter(({ ip }) => !contains(local.subnet, ip)); // pods are never routed away
+}
+
+function keep(ip: IP, what: string): KeptAddress {
+  return { ip, what };
+}
+
+/** Is it just what a node of another segment declares, and nobody's who is on link? */
+function isInMesh(ip: IP, { segments, localSegment }: Topology, { networks }: HostFacts): boolean {
+  if (networks.some(({ prefix }) => contains(prefix, ip))) return false;
+  return segments.some((segment) =>
+    segment !== localSegment && (
+      segment.nodes.some(({ internalIP }) => equalIP(internalIP?.ip, ip)) ||
+      segment.allowedLocationIPs.some((prefix) => equalPrefix(prefix, hostPrefix(ip)))
+    )
+  );
+}

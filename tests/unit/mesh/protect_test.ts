@@ -1,0 +1,315 @@
+import assert from "node:assert/strict";
+import type { DeviceConfig } from "../../../src/net/device.ts";
+import { formatIP } from "../../../src/net/ip.ts";
+import { formatPrefix } from "../../../src/net/prefix.ts";
+import type { Route } from "../../../src/net/route.ts";
+import { type Desired, desired, type Settings } from "../../../src/mesh/desired.ts";
+import { type HostFacts, NO_FACTS } from "../../../src/mesh/host_facts.ts";
+import { protect } from "../../../src/mesh/protect.ts";
+import type { Topology } from "../../../src/mesh/topology.ts";
+import { endpoint, ip, key, loneNode, mesh, node, peer, prefix, settings } from "./cluster.ts";
+
+/** 10.0.0.1 on eth0, router 10.0.0.254, as nodes of `cluster.ts` have it. */
+const HOST: HostFacts = {
+  ...NO_FACTS,
+  networks: [{ prefix: prefix("10.0.0.0/24"), device: "eth0" }],
+  addresses: [ip("10.0.0.1"), ip("10.42.1.1")],
+  ways: [
+    { dst: prefix("0.0.0.0/0"), gateway: ip("10.0.0.254"), oif: 2, onlink: false, metric: 100 },
+    { dst: prefix("0.0.0.0/0"), gateway: ip("10.0.0.253"), oif: 3, onlink: false, metric: 200 },
+    { dst: prefix("10.0.0.0/24"), oif: 2, source: ip("10.0.0.1"), onlink: false, metric: 0 },
+  ],
+};
+
+function applied(
+  topology: Topology,
+  facts: Partial<HostFacts> = {},
+  fields: Partial<Settings> = {},
+): Desired {
+  const computed = desired(topology, settings({ strategy: "never", ...fields }));
+  return protect({ desired: computed, topology }, { ...HOST, ...facts });
+}
+
+/** Destination and gateway, or the device: a role, or an index. */
+function text({ dst, gateway, device, oif }: Route): string {
+  return `${formatPrefix(dst)} ${gateway ? formatIP(gateway) : device ?? `dev ${oif}`}`;
+}
+
+function routes(wish: Desired): string[] {
+  return wish.routes.map(text);
+}
+
+function texts({ warnings }: Desired): string[] {
+  return warnings.map(({ code, subject, text }) => `${code} (${subject}) ${text}`);
+}
+
+function allowed({ peers }: DeviceConfig): string[] {
+  return peers.map(({ allowedIPs }) => allowedIPs.map(formatPrefix).join());
+}
+
+function networks(...texts: readonly string[]) {
+  return { allowedIPs: texts.map(prefix) };
+}
+
+/** n1 and n2 in one location, n3 elsewhere. */
+const NODES = [
+  node(1),
+  node(2),
+  loneNode(3, { location: "m", endpoint: endpoint("203.0.113.31:1") }),
+];
+const MESH_ROUTES = ["10.42.2.0/24 10.0.0.2", "10.42.3.0/24 10.4.0.2"];
+
+Deno.test("protect() changes nothing where nothing is in the way", () => {
+  const topology = mesh(NODES, { peers: [peer(1)] });
+  const computed = desired(topology, settings());
+  const kept = protect({ desired: computed, topology }, HOST);
+  assert.deepEqual(kept, computed);
+  assert.equal(kept.device, computed.device);
+  assert.equal(kept.firewall, computed.firewall);
+});
+
+Deno.test("protect() leaves no route shorter than /8, and WireGuard its allowed IPs", () => {
+  const wide = networks(
+    "0.0.0.0/0",
+    "128.0.0.0/1",
+    "10.0.0.0/7",
+    "2000::/3",
+    "fd00::/8",
+    "11.0.0.0/8",
+  );
+  const topology = mesh(NODES, { peers: [peer(1, wide)] });
+  for (const hostname of ["n1", "n2"]) {
+    const wish = applied(mesh(NODES, { peers: [peer(1, wide)], hostname }));
+    const dsts = wish.routes.map(({ dst }) => dst.bits);
+    assert.ok(Math.min(...dsts) >= 8, hostname);
+    assert.equal(
+      texts(wish).filter((line) => line.includes("protected (Peer p1) Peer p1: ")).length,
+      4,
+    );
+  }
+  const wish = applied(topology);
+  assert.deepEqual(routes(wish), [...MESH_ROUTES, "fd00::/8 kilo", "11.0.0.0/8 kilo"]);
+  assert.equal(allowed(wish.device)[1], wide.allowedIPs.map(formatPrefix).join());
+  assert.deepEqual(wish.firewall.nat.keep.filter(({ bits }) => bits < 8), []);
+});
+
+Deno.test("protect() keeps the networks on link, and routes the free parts of them", () => {
+  const cases: readonly (readonly [string, boolean])[] = [
+    ["10.0.0.0/24", false],
+    ["10.0.0.7/24", false],
+    ["10.0.0.0/28", false], // own address, n2
+    ["10.0.0.254/32", false], // the gateway
+    ["10.0.0.240/28", false],
+    ["10.0.0.2/32", false], // n2
+    ["10.0.0.1/32", false],
+    ["10.0.0.53/32", false], // a name server
+    ["10.0.0.6/32", false], // the API server
+    ["10.0.0.128/28", true],
+    ["10.0.0.77/32", true],
+    ["10.0.0.0/16", true], // the network on link is more specific
+  ];
+  const facts: Partial<HostFacts> = {
+    servers: [
+      { ip: ip("10.0.0.53"), role: "name server" },
+      { ip: ip("10.0.0.6"), role: "API server" },
+    ],
+  };
+  for (const [text, isRouted] of cases) {
+    const ofPeer = applied(mesh(NODES, { peers: [peer(1, networks(text))] }), facts);
+    const location = loneNode(3, { location: "m", allowedLocationIPs: [prefix(text)] });
+    const ofLocation = applied(mesh([node(1), node(2), location]), facts);
+    for (const [wish, owner] of [[ofPeer, "Peer p1"], [ofLocation, "node n3"]] as const) {
+      const what = `${text} of ${owner}`;
+      assert.equal(wish.routes.length, isRouted ? 3 : 2, what);
+      // What n2 has is its own; of a location's addresses that is known to all agents.
+      const told = /^(protected|duplicate) \((Peer p1|node n3|node:n3)\) .*10\.0\.0\./;
+      assert.equal(told.test(texts(wish).join()), !isRouted, `${what}: ${texts(wish)}`);
+    }
+  }
+});
+
+Deno.test("protect() routes around endpoints, those of Peers and those in use too", () => {
+  const location = { location: "m", endpoint: endpoint("203.0.113.9:1") };
+  const nodes = [
+    node(1),
+    loneNode(3, { ...location, allowedLocationIPs: [prefix("203.0.113.8/30")] }),
+  ];
+  const peers = [
+    peer(1, { endpoint: endpoint("203.0.3.50:1"), ...networks("203.0.3.50/31") }),
+    peer(2, networks("198.51.100.4/31", "198.51.100.8/32")),
+  ];
+  const inUse = [
+    { publicKey: key(202), ip: ip("198.51.100.4"), isLive: true },
+    { publicKey: key(202), ip: ip("198.51.100.8"), isLive: true },
+    { publicKey: key(201), ip: ip("203.0.3.51"), isLive: false }, // given up for the declared one
+  ];
+  const wish = applied(mesh(nodes, { peers }), { endpoints: inUse });
+  assert.deepEqual(routes(wish), [
+    "203.0.113.9/32 10.0.0.254",
+    "203.0.3.50/32 10.0.0.254",
+    "198.51.100.4/32 10.0.0.254",
+    "10.42.3.0/24 10.4.0.2",
+    "203.0.113.8/30 10.4.0.2",
+    "203.0.3.50/31 kilo",
+    "198.51.100.4/31 kilo",
+  ]);
+  assert.deepEqual(texts(wish), [
+    "protected (Peer p1) Peer p1: 203.0.3.50/31 is routed but for the endpoint 203.0.3.50",
+    "protected (Peer p2) Peer p2: 198.51.100.4/31 is routed but for the endpoint 198.51.100.4",
+    "protected (Peer p2) Peer p2: 198.51.100.8/32 is not routed: it is the endpoint 198.51.100.8",
+    "protected (node n3) node n3: 203.0.113.8/30 is routed but for the endpoint 203.0.113.9",
+  ]);
+  const left = wish.firewall.nat.keep.map(formatPrefix).filter((text) => /^(203|198)/.test(text));
+  assert.deepEqual(left, ["203.0.3.51/32", "198.51.100.5/32"]);
+  assert.deepEqual(allowed(wish.device).slice(1), [
+    "203.0.3.50/31",
+    "198.51.100.4/31,198.51.100.8/32",
+  ]);
+});
+
+Deno.test("protect() lets no Peer say where a node's addresses are", () => {
+  const far = node(3, {
+    location: "m",
+    endpoint: endpoint("203.0.113.31:1"),
+    internalIP: prefix("10.9.0.3/24"),
+  });
+  const peers = [peer(1, { endpoint: endpoint("10.9.0.3:1") })];
+  const endpoints = [{ publicKey: key(201), ip: ip("10.42.3.9"), isLive: true }];
+  const wish = applied(mesh([node(1), far], { peers }), { endpoints });
+  assert.deepEqual(routes(wish), [
+    "10.42.3.0/24 10.4.0.2",
+    "10.9.0.3/32 10.4.0.2",
+    "10.5.0.1/32 kilo",
+  ]);
+});
+
+Deno.test("protect() routes around servers that are reached without the mesh, but not a node's", () => {
+  const server = (address: string) => ({ ip: ip(address), role: "API server" }) as const;
+  const servers = [
+    server("172.16.0.2"),
+    server("172.17.0.9"),
+    server("10.9.0.3"),
+    server("172.18.0.1"),
+  ];
+  const far = node(3, {
+    location: "m",
+    endpoint: endpoint("203.0.113.31:1"),
+    internalIP: prefix("10.9.0.3/24"),
+    allowedLocationIPs: [prefix("172.17.0.8/31"), prefix("172.18.0.1/32")],
+  });
+  const peers = [peer(1, networks("172.16.0.2/31", "172.16.0.2/32"))];
+  const wish = applied(mesh([node(1), far], { peers }), { servers });
+  assert.deepEqual(routes(wish), [
+    "172.17.0.9/32 10.0.0.254",
+    "172.16.0.2/32 10.0.0.254",
+    "10.42.3.0/24 10.4.0.2",
+    "10.9.0.3/32 10.4.0.2",
+    "172.17.0.8/31 10.4.0.2",
+    "172.18.0.1/32 10.4.0.2",
+    "172.16.0.2/31 kilo",
+  ]);
+});
+
+Deno.test("protect() gives an address of two nodes to the own segment", () => {
+  const far = (number: number, address: string) =>
+    node(number, {
+      location: `l${number}`,
+      endpoint: endpoint(`203.0.113.${number}:1`),
+      internalIP: prefix(address),
+    });
+  // n1 is the oldest by name, so that age alone does not decide.
+  const nodes = [
+    node(1, { created: 9 }),
+    node(2, { created: 9 }),
+    far(3, "10.0.0.2/24"),
+    far(4, "10.0.0.1/24"),
+  ];
+  const wish = applied(mesh(nodes));
+  assert.deepEqual(routes(wish), [
+    "10.42.2.0/24 10.0.0.2",
+    "10.42.3.0/24 10.4.0.2",
+    "10.42.4.0/24 10.4.0.3",
+  ]);
+  assert.deepEqual(texts(wish), [
+    "duplicate (node n3) node n3 claims 10.0.0.2/32, which node n2 has and keeps",
+    "duplicate (node n4) node n4 claims 10.0.0.1/32, which node n1 has and keeps",
+  ]);
+});
+
+Deno.test("protect() keeps the own pods here, and elsewhere those of the older node", () => {
+  const twin = loneNode(3, { location: "m", subnet: prefix("10.42.1.0/24"), created: 1 });
+  const nodes = [node(1, { created: 2 }), twin, loneNode(4, { location: "o" })];
+  const own = applied(mesh(nodes));
+  assert.deepEqual(routes(own), ["10.42.4.0/24 10.4.0.3"]);
+  assert.deepEqual(allowed(own.device), ["10.4.0.2/32", "10.42.4.0/24,10.4.0.3/32"]);
+  assert.deepEqual(texts(own), [
+    "duplicate (node n3) node n3 claims 10.42.1.0/24, which node n1 has and keeps",
+  ]);
+  const third = applied(mesh(nodes, { hostname: "n4" }), NO_FACTS, { privateAddress: undefined! });
+  assert.deepEqual(routes(third), ["10.42.1.0/24 10.4.0.2"]);
+  assert.deepEqual(allowed(third.device), ["10.0.0.1/32,10.4.0.1/32", "10.42.1.0/24,10.4.0.2/32"]);
+});
+
+Deno.test("protect() leaves nodes what they have, whatever a Peer claims", () => {
+  const claims = networks(
+    ...[
+      "10.42.1.0/24",
+      "10.42.1.0/25",
+      "10.42.3.7/32",
+      "10.4.0.2/32",
+      "10.0.0.2/32",
+      "10.42.0.0/16",
+    ],
+    "10.5.0.1/32",
+  );
+  for (const hostname of ["n1", "n2"]) {
+    const wish = applied(mesh(NODES, { peers: [peer(1, claims)], hostname }));
+    assert.equal(allowed(wish.device).at(-1), "10.42.0.0/16,10.5.0.1/32");
+    const peers = routes(wish).slice(-2);
+    assert.deepEqual(peers.map((line) => line.split(" ")[0]), ["10.42.0.0/16", "10.5.0.1/32"]);
+    const said = texts(wish);
+    assert.equal(said.length, 5);
+    assert.ok(
+      said.includes(
+        "duplicate (Peer p1) Peer p1: 10.42.3.7/32 is not routed: 10.42.3.0/24 belongs to node n3",
+      ),
+      said.join("\n"),
+    );
+  }
+});
+
+Deno.test("protect() sends no first packet where it would not enter the tunnel", () => {
+  const peers = [peer(1, { endpoint: endpoint("10.5.0.1:1") }), peer(2)];
+  const { device } = applied(mesh([node(1)], { peers }));
+  assert.deepEqual(device.peers.map(({ probe }) => probe && formatIP(probe)), [
+    undefined,
+    "10.5.0.2",
+  ]);
+});
+
+Deno.test("protect() leaves out a network around an address that nothing else leads to", () => {
+  const peers = [peer(1, { endpoint: endpoint("203.0.3.50:1"), ...networks("203.0.3.0/24") })];
+  const wish = applied(mesh([node(1)], { peers }), { ways: [] });
+  assert.deepEqual(routes(wish), []);
+  assert.deepEqual(texts(wish), [
+    "protected (Peer p1) Peer p1: 203.0.3.0/24 is not routed: " +
+    "it holds the endpoint 203.0.3.50, to which no other route of this host leads",
+  ]);
+});
+
+Deno.test("protect() keeps what the host reaches by a smaller network apart without a route", () => {
+  const peers = [peer(1, { endpoint: endpoint("203.0.3.50:1"), ...networks("203.0.0.0/16") })];
+  const way = { dst: prefix("203.0.3.0/24"), oif: 9, onlink: false, metric: 0 };
+  const wish = applied(mesh([node(1)], { peers }), { ways: [...HOST.ways, way] });
+  assert.deepEqual(routes(wish), ["203.0.0.0/16 kilo"]);
+  assert.deepEqual(texts(wish), []);
+});
+
+Deno.test("protect() leaves a gateway that is on no network of the host its neighbour", () => {
+  const ways = [
+    { dst: prefix("0.0.0.0/0"), gateway: ip("172.31.1.1"), oif: 2, onlink: true, metric: 0 },
+  ];
+  const peers = [peer(1, networks("172.16.0.0/12"))];
+  const wish = applied(mesh([node(1)], { peers }), { ways, networks: [] });
+  assert.deepEqual(routes(wish), ["172.31.1.1/32 dev 2", "172.16.0.0/12 kilo"]);
+});
