@@ -23,6 +23,7 @@ import type { Standing } from "./members.ts";
 import { Publisher } from "./publisher.ts";
 import { Reconciler } from "./reconciler.ts";
 import { Resolver } from "./resolver.ts";
+import { Servers } from "./servers.ts";
 import { State } from "./state.ts";
 import { stopSignal } from "./stop_signal.ts";
 import { WarningLog } from "./warning_log.ts";
@@ -80,16 +81,24 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     monitor,
   });
   const standing = await findStanding(kernel);
+  const servers = new Servers({
+    host: kernel.dataplane.host,
+    kiloInterface: options.interface,
+    apiServer: () => backend.server,
+    lookup: (name) => lookupHost(dns, name),
+    changed: meshChanged,
+  });
   const reconciler = new Reconciler({
     standing,
-    ...{ options, backend, kernel, addresses, resolver, publisher, log, monitor },
+    ...{ options, backend, kernel, addresses, resolver, servers, publisher, log, monitor },
     key: { privateKey, publicKey },
     startWarnings: [...lock.warnings, ...namespace.warnings],
   });
   log.info("starting", { hostname: options.hostname, interface: options.interface });
 
   monitor.parts.pending = "Nodes and Peers";
-  const complete = backend.start((change) => reconciler.clusterChanged(change));
+  const complete = backend.start((change) => reconciler.clusterChanged(change))
+    .then(() => servers.find()); // before a route of ours can lead there
   if (await Promise.race([complete.then(() => "complete"), stop.requested]) !== "complete") return;
   monitor.parts.pending = "the first reconcile";
   const running = Promise.all([

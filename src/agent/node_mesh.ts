@@ -26,6 +26,7 @@ import type { AgentOptions } from "./options.ts";
 import { packetSource, type Sender, sourceWarnings } from "./packet_source.ts";
 import type { OwnFacts, Publisher } from "./publisher.ts";
 import type { Resolver } from "./resolver.ts";
+import type { Servers } from "./servers.ts";
 import { Wish } from "./wish.ts";
 
 export interface NodeMeshParts {
@@ -35,6 +36,7 @@ export interface NodeMeshParts {
   readonly kernel: Kernel;
   readonly addresses: AddressFinder;
   readonly resolver: Resolver;
+  readonly servers: Servers;
   readonly publisher: Publisher;
   /** Warnings that hold as long as the agent runs. */
   readonly startWarnings: readonly Warning[];
@@ -131,8 +133,9 @@ export class NodeMesh {
 
   /** Brings the kernel to what the objects say, or says why it cannot be known now. */
   async apply({ local, ground, readings }: Prepared): Promise<Applied | string> {
-    const { kernel, key, addresses, publisher } = this.#parts;
-    const { device } = kernel.dataplane;
+    const { kernel, key, addresses, servers, publisher } = this.#parts;
+    const { device, facts } = kernel.dataplane;
+    const now = Date.now();
     const wish = this.#wish.of(local, {
       members: this.#members,
       ground,
@@ -140,14 +143,15 @@ export class NodeMesh {
       privateKey: key.privateKey,
       usedEndpoints: usedEndpoints(this.#members.nodes, {
         device: device.known,
-        now: Date.now(),
+        now,
         isRedeclared: ({ key: publicKey, endpoint }) =>
           isRedeclared({ publicKey, endpoint }, device.declared),
       }),
+      facts: facts.observe(device.known, { servers: servers.known, now }),
     });
     if (typeof wish === "string") return wish;
     const { publicKey } = key;
-    const report = await kernel.dataplane.apply(wish, { ground, now: Date.now(), publicKey });
+    const report = await kernel.dataplane.apply(wish, { ground, now, publicKey });
     const discoveredEndpoints = device.readings === readings
       ? local.discoveredEndpoints
       : await this.#discover();

@@ -284,6 +284,7 @@ export class Reconciler {
     this.#conflicts.resumeAll();
     this.#parts.kernel.dataplane.invalidateAll();
     this.#parts.resolver.refresh();
+    this.#parts.servers.refresh();
   }
 
   /** What a change to the kernel leads to, a little later. */

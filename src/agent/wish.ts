@@ -3,8 +3,10 @@
 import type { Ground } from "../dataplane/dataplane.ts";
 import { type Desired, desired, type Settings } from "../mesh/desired.ts";
 import { type CompleteNode, equalNodes } from "../mesh/readiness.ts";
-import { topology } from "../mesh/topology.ts";
 import { equalUsedEndpoints, type UsedEndpoints } from "../mesh/used_endpoints.ts";
+import type { HostFacts } from "../mesh/host_facts.ts";
+import { protect } from "../mesh/protect.ts";
+import { type Topology, topology } from "../mesh/topology.ts";
 import type { Key } from "../net/key.ts";
 import { equalPrefix, type Prefix } from "../net/prefix.ts";
 import { encapsulatorOf } from "./kernel.ts";
@@ -21,6 +23,8 @@ export interface Circumstances {
   readonly discoveredAddress: Prefix | undefined;
   readonly privateKey: Key;
   readonly usedEndpoints: UsedEndpoints;
+  /** What this host keeps, whatever the mesh says. */
+  readonly facts: HostFacts;
 }
 
 const NOWHERE: UsedEndpoints = new Map();
@@ -29,7 +33,16 @@ export class Wish {
   readonly #options: AgentOptions;
   readonly #resolver: Resolver;
   #last:
-    | { readonly local: CompleteNode; readonly settings: Settings; readonly desired: Desired }
+    | {
+      readonly local: CompleteNode;
+      readonly settings: Settings;
+      readonly topology: Topology;
+      readonly desired: Desired;
+    }
+    | undefined;
+  /** What of it can be applied on this host. */
+  #protected:
+    | { readonly of: Desired; readonly facts: HostFacts; readonly desired: Desired }
     | undefined;
 
   constructor(options: AgentOptions, resolver: Resolver) {
@@ -49,10 +62,25 @@ export class Wish {
 
   /** The same value as before if nothing differs; or why there can be none now, in one sentence. */
   of(local: CompleteNode, circumstances: Circumstances): Desired | string {
+    const { facts } = circumstances;
+    const computed = this.#compute(local, circumstances);
+    if (typeof computed === "string") return computed;
+    const last = this.#protected;
+    if (last?.of === computed.desired && last.facts === facts) return last.desired;
+    const desired = protect(computed, facts);
+    this.#protected = { of: computed.desired, facts, desired };
+    return desired;
+  }
+
+  /** The mesh as every agent computes it. */
+  #compute(
+    local: CompleteNode,
+    circumstances: Circumstances,
+  ): { readonly topology: Topology; readonly desired: Desired } | string {
     const settings = this.#settings(local, circumstances);
     const last = this.#last;
     if (last && equalNodes(last.local, local) && equalSettings(last.settings, settings)) {
-      return last.desired;
+      return last;
     }
     const { meshGranularity: granularity, hostname, subnet } = this.#options;
     const { members } = circumstances;
@@ -63,9 +91,9 @@ export class Wish {
     if (undecided.length > 0) {
       return `who leads is unknown until these names resolve: ${undecided.join(", ")}`;
     }
-    const wish = desired(topology({ nodes, peers }, { hostname, granularity, subnet }), settings);
-    this.#last = { local, settings, desired: wish };
-    return wish;
+    const mesh = topology({ nodes, peers }, { hostname, granularity, subnet });
+    this.#last = { local, settings, topology: mesh, desired: desired(mesh, settings) };
+    return this.#last;
   }
 
   #settings(

@@ -3,7 +3,8 @@
  * devices, addresses, routes and firewall rules of their own: none of that may cost anything.
  */
 
-import { equalIP, type IP } from "../net/ip.ts";
+import { equalIP, type IP, width } from "../net/ip.ts";
+import { contains, parsePrefix, type Prefix } from "../net/prefix.ts";
 import { parseAddress, RTM_NEWADDR } from "../netlink/address.ts";
 import { MalformedError } from "../netlink/error.ts";
 import type { KernelEvents } from "../netlink/events.ts";
@@ -88,8 +89,15 @@ function concernsAddresses(event: Message, stake: Stake): boolean {
   if (!address) return false;
   const { ip } = address.prefix;
   return stake.devices.has(address.index) || stake.addresses.some((own) => equalIP(own, ip)) ||
-    event.type === RTM_NEWADDR && stake.isWanted(ip);
+    isNetwork(address.prefix) || event.type === RTM_NEWADDR && stake.isWanted(ip);
 }
+
+/** Hosts keep what is on link, on whatever device; pods bring link-local addresses and single ones. */
+function isNetwork({ ip, bits }: Prefix): boolean {
+  return bits < width(ip.family) && !contains(LINK_LOCAL, ip);
+}
+
+const LINK_LOCAL = parsePrefix("fe80::/10")!;
 
 /** What cannot be read may be anything. */
 function understood(concerns: (event: Message) => boolean): (event: Message) => boolean {

@@ -19,6 +19,7 @@ import { Failures, failuresOf } from "./failures.ts";
 import type { ApplyOptions, FirewallApplier } from "./firewall/applier.ts";
 import type { FlowApplier } from "./flow_applier.ts";
 import { Host } from "./host.ts";
+import { HostFactsObserver } from "./host_facts.ts";
 import {
   ensureInterface,
   type InterfaceSettings,
@@ -75,6 +76,8 @@ export type Doubt = Subsystem | "wireguard";
 export class Dataplane {
   readonly host: Host;
   readonly device: Device;
+  /** What the host is built on. */
+  readonly facts: HostFactsObserver;
   /** How long the parts of the kernel took to apply so far. */
   readonly watch = new Stopwatch(["firewall", "device", "routes", "rules", "flows"]);
   readonly #settings: DataplaneSettings;
@@ -96,6 +99,7 @@ export class Dataplane {
     const { connection, device, firewall, flows } = parts;
     const { encapsulator } = settings;
     this.host = new Host(connection);
+    this.facts = new HostFactsObserver(this.host, { kiloInterface: settings.interface.name });
     this.device = device;
     this.#settings = settings;
     this.#firewall = firewall;

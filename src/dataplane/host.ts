@@ -16,8 +16,19 @@ import { findDefaultRoutes } from "../netlink/default_route.ts";
 import type { NetlinkError } from "../netlink/error.ts";
 import { createLink, deleteLink, type Link, listLinks, setLink } from "../netlink/link.ts";
 import type { Request } from "../netlink/message.ts";
-import type { RouteEntry } from "../netlink/route.ts";
+import {
+  dumpRoutes,
+  parseRoute,
+  type RouteEntry,
+  RTPROT_BOOT,
+  RTPROT_DHCP,
+  RTPROT_KERNEL,
+  RTPROT_RA,
+  RTPROT_STATIC,
+} from "../netlink/route.ts";
+import { readWays } from "../netlink/next_hops.ts";
 import { lookUpRoute, lookUpWay, type Way } from "../netlink/route_lookup.ts";
+import { RT_TABLE_MAIN } from "../netlink/rtnetlink.ts";
 import type { AddressChange } from "./addresses.ts";
 
 /** What kernel events tell of. */
@@ -30,6 +41,7 @@ export class Host {
   #addresses: readonly Address[] | undefined;
   #defaultRoutes: readonly RouteEntry[] | undefined;
   #lookup: { readonly to: IP; readonly way: Way | undefined } | undefined;
+  #ways: readonly RouteEntry[] | undefined;
 
   constructor(connection: Connection) {
     this.#connection = connection;
@@ -41,6 +53,7 @@ export class Host {
     if (event !== "route") this.#addresses = undefined;
     this.#defaultRoutes = undefined;
     this.#lookup = undefined;
+    this.#ways = undefined;
   }
 
   /** By index. */
@@ -68,6 +81,22 @@ export class Host {
   /** Is there a way to this address? */
   hasRoute(to: IP): boolean {
     return typeof lookUpRoute(this.#connection, to) !== "number";
+  }
+
+  /**
+   * The routes of the main table that the host was set up with, but for routing daemons' thousands;
+   * one with several next hops once for each.
+   */
+  get ways(): readonly RouteEntry[] {
+    return this.#ways ??= listWays(this.#connection);
+  }
+
+  /** Is the address reached without a route of ours, and not through that device? */
+  isReachedWithout(ip: IP, device: string): boolean {
+    const answer = lookUpRoute(this.#connection, ip);
+    const route = typeof answer === "number" ? undefined : parseRoute(answer);
+    if (!route || route.protocol === ROUTE_PROTOCOL) return false;
+    return route.oif === undefined || route.oif !== this.link(device)?.index;
   }
 
   /** The device of the default route; none if there is no such route, or it is a multipath one. */
@@ -160,6 +189,18 @@ export class Host {
     const refused = errors.find((error, at) => error && !isDone(error, at));
     if (refused) throw refused;
   }
+}
+
+/** `rtm_protocol` of what addresses, people, DHCP and router advertisements bring. */
+const SETUP_PROTOCOLS = [RTPROT_KERNEL, RTPROT_BOOT, RTPROT_STATIC, RTPROT_RA, RTPROT_DHCP];
+
+function listWays(connection: Connection): RouteEntry[] {
+  return ([4, 6] as const).flatMap((family) =>
+    SETUP_PROTOCOLS.flatMap((protocol) => {
+      const filter = { family, protocol, table: RT_TABLE_MAIN };
+      return readWays(dumpRoutes(connection, filter), filter);
+    })
+  );
 }
 
 function listDefaultRoutes(connection: Connection): RouteEntry[] {

@@ -57,6 +57,11 @@ export class Client implements Disposable {
     return new Client(config, await Transport.open(config, options));
   }
 
+  /** Of the server: a name, or an address without brackets. */
+  get host(): string {
+    return this.#server.hostname.replace(/^\[(.*)\]$/, "$1");
+  }
+
   get<T>(path: string, options: RequestOptions = {}): Promise<T> {
     return this.#send({ ...options, method: "GET", path }, (response) => readJSON<T>(response));
   }

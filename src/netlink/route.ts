@@ -28,13 +28,20 @@ export const RTM_NEWROUTE = 24;
 export const RTM_DELROUTE = 25;
 export const RTM_GETROUTE = 26;
 
+/** `rtm_protocol`: who set a route. include/uapi/linux/rtnetlink.h */
+export const RTPROT_KERNEL = 2;
+export const RTPROT_BOOT = 3;
+export const RTPROT_STATIC = 4;
+export const RTPROT_RA = 9;
+export const RTPROT_DHCP = 16;
+
 export const RTN_UNICAST = 1;
 /** `rtm_type` of what the kernel itself derives from addresses. */
 const RTN_LOCAL = 2;
 const RTN_MULTICAST = 5;
 /** A cached exception, not a route. */
 const RTM_F_CLONED = 0x200;
-const RTNH_F_ONLINK = 4;
+export const RTNH_F_ONLINK = 4;
 /** `IP6_RT_PRIO_USER`: what IPv6 makes of metric 0. */
 const DEFAULT_METRIC_V6 = 1024;
 

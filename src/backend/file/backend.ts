@@ -146,6 +146,10 @@ export class FileBackend implements Backend {
     return Infinity;
   }
 
+  get server(): undefined {
+    return undefined;
+  }
+
   get relists(): number {
     return this.#relists;
   }

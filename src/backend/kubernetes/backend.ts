@@ -163,6 +163,10 @@ export class KubernetesBackend implements Backend {
       (this.#nodes.store.get(this.#options.hostname)?.othersBytes ?? 0);
   }
 
+  get server(): string | undefined {
+    return this.#client?.host;
+  }
+
   get relists(): number {
     return this.#nodes.relists;
   }

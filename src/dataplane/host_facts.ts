@@ -1,0 +1,106 @@
+/** What this host is built on, as the mesh must know it; see {@link HostFacts}. */
+
+import { equalIP, type IP, width } from "../net/ip.ts";
+import { contains, formatPrefix, network, parsePrefix, prefixKey } from "../net/prefix.ts";
+import type { DeviceState } from "../net/device.ts";
+import type { EndpointInUse, HostFacts, Server, Way } from "../mesh/host_facts.ts";
+import type { Host } from "./host.ts";
+import { TUNNEL_DEVICES } from "./tunnel.ts";
+
+/** The pods' bridge: what is on it is the mesh's own. */
+const BRIDGE = "kube-bridge";
+
+/** Comes with each device, and changes with each pod. */
+const LINK_LOCAL = [parsePrefix("fe80::/10")!, parsePrefix("169.254.0.0/16")!];
+
+/** Milliseconds after its last handshake in which a session can still be used (REJECT_AFTER_TIME). */
+const SESSION = 180_000;
+
+/** Makes them of what the host is known to have; the same value as long as they say the same. */
+export class HostFactsObserver {
+  readonly #host: Host;
+  readonly #notOnLink: ReadonlySet<string>;
+  #last: { readonly text: string; readonly facts: HostFacts } | undefined;
+
+  constructor(host: Host, { kiloInterface }: { readonly kiloInterface: string }) {
+    this.#host = host;
+    this.#notOnLink = new Set([kiloInterface, BRIDGE, ...TUNNEL_DEVICES]);
+  }
+
+  /** `now`: milliseconds since the Unix epoch. Throws a NetlinkError if the kernel refuses to tell. */
+  observe(
+    device: DeviceState | undefined,
+    { servers, now }: { readonly servers: readonly Server[]; readonly now: number },
+  ): HostFacts {
+    const facts = {
+      networks: this.#networks(),
+      addresses: this.#host.addresses.map(({ prefix }) => prefix.ip).filter((ip) => !isLocal(ip)),
+      ways: this.#ways(),
+      servers,
+    };
+    const text = textOf(facts);
+    const endpoints = endpointsOf(device, now);
+    const last = this.#last;
+    if (last?.text === text && equalEndpoints(last.facts.endpoints, endpoints)) return last.facts;
+    this.#last = { text, facts: { ...facts, endpoints } };
+    return this.#last.facts;
+  }
+
+  #ways(): Way[] {
+    const names = this.#names();
+    return this.#host.ways.flatMap(({ dst, gateway, oif, source, onlink, metric }) => {
+      const device = oif === undefined ? undefined : names.get(oif);
+      if (oif === undefined || device === undefined || this.#notOnLink.has(device)) return [];
+      return { dst, gateway, oif, source, onlink, metric };
+    });
+  }
+
+  #names(): ReadonlyMap<number, string> {
+    return new Map(this.#host.links.map(({ index, name }) => [index, name]));
+  }
+
+  #networks(): HostFacts["networks"] {
+    const names = this.#names();
+    const networks = new Map<number | bigint, HostFacts["networks"][number]>();
+    for (const { index, prefix: { ip, bits }, peer } of this.#host.addresses) {
+      const device = names.get(index);
+      const isHost = bits === width(ip.family) && peer === undefined;
+      if (device === undefined || isHost || this.#notOnLink.has(device)) continue;
+      const prefix = network({ ip: peer ?? ip, bits });
+      const key = prefixKey(prefix);
+      if (!networks.has(key)) networks.set(key, { prefix, device });
+    }
+    return [...networks.values()];
+  }
+}
+
+function isLocal(ip: IP): boolean {
+  return LINK_LOCAL.some((prefix) => contains(prefix, ip));
+}
+
+function textOf({ networks, addresses, ways, servers }: Omit<HostFacts, "endpoints">): string {
+  const text = (ip: IP | undefined) => ip && `${ip.family}:${ip.value}`;
+  return [
+    networks.map(({ prefix, device }) => `${formatPrefix(prefix)} ${device}`),
+    addresses.map(text),
+    ways.map(({ dst, gateway, oif, source, onlink, metric }) =>
+      [formatPrefix(dst), text(gateway), oif, text(source), onlink, metric].join(" ")
+    ),
+    servers.map(({ ip, role }) => `${text(ip)} ${role}`),
+  ].join("\n");
+}
+
+function endpointsOf(device: DeviceState | undefined, now: number): EndpointInUse[] {
+  return device?.peers.flatMap(({ publicKey, endpoint, lastHandshake }) => {
+    const isLive = lastHandshake > 0 && now - lastHandshake < SESSION;
+    return endpoint ? [{ publicKey, ip: endpoint.ip, isLive }] : [];
+  }) ?? [];
+}
+
+function equalEndpoints(a: readonly EndpointInUse[], b: readonly EndpointInUse[]): boolean {
+  return a.length === b.length && a.every((one, at) => {
+    const other = b[at]!;
+    return one.publicKey === other.publicKey && one.isLive === other.isLive &&
+      equalIP(one.ip, other.ip);
+  });
+}
