@@ -52,7 +52,8 @@ Deno.test("concernsMesh() knows addresses by their device, and ours wherever the
     addAddress({ index, prefix: parsePrefix(text)! });
   assert.ok(concerns("address", address(7, "10.99.0.1/24")));
   assert.ok(concerns("address", address(9, "10.1.0.11/24")));
-  assert.ok(!concerns("address", address(9, "10.1.0.12/24")));
+  assert.ok(concerns("address", address(9, "10.1.0.12/24")), "a network on link is kept");
+  assert.ok(!concerns("address", address(9, "10.1.0.12/32")));
   assert.ok(!concerns("address", address(9, "fe80::1/64")));
 });
 
