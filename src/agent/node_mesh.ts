@@ -101,6 +101,14 @@ export class NodeMesh {
     return this.#parts.addresses.update();
   }
 
+  /** Looks again at all it is made of: the kernel, names, and the servers of this host. */
+  refresh(): void {
+    const { kernel, resolver, servers } = this.#parts;
+    kernel.dataplane.invalidateAll();
+    resolver.refresh();
+    servers.refresh();
+  }
+
   /** Finds or makes the devices; says why, in a sentence, if there is nothing to be done yet. */
   async prepare(): Promise<Prepared | string> {
     const { options: { hostname }, backend, kernel, addresses, publisher } = this.#parts;

@@ -282,9 +282,7 @@ export class Reconciler {
     if (!reasons.has("resync")) return;
     forgetOwnFile(); // also before the first round, which needs other parts of it, and most memory
     this.#conflicts.resumeAll();
-    this.#parts.kernel.dataplane.invalidateAll();
-    this.#parts.resolver.refresh();
-    this.#parts.servers.refresh();
+    this.#mesh.refresh();
   }
 
   /** What a change to the kernel leads to, a little later. */
