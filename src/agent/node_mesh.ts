@@ -143,7 +143,6 @@ export class NodeMesh {
   async apply({ local, ground, readings }: Prepared): Promise<Applied | string> {
     const { kernel, key, addresses, servers, publisher } = this.#parts;
     const { device, facts } = kernel.dataplane;
-    const now = Date.now();
     const wish = this.#wish.of(local, {
       members: this.#members,
       ground,
@@ -151,15 +150,15 @@ export class NodeMesh {
       privateKey: key.privateKey,
       usedEndpoints: usedEndpoints(this.#members.nodes, {
         device: device.known,
-        now,
+        now: Date.now(),
         isRedeclared: ({ key: publicKey, endpoint }) =>
           isRedeclared({ publicKey, endpoint }, device.declared),
       }),
-      facts: facts.observe(device.known, { servers: servers.known, now }),
+      facts: facts.observe(device.known, { servers: servers.known }),
     });
     if (typeof wish === "string") return wish;
     const { publicKey } = key;
-    const report = await kernel.dataplane.apply(wish, { ground, now, publicKey });
+    const report = await kernel.dataplane.apply(wish, { ground, now: Date.now(), publicKey });
     const discoveredEndpoints = device.readings === readings
       ? local.discoveredEndpoints
       : await this.#discover();

@@ -6,6 +6,7 @@ import type { Granularity } from "../mesh/node.ts";
 import type { Peer } from "../mesh/peer.ts";
 import { type CompleteNode, isComplete, isReadyPeer } from "../mesh/readiness.ts";
 import { isFresh } from "../mesh/staleness.ts";
+import { claimWarnings } from "../mesh/holders.ts";
 import { type Topology, topology } from "../mesh/topology.ts";
 import { formatPrefix, network, parsePrefix, type Prefix } from "../net/prefix.ts";
 import { compareText, quote } from "../net/text.ts";
@@ -62,7 +63,7 @@ export async function readMesh(
     granularity: chooseGranularity(nodes, { asked: values.meshGranularity, warn }),
     subnet: chooseSubnet(nodes, warn),
   });
-  mesh.warnings.forEach(({ text }) => warn(text));
+  [...mesh.warnings, ...claimWarnings(mesh)].forEach(({ text }) => warn(text));
   return { topology: mesh, peers };
 }
 

@@ -285,7 +285,12 @@ export class Dataplane {
     // A way of before to where a peer is now may lead into the tunnel, or for a follower through its
     // leader. The first handshakes, gone that way, would bind both ends to addresses inside the tunnel:
     // a loop without end.
-    const clearWay = (to: readonly IP[]) => this.#routes.removeTo(to, { staying });
+    const clearWay = (to: readonly IP[]) => {
+      this.#routes.removeTo(to, { staying });
+      // An endpoint inside a network that is routed there needs its own way before WireGuard sends.
+      const direct = staying.filter(({ oif }) => oif !== undefined);
+      this.#routes.addAhead(resolveRoutes(direct, {}).entries);
+    };
     try {
       const hasRoute = (to: IP) => this.host.hasRoute(to);
       const report = await this.device.apply(device, { ...options, clearWay, hasRoute });

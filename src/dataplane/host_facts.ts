@@ -13,9 +13,6 @@ const BRIDGE = "kube-bridge";
 /** Comes with each device, and changes with each pod. */
 const LINK_LOCAL = [parsePrefix("fe80::/10")!, parsePrefix("169.254.0.0/16")!];
 
-/** Milliseconds after its last handshake in which a session can still be used (REJECT_AFTER_TIME). */
-const SESSION = 180_000;
-
 /** Makes them of what the host is known to have; the same value as long as they say the same. */
 export class HostFactsObserver {
   readonly #host: Host;
@@ -27,10 +24,10 @@ export class HostFactsObserver {
     this.#notOnLink = new Set([kiloInterface, BRIDGE, ...TUNNEL_DEVICES]);
   }
 
-  /** `now`: milliseconds since the Unix epoch. Throws a NetlinkError if the kernel refuses to tell. */
+  /** Throws a NetlinkError if the kernel refuses to tell. */
   observe(
     device: DeviceState | undefined,
-    { servers, now }: { readonly servers: readonly Server[]; readonly now: number },
+    { servers }: { readonly servers: readonly Server[] },
   ): HostFacts {
     const facts = {
       networks: this.#networks(),
@@ -39,7 +36,7 @@ export class HostFactsObserver {
       servers,
     };
     const text = textOf(facts);
-    const endpoints = endpointsOf(device, now);
+    const endpoints = endpointsOf(device);
     const last = this.#last;
     if (last?.text === text && equalEndpoints(last.facts.endpoints, endpoints)) return last.facts;
     this.#last = { text, facts: { ...facts, endpoints } };
@@ -90,17 +87,16 @@ function textOf({ networks, addresses, ways, servers }: Omit<HostFacts, "endpoin
   ].join("\n");
 }
 
-function endpointsOf(device: DeviceState | undefined, now: number): EndpointInUse[] {
-  return device?.peers.flatMap(({ publicKey, endpoint, lastHandshake }) => {
-    const isLive = lastHandshake > 0 && now - lastHandshake < SESSION;
-    return endpoint ? [{ publicKey, ip: endpoint.ip, isLive }] : [];
-  }) ?? [];
+function endpointsOf(device: DeviceState | undefined): EndpointInUse[] {
+  return device?.peers.flatMap(({ publicKey, endpoint, lastHandshake }) =>
+    endpoint ? [{ publicKey, ip: endpoint.ip, hasLived: lastHandshake > 0 }] : []
+  ) ?? [];
 }
 
 function equalEndpoints(a: readonly EndpointInUse[], b: readonly EndpointInUse[]): boolean {
   return a.length === b.length && a.every((one, at) => {
     const other = b[at]!;
-    return one.publicKey === other.publicKey && one.isLive === other.isLive &&
+    return one.publicKey === other.publicKey && one.hasLived === other.hasLived &&
       equalIP(one.ip, other.ip);
   });
 }

@@ -107,6 +107,20 @@ export class RouteApplier {
     return [...others, ...new Map(held.map((route) => [routeIdentity(route), route])).values()];
   }
 
+  /** Adds those of these routes that are missing, before anything else changes. */
+  addAhead(routes: readonly RouteEntry[]): void {
+    if (routes.length === 0) return;
+    const ours = this.#applier.known ?? this.#list(ROUTE_PROTOCOL);
+    const there = new Map(ours.map((route) => [routeIdentity(route), route]));
+    const missing = routes.filter((route) => {
+      const old = there.get(routeIdentity(route));
+      return !old || !equalRoute(route, old);
+    });
+    if (missing.length === 0) return;
+    this.#applier.invalidate();
+    this.#connection.execute(missing.map(replaceRoute)); // what is refused is tried again, and told
+  }
+
   /** Removes those of ours that lead to just one of these addresses, unless they stay. */
   removeTo(
     addresses: readonly IP[],

@@ -55,6 +55,21 @@ export function holdersOf(topology: Topology): Holders {
   return { networks, warnings };
 }
 
+/** What the nodes claim from each other, and the Peers from nodes: a warning for each. */
+export function claimWarnings(topology: Topology): readonly Warning[] {
+  const { networks, warnings } = holdersOf(topology);
+  const ofPeers = topology.peers.flatMap(({ name, allowedIPs }) =>
+    allowedIPs.flatMap((prefix) => {
+      const holder = networks.covering(prefix);
+      if (!holder) return [];
+      const text = `Peer ${name} claims ${formatPrefix(prefix)}, ` +
+        `but ${formatPrefix(holder.network)} belongs to ${nameOf(holder)}`;
+      return [warning("duplicate", `Peer ${name}`, text)];
+    })
+  );
+  return [...warnings, ...ofPeers];
+}
+
 function precedes(a: Holder, b: Holder, topology: Topology): boolean {
   const { created: first = Infinity } = a.node;
   const { created: second = Infinity } = b.node;

@@ -33,8 +33,8 @@ export interface Way {
 export interface EndpointInUse {
   readonly publicKey: Key;
   readonly ip: IP;
-  /** The peer itself was heard of there not long ago. */
-  readonly isLive: boolean;
+  /** The peer itself has shaken hands. */
+  readonly hasLived: boolean;
 }
 
 export interface Server {

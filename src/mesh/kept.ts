@@ -23,6 +23,8 @@ export interface Verdict {
   readonly reason: string;
   /** It belongs to a node. */
   readonly holder?: Holder;
+  /** So it is by design, and nobody needs to be told. */
+  readonly isExpected?: true;
 }
 
 type Kind = Claim["kind"];
@@ -73,7 +75,10 @@ export class Kept {
       const what = formatPrefix(taken.holder.network);
       return { ...leftOut(`${what} belongs to ${nameOf(taken.holder)}`), ...taken };
     }
-    return this.#meetsNetwork(dst) ?? this.#meetsAddress(dst);
+    const isOwnEndpoint = kind === "internal" && this.#byAddress.get(dst)?.node === owner;
+    if (!isOwnEndpoint) return this.#meetsNetwork(dst) ?? this.#meetsAddress(dst);
+    // Where a node is reached at its internal address, only others need a route to it.
+    return this.#networks.covering(dst) && { ...leftOut("it is on link"), isExpected: true };
   }
 
   /** How the host reaches an address without the mesh. */

@@ -12,6 +12,8 @@ export interface KeptAddress {
   readonly ip: IP;
   /** `the gateway`; with the address after it, see {@link describeAddress}. */
   readonly what: string;
+  /** The node whose endpoint it is: `node berlin-1`. */
+  readonly node?: string;
   /** On this host: the kernel finds it before it looks at any route of ours. */
   readonly isOwn?: true;
 }
@@ -36,29 +38,39 @@ export function keptAddresses(
   },
 ): KeptAddress[] {
   const { local, localSegment, segments } = topology;
-  const leaders = new Set(segments.map(({ leader }) => leader.key));
+  const leaders = new Map(segments.map(({ leader }) => [leader.key, `node ${leader.name}`]));
   const targets = peersByKey(device);
   const endpoints = [
     ...device.peers.flatMap(({ publicKey, endpoint }) =>
       endpoint?.ip ? [{ publicKey, ip: endpoint.ip }] : []
     ),
-    // Where no session lives the device is about to be told another endpoint, if there is one.
-    ...facts.endpoints.filter(({ publicKey, isLive }) =>
-      isLive || targets.get(publicKey)?.endpoint?.ip === undefined
+    // Where there was no session the device is about to be told another endpoint, if there is one.
+    ...facts.endpoints.filter(({ publicKey, hasLived }) =>
+      hasLived || targets.get(publicKey)?.endpoint?.ip === undefined
     ),
   ].filter(({ publicKey, ip }) => leaders.has(publicKey) || !holders.covering(hostPrefix(ip)));
   const { ip: ownEndpoint } = localSegment.endpoint;
   return [
     ...facts.addresses.map((ip) => ({ ...keep(ip, "the own address"), isOwn: true } as const)),
-    ...facts.ways.flatMap(({ gateway }) => gateway ? [keep(gateway, "the gateway")] : []),
+    ...gatewaysOf(facts, holders).map((ip) => keep(ip, "the gateway")),
     ...localSegment.nodes.flatMap(({ name, internalIP }) =>
       internalIP ? [keep(internalIP.ip, `node ${name} at`)] : []
     ),
     ...facts.servers.filter(({ ip }) => !isInMesh(ip, topology, facts))
       .map(({ ip, role }) => keep(ip, `the ${role}`)),
     ...ownEndpoint ? [keep(ownEndpoint, "the endpoint")] : [],
-    ...endpoints.map(({ ip }) => keep(ip, "the endpoint")),
+    ...endpoints.map(({ publicKey, ip }) => {
+      const node = leaders.get(publicKey);
+      return { ...keep(ip, "the endpoint"), ...node !== undefined && { node } };
+    }),
   ].filter(({ ip }) => !contains(local.subnet, ip)); // pods are never routed away
+}
+
+/** A node that others' routes go by, as with some networks for pods, is not only a gateway. */
+function gatewaysOf({ ways }: HostFacts, holders: PrefixMap<Holder>): IP[] {
+  return ways.flatMap(({ dst, gateway }) =>
+    gateway && (dst.bits === 0 || !holders.get(hostPrefix(gateway))) ? gateway : []
+  );
 }
 
 function keep(ip: IP, what: string): KeptAddress {

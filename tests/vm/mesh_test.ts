@@ -12,6 +12,7 @@ import { provision } from "../../tools/provision.ts";
 import { Refusal } from "../../tools/terminal.ts";
 import { generatePresharedKey } from "../../src/wireguard/key.ts";
 import { fetchKernel, type Kernel } from "./debian.ts";
+import { endpointsStayOutside } from "./endpoints.ts";
 import { type Guest, type GuestNode, GuestWorld, peer } from "./guests.ts";
 import { otherSourcesAreAccepted } from "./internal_address.ts";
 import { VirtualMachine } from "./machine.ts";
@@ -71,6 +72,8 @@ const STORY: Readonly<Record<string, Step>> = {
   "IPIP is accepted from where a node says that it comes": (world) =>
     otherSourcesAreAccepted(world, WORLD.nodes),
   "a Peer comes, changes, and goes: no packet lost, no session reset": sessionsStay,
+  "a network that is routed into the tunnel does not take the tunnel along": (world) =>
+    endpointsStayOutside(world, WORLD.nodes[2]!),
   "clean-up leaves nothing of ours, no tunl0 either": ({ nodes }, before) =>
     nodesAreClean(nodes.slice(0, 2), before),
   "peers of thousands of allowed IPs are written": thousandsAreWritten,

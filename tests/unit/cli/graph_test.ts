@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { execute } from "../../../src/cli/command.ts";
 import { KGCTL } from "../../../src/cli/commands.ts";
 import { runKgctl } from "../../vectors/run_kgctl.ts";
-import { node } from "./mesh_cluster.ts";
+import { node, peer } from "./mesh_cluster.ts";
 
 Deno.test("graph takes granularity and subnet from the first ready node that has them", async () => {
   const { code, stdout, stderr } = await runKgctl([
@@ -56,6 +56,18 @@ Deno.test("graph warns of what it passes over", async () => {
   assert.match(stderr, /^Warning: .*"nonsense" is not/m);
   assert.match(stderr, /^Warning: .*Peer "p" is ignored/m);
   assert.match(stderr, /^Warning: allowed location IP 10\.42\.1\.0\/25/m);
+});
+
+Deno.test("graph names who claims what a node has", async () => {
+  const { stderr } = await runKgctl([
+    node("a"),
+    { ...node("b"), spec: { podCIDR: "10.42.1.0/24" } },
+    peer("p", { allowedIPs: ["10.42.1.7/32", "10.42.0.0/16"] }),
+  ], ["graph", "--mesh-granularity=full"]);
+  assert.deepEqual(stderr.trimEnd().split("\n"), [
+    "Warning: node b claims 10.42.1.0/24, which node a has and keeps",
+    "Warning: Peer p claims 10.42.1.7/32, but 10.42.1.0/24 belongs to node a",
+  ]);
 });
 
 Deno.test("graph does not wait for a cluster that it cannot see", async () => {

@@ -7,11 +7,15 @@ function key(seed: string): string {
   return new TextEncoder().encode(seed.padEnd(32)).toBase64();
 }
 
-/** A ready node, unless the annotations say otherwise; their names without the prefix. */
+/**
+ * A ready node with networks of its own, unless the annotations say otherwise; their names without the
+ * prefix. The first letter counts: `a` has 10.42.1.0/24 and 10.0.0.1.
+ */
 export function node(name: string, annotations: Readonly<Record<string, string>> = {}): Fields {
+  const number = name.charCodeAt(0) % 96;
   const all = {
     "endpoint": "192.0.2.1:51820",
-    "internal-ip": "10.0.0.1/24",
+    "internal-ip": `10.0.0.${number}/24`,
     "key": key(name),
     "last-seen": String(Math.trunc(Date.now() / 1000)),
     "granularity": "full",
@@ -25,7 +29,7 @@ export function node(name: string, annotations: Readonly<Record<string, string>>
         Object.entries(all).map(([name, text]) => [`kilo.squat.ai/${name}`, text]),
       ),
     },
-    spec: { podCIDR: "10.42.1.0/24" },
+    spec: { podCIDR: `10.42.${number}.0/24` },
   };
 }
 

@@ -97,7 +97,7 @@ Deno.test("showconf -o yaml quotes what would be something else than text", asyn
       '  name: "no"',
       "spec:",
       "  allowedIPs:",
-      "  - 10.42.1.0/24",
+      "  - 10.42.14.0/24",
       "  - 10.4.0.1/32",
       "  endpoint:",
       "    dnsOrIP:",
