@@ -31,7 +31,7 @@ export class HostFactsObserver {
   ): HostFacts {
     const facts = {
       networks: this.#networks(),
-      addresses: this.#host.addresses.map(({ prefix }) => prefix.ip).filter((ip) => !isLocal(ip)),
+      addresses: this.#ownAddresses(),
       ways: this.#ways(),
       servers,
     };
@@ -41,6 +41,14 @@ export class HostFactsObserver {
     if (last?.text === text && equalEndpoints(last.facts.endpoints, endpoints)) return last.facts;
     this.#last = { text, facts: { ...facts, endpoints } };
     return this.#last.facts;
+  }
+
+  /** Who leads no more still has an address on the Kilo interface, which is the next leader's. */
+  #ownAddresses(): IP[] {
+    const names = this.#names();
+    return this.#host.addresses
+      .filter(({ index }) => !this.#notOnLink.has(names.get(index) ?? ""))
+      .map(({ prefix }) => prefix.ip).filter((ip) => !isLocal(ip));
   }
 
   #ways(): Way[] {

@@ -36,8 +36,8 @@ export function holdersOf(topology: Topology): Holders {
   const networks = new PrefixMap<Holder>();
   const warnings: Warning[] = [];
   const enter = (claimant: Holder) => {
-    const rival = networks.get(claimant.network);
-    if (!rival) return networks.set(claimant.network, claimant);
+    const rival = networks.add(claimant.network, claimant);
+    if (!rival) return;
     const isFirst = precedes(claimant, rival, topology);
     if (isFirst) networks.set(claimant.network, claimant);
     warnings.push(isFirst ? duplicate(rival, claimant) : duplicate(claimant, rival));

@@ -1,8 +1,8 @@
 /** What becomes of a destination that meets what the host keeps, or what a node has (pure). */
 
-import { AddressSet } from "../net/address_set.ts";
+import { AddressMap } from "../net/address_map.ts";
 import { type IP, width } from "../net/ip.ts";
-import { contains, formatPrefix, hostPrefix, type Prefix } from "../net/prefix.ts";
+import { formatPrefix, hostPrefix, type Prefix } from "../net/prefix.ts";
 import { PrefixMap } from "../net/prefix_map.ts";
 import type { Claim } from "../net/route.ts";
 import { type Holder, type Holders, nameOf } from "./holders.ts";
@@ -30,12 +30,12 @@ export interface Verdict {
 type Kind = Claim["kind"];
 
 export class Kept {
-  readonly #local: CompleteNode;
+  /** The pods of this node. */
+  readonly #own = new PrefixMap<true>();
   readonly #holders: Holders;
   readonly #networks = new PrefixMap<HostFacts["networks"][number]>();
   readonly #ways = new PrefixMap<Way>();
-  readonly #byAddress = new PrefixMap<KeptAddress>();
-  readonly #addresses: AddressSet;
+  readonly #addresses = new AddressMap<KeptAddress>();
 
   /** Of addresses that are named twice the first counts. */
   constructor(
@@ -46,18 +46,14 @@ export class Kept {
       readonly addresses: readonly KeptAddress[];
     },
   ) {
-    this.#local = local;
+    this.#own.set(local.subnet, true);
     this.#holders = holders;
     for (const each of facts.networks) this.#networks.set(each.prefix, each);
     for (const way of facts.ways) {
       const rival = this.#ways.get(way.dst);
       if (!rival || way.metric < rival.metric) this.#ways.set(way.dst, way);
     }
-    for (const kept of addresses) {
-      const host = hostPrefix(kept.ip);
-      if (!this.#byAddress.get(host)) this.#byAddress.set(host, kept);
-    }
-    this.#addresses = new AddressSet(addresses.map(({ ip }) => ip));
+    for (const kept of addresses) this.#addresses.add(kept.ip, kept);
   }
 
   /** Undefined: the destination is routed as it is. */
@@ -67,15 +63,14 @@ export class Kept {
     }
     const holder = this.#holderOf(dst, kind);
     const taken = holder && nameOf(holder) !== owner ? { holder } : undefined;
-    const { subnet } = this.#local;
-    if (subnet.bits <= dst.bits && contains(subnet, dst.ip)) {
+    if (this.#own.covering(dst)) {
       return { ...leftOut("the pods of this node are there"), ...taken };
     }
     if (taken) {
       const what = formatPrefix(taken.holder.network);
       return { ...leftOut(`${what} belongs to ${nameOf(taken.holder)}`), ...taken };
     }
-    const isOwnEndpoint = kind === "internal" && this.#byAddress.get(dst)?.node === owner;
+    const isOwnEndpoint = kind === "internal" && this.#addresses.get(dst.ip)?.node === owner;
     if (!isOwnEndpoint) return this.#meetsNetwork(dst) ?? this.#meetsAddress(dst);
     // Where a node is reached at its internal address, only others need a route to it.
     return this.#networks.covering(dst) && { ...leftOut("it is on link"), isExpected: true };
@@ -97,16 +92,18 @@ export class Kept {
     const same = this.#networks.get(dst);
     if (same) return leftOut(`it is a network of this host, on ${same.device}`);
     const around = this.#networks.around(dst);
-    const [kept] = around ? this.#within(dst) : [];
+    const [kept] = around ? this.#addresses.within(dst) : [];
     return around && kept && leftOut(`it holds ${describeAddress(kept)}, on ${around.device}`);
   }
 
   #meetsAddress(dst: Prefix): Verdict | undefined {
     if (dst.bits === width(dst.ip.family)) {
-      const kept = this.#byAddress.get(dst);
+      const kept = this.#addresses.get(dst.ip);
       return kept && leftOut(`it is ${describeAddress(kept)}`);
     }
-    const kept = this.#within(dst).filter(({ ip, isOwn }) => !isOwn && !this.#isApart(ip, dst));
+    const kept = this.#addresses.within(dst).filter(({ ip, isOwn }) =>
+      !isOwn && !this.#isApart(ip, dst)
+    );
     const [first] = kept;
     if (!first) return undefined;
     const lost = kept.find(({ ip }) => !this.way(ip));
@@ -125,10 +122,6 @@ export class Kept {
     const host = hostPrefix(ip);
     const network = this.#networks.covering(host);
     return Math.max(this.way(ip)?.dst.bits ?? 0, network?.prefix.bits ?? 0) > bits;
-  }
-
-  #within(dst: Prefix): readonly KeptAddress[] {
-    return this.#addresses.within(dst).map((ip) => this.#byAddress.get(hostPrefix(ip))!);
   }
 }
 

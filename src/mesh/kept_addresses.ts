@@ -3,7 +3,8 @@
 import { type DeviceConfig, peersByKey } from "../net/device.ts";
 import { equalIP, formatIP, type IP } from "../net/ip.ts";
 import { contains, equalPrefix, hostPrefix } from "../net/prefix.ts";
-import type { PrefixMap } from "../net/prefix_map.ts";
+import { PrefixMap } from "../net/prefix_map.ts";
+import type { Key } from "../net/key.ts";
 import type { Holder } from "./holders.ts";
 import type { HostFacts } from "./host_facts.ts";
 import type { Topology } from "./topology.ts";
@@ -40,30 +41,37 @@ export function keptAddresses(
   const { local, localSegment, segments } = topology;
   const leaders = new Map(segments.map(({ leader }) => [leader.key, `node ${leader.name}`]));
   const targets = peersByKey(device);
-  const endpoints = [
-    ...device.peers.flatMap(({ publicKey, endpoint }) =>
-      endpoint?.ip ? [{ publicKey, ip: endpoint.ip }] : []
-    ),
+  const addresses: KeptAddress[] = facts.addresses.map((ip) => (
+    { ip, what: "the own address", isOwn: true }
+  ));
+  const own = new PrefixMap<true>();
+  own.set(local.subnet, true); // pods are never routed away
+  const keep = (ip: IP, what: string, node?: string) => {
+    if (!own.covering(hostPrefix(ip))) {
+      addresses.push({ ip, what, ...node !== undefined && { node } });
+    }
+  };
+  const keepEndpoint = (key: Key, ip: IP) => {
+    const node = leaders.get(key);
+    if (node !== undefined || !holders.covering(hostPrefix(ip))) keep(ip, "the endpoint", node);
+  };
+  for (const ip of gatewaysOf(facts, holders)) keep(ip, "the gateway");
+  for (const { name, internalIP } of localSegment.nodes) {
+    if (internalIP) keep(internalIP.ip, `node ${name} at`);
+  }
+  for (const { ip, role } of facts.servers) {
+    if (!isInMesh(ip, topology, facts)) keep(ip, `the ${role}`);
+  }
+  const { leader, endpoint } = localSegment;
+  if (endpoint.ip) keepEndpoint(leader.key, endpoint.ip);
+  for (const { publicKey, endpoint } of device.peers) {
+    if (endpoint?.ip) keepEndpoint(publicKey, endpoint.ip);
+  }
+  for (const { publicKey, ip, hasLived } of facts.endpoints) {
     // Where there was no session the device is about to be told another endpoint, if there is one.
-    ...facts.endpoints.filter(({ publicKey, hasLived }) =>
-      hasLived || targets.get(publicKey)?.endpoint?.ip === undefined
-    ),
-  ].filter(({ publicKey, ip }) => leaders.has(publicKey) || !holders.covering(hostPrefix(ip)));
-  const { ip: ownEndpoint } = localSegment.endpoint;
-  return [
-    ...facts.addresses.map((ip) => ({ ...keep(ip, "the own address"), isOwn: true } as const)),
-    ...gatewaysOf(facts, holders).map((ip) => keep(ip, "the gateway")),
-    ...localSegment.nodes.flatMap(({ name, internalIP }) =>
-      internalIP ? [keep(internalIP.ip, `node ${name} at`)] : []
-    ),
-    ...facts.servers.filter(({ ip }) => !isInMesh(ip, topology, facts))
-      .map(({ ip, role }) => keep(ip, `the ${role}`)),
-    ...ownEndpoint ? [keep(ownEndpoint, "the endpoint")] : [],
-    ...endpoints.map(({ publicKey, ip }) => {
-      const node = leaders.get(publicKey);
-      return { ...keep(ip, "the endpoint"), ...node !== undefined && { node } };
-    }),
-  ].filter(({ ip }) => !contains(local.subnet, ip)); // pods are never routed away
+    if (hasLived || !targets.get(publicKey)?.endpoint?.ip) keepEndpoint(publicKey, ip);
+  }
+  return addresses;
 }
 
 /** A node that others' routes go by, as with some networks for pods, is not only a gateway. */
@@ -71,10 +79,6 @@ function gatewaysOf({ ways }: HostFacts, holders: PrefixMap<Holder>): IP[] {
   return ways.flatMap(({ dst, gateway }) =>
     gateway && (dst.bits === 0 || !holders.get(hostPrefix(gateway))) ? gateway : []
   );
-}
-
-function keep(ip: IP, what: string): KeptAddress {
-  return { ip, what };
 }
 
 /** Is it just what a node of another segment declares, and nobody's who is on link? */

@@ -18,12 +18,17 @@ export class PrefixMap<V> {
   }
 
   set(prefix: Prefix, value: V): void {
-    const lengths = this.#lengths[prefix.ip.family];
-    if (!lengths.includes(prefix.bits)) {
-      lengths.push(prefix.bits);
-      lengths.sort((a, b) => b - a);
-    }
+    this.#note(prefix);
     this.#values.set(networkKey(prefix), value);
+  }
+
+  /** Sets it only where there is nothing yet; returns what there is. */
+  add(prefix: Prefix, value: V): V | undefined {
+    this.#note(prefix);
+    const key = networkKey(prefix);
+    const present = this.#values.get(key);
+    if (present === undefined) this.#values.set(key, value);
+    return present;
   }
 
   /** In the order in which their networks first came. */
@@ -33,7 +38,8 @@ export class PrefixMap<V> {
 
   /** What belongs to the smallest network that is the prefix's or contains it. */
   covering({ ip, bits }: Prefix): V | undefined {
-    for (const length of this.#lengths[ip.family]) {
+    const lengths = this.#lengths[ip.family];
+    for (const length of lengths) {
       if (length > bits) continue;
       const value = this.#values.get(networkKey({ ip, bits: length }));
       if (value !== undefined) return value;
@@ -44,5 +50,12 @@ export class PrefixMap<V> {
   /** What belongs to the smallest network that contains the prefix's and is larger. */
   around({ ip, bits }: Prefix): V | undefined {
     return bits === 0 ? undefined : this.covering({ ip, bits: bits - 1 });
+  }
+
+  #note({ ip: { family }, bits }: Prefix): void {
+    const lengths = this.#lengths[family];
+    if (lengths.includes(bits)) return;
+    lengths.push(bits);
+    lengths.sort((a, b) => b - a);
   }
 }
