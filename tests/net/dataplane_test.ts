@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import type { Desired } from "../../src/mesh/desired.ts";
 import { parseIP } from "../../src/net/ip.ts";
 import { keyFromBytes } from "../../src/net/key.ts";
-import { parsePrefix } from "../../src/net/prefix.ts";
+import { hostPrefix, parsePrefix } from "../../src/net/prefix.ts";
+import type { Route } from "../../src/net/route.ts";
 import { FOLLOWER, LEADER, Machine, PEER } from "./dataplane_machine.ts";
 import { route } from "./dataplane_node.ts";
 
@@ -111,6 +112,28 @@ Deno.test("Dataplane takes away a way into the tunnel before WireGuard sends the
   assert.deepEqual(machine.done, ["route", "device"]);
   assert.match(machine.node.ip("route get 192.168.7.41"), /via 10.0.0.254 dev eth0/);
   assert.match(machine.node.ip("route get 192.0.2.7"), /dev kilo0/, "as it is wished");
+});
+
+Deno.test("Dataplane has a way around the tunnel before WireGuard sends there", async () => {
+  using machine = new Machine();
+  const wide = route("203.0.113.0/24", { gateway: "10.4.0.2" });
+  await machine.reconcile({ ...LEADER, routes: [...LEADER.routes, wide] });
+  const endpoint = { ip: parseIP("203.0.113.31")!, port: 51820 };
+  const peers = [{ ...PEER, publicKey: keyFromBytes(new Uint8Array(32).fill(1)), endpoint }];
+  const direct: Route = {
+    dst: hostPrefix(endpoint.ip),
+    gateway: parseIP("10.0.0.254")!,
+    oif: machine.node.index("eth0"),
+    onlink: false,
+  };
+  await machine.reconcile({
+    ...LEADER,
+    device: { ...LEADER.device, peers: [PEER, ...peers] },
+    routes: [direct, ...LEADER.routes, wide],
+  });
+  assert.deepEqual(machine.done, ["route", "device"]);
+  assert.match(machine.node.ip("route get 203.0.113.31"), /via 10.0.0.254 dev eth0/);
+  assert.match(machine.node.ip("route get 203.0.113.32"), /dev kilo0/);
 });
 
 Deno.test("Dataplane that leads again makes peers anew, which have forgotten it", async () => {
