@@ -29,7 +29,6 @@ export const RTM_DELROUTE = 25;
 export const RTM_GETROUTE = 26;
 
 /** `rtm_protocol`: who set a route. include/uapi/linux/rtnetlink.h */
-export const RTPROT_KERNEL = 2;
 export const RTPROT_BOOT = 3;
 export const RTPROT_STATIC = 4;
 export const RTPROT_RA = 9;
