@@ -46,7 +46,7 @@ export function protect(
   return {
     ...desired,
     device: protectDevice(device, { topology, holders, kept, ofPeers }),
-    routes: protectRoutes([...desired.routes, ...roamedRoutes(desired, { topology, facts })], {
+    routes: protectRoutes(desired.routes, {
       verdict: (dst, claim) => claim.kind === "peer" ? ofPeers.get(dst) : judge(dst, claim),
       way: (ip) => kept.way(ip),
     }),
@@ -103,40 +103,7 @@ function protectRoutes(
 }
 
 /** A gateway is its own neighbour. */
-/**
- * The value has no route to an internal address that is its segment's endpoint, because the way to the
- * tunnel's far end must not lead through the tunnel. But where the far end turned out to be elsewhere,
- * the address is like any other of that node.
- */
-function roamedRoutes(
-  { isLeader, routes }: Desired,
-  { topology: { segments, localSegment }, facts }: {
-    readonly topology: Topology;
-    readonly facts: HostFacts;
-  },
-): Route[] {
-  if (!isLeader) return [];
-  const used = new Map(
-    facts.endpoints.filter(({ hasLived }) => hasLived).map(({ publicKey, ip }) => [publicKey, ip]),
-  );
-  const roamed = new Map<string, IP>();
-  for (const segment of segments) {
-    const ip = used.get(segment.leader.key);
-    if (segment === localSegment || !ip || equalIP(ip, segment.endpoint.ip)) continue;
-    for (const { name, internalIP } of segment.nodes) {
-      if (internalIP && equalIP(internalIP.ip, segment.endpoint.ip)) {
-        roamed.set(`node ${name}`, internalIP.ip);
-      }
-    }
-  }
-  if (roamed.size === 0) return [];
-  return routes.flatMap((route) => {
-    const { kind, owner = "" } = route.claim ?? {};
-    const ip = kind === "subnet" ? roamed.get(owner) : undefined;
-    return ip ? [{ ...route, dst: hostPrefix(ip), claim: { kind: "internal", owner } }] : [];
-  });
-}
-
+/** A gateway is its own neighbour. */
 function hostRoute(ip: IP, { gateway, oif, source, onlink }: Way): Route {
   const isNeighbour = gateway === undefined || equalIP(gateway, ip);
   return {

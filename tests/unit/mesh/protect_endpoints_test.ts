@@ -106,21 +106,6 @@ Deno.test("protect() leaves a gateway that is on no network of the host its neig
   assert.deepEqual(routes(wish), ["172.31.1.1/32 dev 2", "172.16.0.0/12 kilo"]);
 });
 
-Deno.test("protect() routes an internal address that is the endpoint only where it turned out not to be", () => {
-  const nat = node(3, {
-    location: "m",
-    internalIP: prefix("10.9.0.3/24"),
-    endpoint: endpoint("10.9.0.3:1"),
-  });
-  const topology = mesh([node(1), nat]);
-  const subnet = "10.42.3.0/24 10.4.0.2";
-  const used = (text: string, hasLived: boolean) =>
-    routes(applied(topology, { endpoints: [{ publicKey: key(3), ip: ip(text), hasLived }] }));
-  assert.deepEqual(used("10.9.0.3", true), [subnet]);
-  assert.deepEqual(used("203.0.113.5", false), [subnet]);
-  assert.deepEqual(used("203.0.113.5", true), [subnet, "10.9.0.3/32 10.4.0.2"]);
-});
-
 Deno.test("protect() keeps the encrypted way to a node that others' routes go by, too", () => {
   const other = node(3, { location: "m", endpoint: endpoint("203.0.113.31:1") });
   const way = {
