@@ -39,6 +39,7 @@ Deno.test("a mesh of nothing but IPv6", async () => {
   await lab.waitFor("all pods reach each other", () => podsReach(lab.nodes));
   await lab.waitFor("the laptop reaches all pods", () => peersReach(lab));
 
+  await lab.waitFor("a is annotated as leader", async () => (await a.status())["wireguard-ip"]);
   const status = await a.status();
   assert.equal(status.endpoint, "[fd00:1::11]:51820");
   assert.equal(status["internal-ip"], "fd00:1::11/64");
