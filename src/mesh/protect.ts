@@ -103,7 +103,6 @@ function protectRoutes(
 }
 
 /** A gateway is its own neighbour. */
-/** A gateway is its own neighbour. */
 function hostRoute(ip: IP, { gateway, oif, source, onlink }: Way): Route {
   const isNeighbour = gateway === undefined || equalIP(gateway, ip);
   return {

@@ -1,10 +1,10 @@
 /** Encrypted packets on a kernel's own WireGuard, beside routes that would take them into the tunnel. */
 
 import assert from "node:assert/strict";
-import { nodeObject, type PeerManifest } from "../lab/manifests.ts";
+import { nodeObject } from "../lab/manifests.ts";
 import type { NodeSpec } from "../lab/world.ts";
 import { generatePresharedKey } from "../../src/wireguard/key.ts";
-import type { Guest, GuestNode, GuestWorld } from "./guests.ts";
+import { type Guest, type GuestNode, type GuestWorld, peer } from "./guests.ts";
 import { wgShow } from "./observe.ts";
 
 /**
@@ -15,11 +15,7 @@ export async function endpointsStayOutside(world: GuestWorld, spec: NodeSpec): P
   const [berlin1, berlin2, tokyo] = world.nodes as readonly [GuestNode, GuestNode, GuestNode];
   const publicKey = generatePresharedKey();
   const everything = ["0.0.0.0/0", "10.7.9.9/32", "2000::/3"];
-  const exit: PeerManifest = {
-    ...{ apiVersion: "kilo.squat.ai/v1alpha1", kind: "Peer" },
-    metadata: { name: "exit" },
-    spec: { publicKey, allowedIPs: everything },
-  };
+  const exit = peer("exit", { publicKey, allowedIPs: everything });
   // One after the other: a location may not declare what a Peer has.
   await world.put(nodeObject(spec, { "allowed-location-ips": "203.0.113.0/24" }));
   await world.waitFor("tokyo's network is routed", () => leadsTo(berlin1, "203.0.113.1", "kilo0"));
