@@ -68,8 +68,8 @@ export interface Backend extends AsyncDisposable {
   /** Bytes, names included, that all annotations of ours on the own Node may have: others have some, too. */
   readonly annotationRoom: number;
 
-  /** Host name or address of the API server, once both lists are complete; undefined: there is none. */
-  readonly server: string | undefined;
+  /** Host name or address of the API server, once both lists are complete, if there is one. */
+  readonly server?: string | undefined;
 
   /**
    * Sets annotations of the own Node, or removes those that are null (missing ones too: also where

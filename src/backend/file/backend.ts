@@ -146,10 +146,6 @@ export class FileBackend implements Backend {
     return Infinity;
   }
 
-  get server(): undefined {
-    return undefined;
-  }
-
   get relists(): number {
     return this.#relists;
   }
