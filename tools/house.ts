@@ -64,9 +64,16 @@ export function undeclaredPackages(
 ): string[] {
   return sources.flatMap(({ path, text }) =>
     importsOf(text)
-      .filter((specifier) => !/^(\.|node:|data:)/.test(specifier) && !(specifier in declared))
+      .filter((specifier) =>
+        !/^(\.|node:|data:)/.test(specifier) && !(packageOf(specifier) in declared)
+      )
       .map((specifier) => `${path} imports ${specifier}, which deno.json does not name`)
   );
+}
+
+/** `prom-client/lib/registry.js` → `prom-client`. */
+function packageOf(specifier: string): string {
+  return specifier.split("/", specifier.startsWith("@") ? 2 : 1).join("/");
 }
 
 /** Files that are too long to be one concept. */

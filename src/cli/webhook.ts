@@ -76,8 +76,11 @@ async function runWebhook(values: FlagValues<typeof FLAGS>): Promise<void> {
   log.info("stopped");
 }
 
-function serveMetrics({ path }: HttpRequest, webhook: Webhook): HttpResponse {
+async function serveMetrics(
+  { path }: HttpRequest,
+  webhook: Webhook,
+): Promise<HttpResponse> {
   if (path !== "/metrics") return textResponse(404, "not found");
-  const body = formatMetrics([...webhook.metrics, ...processMetrics()]);
+  const body = await formatMetrics([...webhook.metrics, ...processMetrics()]);
   return { status: 200, type: METRICS_TYPE, body };
 }

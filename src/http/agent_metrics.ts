@@ -1,10 +1,10 @@
 /** What the agent counts of its work, told in its own words; the names are those of Prometheus. */
 
 import type { PartReport } from "./health.ts";
-import { Counter } from "./metrics/counter.ts";
 import { type Metric, type Sample, single } from "./metrics/exposition.ts";
-import { Histogram } from "./metrics/histogram.ts";
+import { Distribution } from "./metrics/distribution.ts";
 import { processMetrics } from "./metrics/process.ts";
+import { Tally } from "./metrics/tally.ts";
 import { type Warning, WARNINGS } from "../net/warning.ts";
 
 const EVENTS = ["apply", "checkin", "cleanUp", "local", "peer", "run"] as const;
@@ -50,30 +50,30 @@ export interface Standing {
 }
 
 export class AgentMetrics {
-  readonly #errors = new Counter<"event">({
+  readonly #errors = new Tally<"event">({
     name: "kilo_errors_total",
     help: "Errors by what failed.",
     seen: EVENTS.map((event) => ({ event })),
   });
-  readonly #firewall = new Counter<Exclude<keyof FirewallOperation, "count">>({
+  readonly #firewall = new Tally<Exclude<keyof FirewallOperation, "count">>({
     name: "kilo_iptables_operations_total",
     help: "What was done to the firewall, as operations of iptables.",
   });
-  readonly #durations = new Histogram({
+  readonly #durations = new Distribution({
     name: "kilo_reconcile_duration_seconds",
     help: "How long reconciles took.",
     bounds: [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10],
   });
-  readonly #changes = new Counter<"subsystem">({
+  readonly #changes = new Tally<"subsystem">({
     name: "kilo_reconcile_changes_total",
     help: "Things that reconciles changed in the kernel.",
     seen: SUBSYSTEMS.map((subsystem) => ({ subsystem })),
   });
-  readonly #messages = new Counter<"kind">({
+  readonly #messages = new Tally<"kind">({
     name: "kilo_netlink_messages_total",
     help: "Netlink messages written that may change something.",
   });
-  readonly #repairs = new Counter<"kind">({
+  readonly #repairs = new Tally<"kind">({
     name: "kilo_drift_repairs_total",
     help: "Repairs of what somebody else changed.",
   });

@@ -15,8 +15,10 @@ export interface Sources extends GraphSources {
 /** Answers requests of any method; unknown paths with the index. */
 export function pages(sources: Sources): Handler {
   const graph = graphPage(sources);
-  const metrics = reuse(() => new TextEncoder().encode(formatMetrics(sources.metrics())));
-  return ({ path, query }) => {
+  const metrics = reuse(async () =>
+    new TextEncoder().encode(await formatMetrics(sources.metrics()))
+  );
+  return async ({ path, query }) => {
     switch (path) {
       case "/health":
         return jsonResponse(200, sources.health());
@@ -25,9 +27,9 @@ export function pages(sources: Sources): Handler {
         return jsonResponse(report.ready ? 200 : 503, report);
       }
       case "/metrics":
-        return { status: 200, type: METRICS_TYPE, body: metrics() };
+        return { status: 200, type: METRICS_TYPE, body: await metrics() };
       case "/graph":
-        return graph(query);
+        return await graph(query);
       default:
         return INDEX_PAGE;
     }

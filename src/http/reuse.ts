@@ -5,17 +5,25 @@ const SHARE = 1 / 20;
 
 /**
  * Makes a value when somebody asks, and gives it to others too, for as long as the making of it must
- * pay: 20 times what it took. So it is nearly always fresh, and however many ask, they cost little.
+ * pay: 20 times what it took. So it is nearly always fresh, and however many ask, they cost little. Who
+ * asks while it is being made gets the same one.
  */
-export function reuse<T>(make: () => T, { clock = () => performance.now() } = {}): () => T {
-  let value: T;
-  let until = -Infinity;
+export function reuse<T>(
+  make: () => Promise<T>,
+  { clock = () => performance.now() } = {},
+): () => Promise<T> {
+  let value: Promise<T> | undefined;
+  let until = Infinity;
   return () => {
     const start = clock();
-    if (start < until) return value;
-    value = make();
-    const end = clock();
-    until = end + (end - start) / SHARE;
-    return value;
+    if (value && start < until) return value;
+    until = Infinity;
+    const made = value = make();
+    const end = () => {
+      const now = clock();
+      until = now + (now - start) / SHARE;
+    };
+    made.then(end, () => value = undefined);
+    return made;
   };
 }

@@ -2,8 +2,8 @@
 
 import { startTimer } from "../async/background.ts";
 import { quote } from "../net/text.ts";
-import { Counter } from "./metrics/counter.ts";
 import type { Metric } from "./metrics/exposition.ts";
+import { Tally } from "./metrics/tally.ts";
 import { review, type Reviewed, ReviewError } from "./review.ts";
 import { Budget } from "./server/budget.ts";
 import {
@@ -45,15 +45,15 @@ export class Webhook {
   readonly #options: WebhookOptions;
   readonly #budget = new Budget(LIMIT_TOGETHER);
   #isRelieving = false;
-  readonly #reviews = new Counter<"operation" | "response">({
+  readonly #reviews = new Tally<"operation" | "response">({
     name: "admission_requests_total",
     help: "Reviews of Peers, by operation and whether the Peer is valid.",
   });
-  readonly #requests = new Counter<"handler" | "method">({
+  readonly #requests = new Tally<"handler" | "method">({
     name: "http_requests_total",
     help: "Requests for a review, by path and method.",
   });
-  readonly #errors = new Counter<never>({
+  readonly #errors = new Tally<never>({
     name: "errors_total",
     help: "Requests for a review that could not be answered.",
     seen: [{}],

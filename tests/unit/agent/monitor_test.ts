@@ -12,24 +12,24 @@ function backend(live: boolean, problems: readonly Problem[]): Backend {
   } as unknown as Backend;
 }
 
-function valueOf(monitor: Monitor, series: string): string | undefined {
-  const lines = formatMetrics(monitor.metrics()).split("\n");
+async function valueOf(monitor: Monitor, series: string): Promise<string | undefined> {
+  const lines = (await formatMetrics(monitor.metrics())).split("\n");
   return lines.find((line) => line.startsWith(`${series} `))?.slice(series.length + 1);
 }
 
 const stateOf = (monitor: Monitor, name: string) =>
   monitor.health().parts.find((part) => part.name === name)!;
 
-Deno.test("Monitor answers before there is anything to tell", () => {
+Deno.test("Monitor answers before there is anything to tell", async () => {
   const monitor = new Monitor();
   const { ready, pending, parts } = monitor.health();
   assert.deepEqual([ready, pending], [false, "reading the key"]);
   assert.ok(parts.every(({ state }) => state === "waiting"));
-  assert.equal(valueOf(monitor, "kilo_nodes"), "0");
+  assert.equal(await valueOf(monitor, "kilo_nodes"), "0");
   assert.deepEqual(monitor.mesh(), { problem: "the agent has not begun yet" });
 });
 
-Deno.test("Monitor follows the backend, and counts a Peer's problem once as long as it stands", () => {
+Deno.test("Monitor follows the backend, and counts a Peer's problem once as long as it stands", async () => {
   const monitor = new Monitor();
   monitor.backendChanged(backend(false, []));
   assert.equal(stateOf(monitor, "backend").state, "waiting");
@@ -41,13 +41,13 @@ Deno.test("Monitor follows the backend, and counts a Peer's problem once as long
   );
   const { state, problem } = stateOf(monitor, "backend");
   assert.deepEqual([state, problem], ["fails", "connection refused"]);
-  assert.equal(valueOf(monitor, 'kilo_errors_total{event="peer"}'), "2");
+  assert.equal(await valueOf(monitor, 'kilo_errors_total{event="peer"}'), "2");
   monitor.backendChanged(backend(true, [...peers]));
   assert.equal(stateOf(monitor, "backend").state, "works");
-  assert.equal(valueOf(monitor, 'kilo_errors_total{event="peer"}'), "2");
+  assert.equal(await valueOf(monitor, 'kilo_errors_total{event="peer"}'), "2");
   monitor.backendChanged(backend(true, []));
   monitor.backendChanged(backend(true, peers.slice(1)));
-  assert.equal(valueOf(monitor, 'kilo_errors_total{event="peer"}'), "3");
+  assert.equal(await valueOf(monitor, 'kilo_errors_total{event="peer"}'), "3");
 });
 
 Deno.test("Monitor is ready once the mesh stands; what stalls it before is the pending step, later a failure", () => {
@@ -74,10 +74,10 @@ Deno.test("Monitor shows no key, whatever an error says", () => {
   assert.match(text, /refused: \(key\)/);
 });
 
-Deno.test("Monitor counts a repair of each kind once, not the flows that it led to", () => {
+Deno.test("Monitor counts a repair of each kind once, not the flows that it led to", async () => {
   const monitor = new Monitor();
   monitor.repaired(new Set(["nftables", "conntrack"]), { device: 3, files: 1 });
-  const repairs = formatMetrics(monitor.metrics()).split("\n")
+  const repairs = (await formatMetrics(monitor.metrics())).split("\n")
     .filter((line) => line.startsWith("kilo_drift_repairs_total{"));
   assert.deepEqual(repairs, [
     'kilo_drift_repairs_total{kind="nftables"} 1',
@@ -86,7 +86,7 @@ Deno.test("Monitor counts a repair of each kind once, not the flows that it led 
   ]);
 });
 
-Deno.test("Monitor shows the warnings that hold in /health and counts them by code in the metrics", () => {
+Deno.test("Monitor shows the warnings that hold in /health and counts them by code in the metrics", async () => {
   const monitor = new Monitor();
   const key = btoa("k".repeat(32));
   monitor.warnings = [
@@ -99,15 +99,15 @@ Deno.test("Monitor shows the warnings that hold in /health and counts them by co
     "protected: odd (key)",
     "dns: no such name",
   ]);
-  assert.equal(valueOf(monitor, 'kilo_warnings{code="protected"}'), "2");
-  assert.equal(valueOf(monitor, 'kilo_warnings{code="cni"}'), "0");
+  assert.equal(await valueOf(monitor, 'kilo_warnings{code="protected"}'), "2");
+  assert.equal(await valueOf(monitor, 'kilo_warnings{code="cni"}'), "0");
   monitor.warnings = [];
-  assert.equal(valueOf(monitor, 'kilo_warnings{code="protected"}'), "0");
+  assert.equal(await valueOf(monitor, 'kilo_warnings{code="protected"}'), "0");
 });
 
-Deno.test("Monitor bounds the warnings of /health, and counts all", () => {
+Deno.test("Monitor bounds the warnings of /health, and counts all", async () => {
   const monitor = new Monitor();
   monitor.warnings = Array.from({ length: 5000 }, (_, n) => warning("peer", `Peer ${n}`, "bad"));
   assert.equal(monitor.health().warnings.length, 100);
-  assert.equal(valueOf(monitor, 'kilo_warnings{code="peer"}'), "5000");
+  assert.equal(await valueOf(monitor, 'kilo_warnings{code="peer"}'), "5000");
 });

@@ -47,6 +47,16 @@ Deno.test("undeclaredPackages() names packages that deno.json does not", () => {
   ]);
 });
 
+Deno.test("undeclaredPackages() takes a module of a package for the package", () => {
+  const text = 'import a from "a/lib/a.js";\nimport b from "@b/c/d.js";\nimport e from "@b/e";';
+  assert.deepEqual(
+    undeclaredPackages([{ path: "src/x.ts", text }], { "a": "npm:a@1", "@b/c": "" }),
+    [
+      "src/x.ts imports @b/e, which deno.json does not name",
+    ],
+  );
+});
+
 Deno.test("longFiles() names files of more than 350 lines", () => {
   assert.deepEqual(longFiles([{ path: "src/x.ts", text: "\n".repeat(350) }]), []);
   assert.equal(longFiles([{ path: "src/x.ts", text: "\n".repeat(351) }]).length, 1);

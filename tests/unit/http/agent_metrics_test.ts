@@ -12,18 +12,22 @@ const PRESENT: Present = {
 
 const SUMS = { device: 0, firewall: 2, flows: 0, routes: 1, rules: 0 };
 
-function lines(metrics: AgentMetrics, present: Present | undefined = PRESENT): string[] {
-  return formatMetrics(metrics.collect(present)).split("\n").filter((line) => line !== "");
+async function lines(
+  metrics: AgentMetrics,
+  present: Present | undefined = PRESENT,
+): Promise<string[]> {
+  const text = await formatMetrics(metrics.collect(present));
+  return text.split("\n").filter((line) => line !== "");
 }
 
-function valuesOf(metrics: AgentMetrics, name: string): string[] {
-  return lines(metrics).filter((line) => line.startsWith(name));
+async function valuesOf(metrics: AgentMetrics, name: string): Promise<string[]> {
+  return (await lines(metrics)).filter((line) => line.startsWith(name));
 }
 
-Deno.test("AgentMetrics has the original's metrics and ours, by name and type", () => {
+Deno.test("AgentMetrics has the original's metrics and ours, by name and type", async () => {
   const metrics = new AgentMetrics();
   metrics.applied(SUMS, { isLeader: true });
-  const types = lines(metrics).filter((line) => line.startsWith("# TYPE "))
+  const types = (await lines(metrics)).filter((line) => line.startsWith("# TYPE "))
     .map((line) => line.slice("# TYPE ".length));
   assert.deepEqual(types.sort(), [
     "kilo_backend_live gauge",
@@ -51,17 +55,17 @@ Deno.test("AgentMetrics has the original's metrics and ours, by name and type", 
   ]);
   for (const type of types) {
     const [name] = type.split(" ");
-    const help = lines(metrics).filter((line) => line.startsWith(`# HELP ${name} `));
+    const help = (await lines(metrics)).filter((line) => line.startsWith(`# HELP ${name} `));
     assert.equal(help.length, 1, name);
     assert.match(help[0]!, / [A-Z].*[.?]$/);
   }
 });
 
-Deno.test("AgentMetrics counts errors by event, all of them from the start", () => {
+Deno.test("AgentMetrics counts errors by event, all of them from the start", async () => {
   const metrics = new AgentMetrics();
   metrics.failed("peer");
   metrics.failed("cleanUp", 2);
-  assert.deepEqual(valuesOf(metrics, "kilo_errors_total{"), [
+  assert.deepEqual(await valuesOf(metrics, "kilo_errors_total{"), [
     'kilo_errors_total{event="apply"} 0',
     'kilo_errors_total{event="checkin"} 0',
     'kilo_errors_total{event="cleanUp"} 2',
@@ -71,13 +75,15 @@ Deno.test("AgentMetrics counts errors by event, all of them from the start", () 
   ]);
 });
 
-Deno.test("AgentMetrics tells of reconciles: attempts, members, leadership, changes, time", () => {
+Deno.test("AgentMetrics tells of reconciles: attempts, members, leadership, changes, time", async () => {
   const metrics = new AgentMetrics();
-  assert.deepEqual(valuesOf(metrics, "kilo_leader "), ["kilo_leader 0"]);
+  assert.deepEqual(await valuesOf(metrics, "kilo_leader "), ["kilo_leader 0"]);
   {
     using _attempt = metrics.attempt({ nodes: 3, peers: 500 });
-    assert.deepEqual(valuesOf(metrics, "kilo_reconciles_total "), ["kilo_reconciles_total 1"]);
-    assert.deepEqual(valuesOf(metrics, "kilo_reconcile_duration_seconds_count"), [
+    assert.deepEqual(await valuesOf(metrics, "kilo_reconciles_total "), [
+      "kilo_reconciles_total 1",
+    ]);
+    assert.deepEqual(await valuesOf(metrics, "kilo_reconcile_duration_seconds_count"), [
       "kilo_reconcile_duration_seconds_count 0",
     ]);
   }
@@ -94,10 +100,10 @@ Deno.test("AgentMetrics tells of reconciles: attempts, members, leadership, chan
       'kilo_reconcile_seconds_total{subsystem="device"} 1.5',
       'kilo_reconcile_seconds_total{subsystem="routes"} 0.25',
     ]
-  ) assert.ok(lines(metrics).includes(line), line);
+  ) assert.ok((await lines(metrics)).includes(line), line);
 });
 
-Deno.test("AgentMetrics counts what is written and repaired, and firewall operations", () => {
+Deno.test("AgentMetrics counts what is written and repaired, and firewall operations", async () => {
   const metrics = new AgentMetrics();
   metrics.wrote("route", 5);
   metrics.wrote("route", 1);
@@ -107,19 +113,21 @@ Deno.test("AgentMetrics counts what is written and repaired, and firewall operat
   metrics.firewallDid([{ ...place, operation: "InsertUnique", count: 1 }]);
   const line = 'protocol="IPv6",table="nat",chain="KILO-NAT",operation="InsertUnique"';
   assert.deepEqual(
-    valuesOf(metrics, "kilo_iptables"),
+    await valuesOf(metrics, "kilo_iptables"),
     [`kilo_iptables_operations_total{${line}} 8`],
   );
-  assert.deepEqual(valuesOf(metrics, "kilo_netlink"), [
+  assert.deepEqual(await valuesOf(metrics, "kilo_netlink"), [
     'kilo_netlink_messages_total{kind="route"} 6',
   ]);
-  assert.deepEqual(valuesOf(metrics, "kilo_drift"), ['kilo_drift_repairs_total{kind="rule"} 1']);
+  assert.deepEqual(await valuesOf(metrics, "kilo_drift"), [
+    'kilo_drift_repairs_total{kind="rule"} 1',
+  ]);
 });
 
-Deno.test("AgentMetrics shows what is so at present, handshakes of a leader only", () => {
+Deno.test("AgentMetrics shows what is so at present, handshakes of a leader only", async () => {
   const metrics = new AgentMetrics();
   const handshake = 'kilo_last_handshake_age_seconds{kind="peer",name="laptop"} 12.5';
-  assert.ok(!lines(metrics).includes(handshake));
+  assert.ok(!(await lines(metrics)).includes(handshake));
   metrics.applied(SUMS, { isLeader: true });
   for (
     const line of [
@@ -129,8 +137,8 @@ Deno.test("AgentMetrics shows what is so at present, handshakes of a leader only
       'kilo_excluded_nodes{reason="stale"} 3',
       'kilo_excluded_nodes{reason="no key"} 0',
     ]
-  ) assert.ok(lines(metrics).includes(line), line);
-  assert.ok(lines(metrics, undefined).includes("kilo_reconciles_total 0"));
+  ) assert.ok((await lines(metrics)).includes(line), line);
+  assert.ok((await lines(metrics, undefined)).includes("kilo_reconciles_total 0"));
 });
 
 Deno.test("AgentMetrics has nothing that docs/metrics.md does not tell of", async () => {

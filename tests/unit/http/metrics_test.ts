@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
-import { Counter } from "../../../src/http/metrics/counter.ts";
+import { Distribution } from "../../../src/http/metrics/distribution.ts";
 import { formatMetrics, single } from "../../../src/http/metrics/exposition.ts";
-import { Histogram } from "../../../src/http/metrics/histogram.ts";
 import { processMetrics } from "../../../src/http/metrics/process.ts";
+import { Tally } from "../../../src/http/metrics/tally.ts";
 
-Deno.test("formatMetrics() writes what Prometheus reads, whatever is in labels and values", () => {
+Deno.test("formatMetrics() writes what Prometheus reads, whatever is in labels and values", async () => {
   const hostile = 'a "quoted" \\ back\nslash';
-  const text = formatMetrics([
+  const text = await formatMetrics([
     {
       name: "some_total",
       help: "one\nline \\",
@@ -28,8 +28,9 @@ Deno.test("formatMetrics() writes what Prometheus reads, whatever is in labels a
 some_total{name="a \\"quoted\\" \\\\ back\\nslash",other="ü"} 3
 some_total +Inf
 some_total -Inf
-some_total NaN
+some_total Nan
 some_total 1.5e-7
+
 # HELP one Just one.
 # TYPE one gauge
 one 1
@@ -37,8 +38,8 @@ one 1
   );
 });
 
-Deno.test("Counter counts each combination of labels by itself", () => {
-  const counter = new Counter<"a" | "b">({
+Deno.test("Tally counts each combination of labels by itself", () => {
+  const counter = new Tally<"a" | "b">({
     name: "x_total",
     help: "X.",
     seen: [{ a: "1", b: "2" }],
@@ -51,11 +52,11 @@ Deno.test("Counter counts each combination of labels by itself", () => {
   ]);
 });
 
-Deno.test("Histogram counts into the buckets up to their bounds, each with those below it", () => {
-  const histogram = new Histogram({ name: "t_seconds", help: "T.", bounds: [0.1, 1] });
-  for (const value of [0.05, 0.1, 0.5, 7]) histogram.observe(value);
+Deno.test("Distribution counts into the buckets up to their bounds, each with those below it", async () => {
+  const distribution = new Distribution({ name: "t_seconds", help: "T.", bounds: [0.1, 1] });
+  for (const value of [0.05, 0.1, 0.5, 7]) distribution.observe(value);
   assert.equal(
-    formatMetrics([histogram.metric]),
+    await formatMetrics([distribution.metric]),
     `# HELP t_seconds T.
 # TYPE t_seconds histogram
 t_seconds_bucket{le="0.1"} 2

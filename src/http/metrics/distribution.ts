@@ -2,7 +2,7 @@
 
 import type { Metric, Sample } from "./exposition.ts";
 
-export class Histogram {
+export class Distribution {
   readonly #about: Pick<Metric, "name" | "help"> & { readonly bounds: readonly number[] };
   /** For each bound how many values are below it, but not below the one before; then all others. */
   readonly #counts: number[];

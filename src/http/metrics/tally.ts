@@ -1,8 +1,8 @@
-/** Numbers that only grow, one for each combination of labels. */
+/** Counts things that happen, one count for each combination of labels. */
 
 import type { Metric, Sample } from "./exposition.ts";
 
-export class Counter<Label extends string> {
+export class Tally<Label extends string> {
   readonly #about: Pick<Metric, "name" | "help">;
   readonly #samples = new Map<string, Sample & { value: number }>();
 
