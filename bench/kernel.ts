@@ -11,24 +11,26 @@ export const PROTOCOL = "107";
 /** What differs, in one sentence; undefined: all is as it shall be. */
 export async function difference(
   namespace: Namespace,
-  wish: Expected,
+  desired: Expected,
 ): Promise<string | undefined> {
-  const peers = [...wish.peers].map(([key, prefixes]) => peerText(key, prefixes.map(formatPrefix)));
-  return compare("routes", wish.routes.map(formatPrefix), await readRoutes(namespace)) ??
+  const peers = [...desired.peers].map(([key, prefixes]) =>
+    peerText(key, prefixes.map(formatPrefix))
+  );
+  return compare("routes", desired.routes.map(formatPrefix), await readRoutes(namespace)) ??
     compare("WireGuard peers", peers, await readPeers(namespace)) ??
-    compare("spans never masqueraded", merged(wish.known.map(span)), await readKnown(namespace));
+    compare("spans never masqueraded", merged(desired.known.map(span)), await readKnown(namespace));
 }
 
 function compare(
   what: string,
-  wished: readonly string[],
+  desired: readonly string[],
   there: readonly string[],
 ): string | undefined {
   const present = new Set(there);
-  const missing = wished.find((text) => !present.has(text));
-  if (missing === undefined && wished.length === there.length) return undefined;
+  const missing = desired.find((text) => !present.has(text));
+  if (missing === undefined && desired.length === there.length) return undefined;
   const example = missing === undefined ? "" : `, without ${missing}`;
-  return `${there.length} ${what} instead of ${wished.length}${example}`;
+  return `${there.length} ${what} instead of ${desired.length}${example}`;
 }
 
 async function readRoutes(namespace: Namespace): Promise<string[]> {

@@ -62,7 +62,7 @@ export class Machine implements AsyncDisposable {
    */
   async start(
     program: string,
-    { flags, wish }: { readonly flags: readonly string[]; readonly wish: Expected },
+    { flags, desired }: { readonly flags: readonly string[]; readonly desired: Expected },
   ): Promise<Start> {
     const command = [
       ...["bash", "-c", `echo $EPOCHREALTIME >${this.directory}/started; exec "$@"`, "bash"],
@@ -71,13 +71,13 @@ export class Machine implements AsyncDisposable {
     ];
     const agent = Agent.start(this.namespace, command, { logFile: `${this.directory}/log` });
     this.#agent = agent;
-    const reached = await this.#reached(agent, wish);
+    const reached = await this.#reached(agent, desired);
     const started = Number(await Deno.readTextFile(`${this.directory}/started`)) * 1000;
     return { wall: reached.at - started, own: reached.own, cpu: reached.cpu };
   }
 
   /** The first change after which all is there that is expected. */
-  async #reached(agent: Agent, wish: Expected): Promise<Reached> {
+  async #reached(agent: Agent, desired: Expected): Promise<Reached> {
     for (let missing: string | undefined = "nothing happened";;) {
       const line = await waitFor(`the mesh (${missing})`, () => {
         if (agent.ended) throw new Error(`kg has ended:\n${agent.output}`);
@@ -85,7 +85,7 @@ export class Machine implements AsyncDisposable {
       }, { timeout: PATIENCE, interval: 1 });
       const cost = { own: mainThreadTime(agent.pid), cpu: cpuTime(agent.pid) };
       this.#changes++;
-      missing = await difference(this.namespace, wish);
+      missing = await difference(this.namespace, desired);
       if (missing === undefined) return { at: Date.parse(line.ts), ...cost };
     }
   }
@@ -94,12 +94,12 @@ export class Machine implements AsyncDisposable {
    * Makes a change to the objects and answers the milliseconds from its beginning until the kernel's
    * routes followed, once all the rest has followed, too.
    */
-  async change(act: () => void | Promise<void>, wish: Expected): Promise<number> {
+  async change(act: () => void | Promise<void>, desired: Expected): Promise<number> {
     await this.rest();
     using monitor = await RouteMonitor.open(this.namespace);
     const start = performance.timeOrigin + performance.now();
     await act();
-    await this.#reached(this.#agent!, wish);
+    await this.#reached(this.#agent!, desired);
     return await waitFor("route events", () => monitor.last) - start;
   }
 

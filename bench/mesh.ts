@@ -19,12 +19,12 @@ const SETTLE = 10;
 export interface Mesh {
   readonly size: Size;
   readonly objects: readonly Manifest[];
-  readonly wish: Expected;
+  readonly desired: Expected;
 }
 
 export function meshOf(size: Size): Mesh {
   const all = objects(size);
-  return { size, objects: all, wish: expected(all, size.kind) };
+  return { size, objects: all, desired: expected(all, size.kind) };
 }
 
 /** From exec to converged, and beside it what the usual tools take; of the same runs, in order. */
@@ -80,7 +80,7 @@ export async function measureMesh(
     const { machine, start } = await converge(mesh, program);
     await using _machine = machine;
     starts.kg.push(start);
-    starts.tools.push(await timeTools(machine.namespace, mesh.wish));
+    starts.tools.push(await timeTools(machine.namespace, mesh.desired));
   }
   const { machine, files } = await converge(mesh, program);
   await using _machine = machine;
@@ -118,14 +118,14 @@ interface Standing {
   readonly start: Start;
 }
 
-async function converge({ size, objects, wish }: Mesh, program: string): Promise<Standing> {
+async function converge({ size, objects, desired }: Mesh, program: string): Promise<Standing> {
   const machine = await Machine.create();
   try {
     const files = new Files(`${machine.directory}/cluster`);
     await files.install(objects);
     const granularity = size.kind === "nodes" ? "location" : "full";
     const flags = [...files.flags, `--mesh-granularity=${granularity}`];
-    return { machine, files, start: await machine.start(program, { flags, wish }) };
+    return { machine, files, start: await machine.start(program, { flags, desired }) };
   } catch (error) {
     await machine[Symbol.asyncDispose]();
     throw error;
@@ -133,19 +133,19 @@ async function converge({ size, objects, wish }: Mesh, program: string): Promise
 }
 
 async function measureChanges(
-  { size, objects, wish }: Mesh,
+  { size, objects, desired }: Mesh,
   { machine, files }: Omit<Standing, "start">,
 ): Promise<Changes> {
   const more = oneMore(size);
-  const wishes = {
+  const desiredStates = {
     added: expected([...objects, more.added], size.kind),
     changed: expected([...objects, more.changed], size.kind),
   };
   const changes = { added: [] as number[], changed: [] as number[], removed: [] as number[] };
   for (let n = 0; n < CHANGES; n++) {
-    changes.added.push(await machine.change(files.placing(more.added), wishes.added));
-    changes.changed.push(await machine.change(files.placing(more.changed), wishes.changed));
-    changes.removed.push(await machine.change(files.removing(), wish));
+    changes.added.push(await machine.change(files.placing(more.added), desiredStates.added));
+    changes.changed.push(await machine.change(files.placing(more.changed), desiredStates.changed));
+    changes.removed.push(await machine.change(files.removing(), desired));
   }
   return changes;
 }

@@ -51,19 +51,19 @@ export async function measureScale(
     ...objects({ kind: "nodes", count: NODES }),
     ...objects({ kind: "peers", count: PEERS }).filter(({ kind }) => kind === "Peer"),
   ];
-  const wish = expected(all, "nodes");
+  const desired = expected(all, "nodes");
   await using cluster = await ApiCluster.start(all);
   const starts: Start[] = [];
   for (let run = 1; run <= runs; run++) {
     tell(`start ${run} of ${runs}`);
-    await using standing = await converge(cluster, { program, wish });
+    await using standing = await converge(cluster, { program, desired });
     starts.push(standing.start);
   }
   await using _checkIns = cluster.checkIns();
-  await using standing = await converge(cluster, { program, wish });
+  await using standing = await converge(cluster, { program, desired });
   const { machine } = standing;
   tell("changes");
-  const changes = await measureChanges(machine, { cluster, all, wish });
+  const changes = await measureChanges(machine, { cluster, all, desired });
   const figures = { nodes: NODES, peers: PEERS, starts, changes };
   if (seconds === 0) return { ...figures, checkIns: undefined };
   tell(`check-ins, for ${WARM_UP + seconds} s`);
@@ -78,7 +78,7 @@ interface Standing extends AsyncDisposable {
 
 async function converge(
   cluster: ApiCluster,
-  { program, wish }: { readonly program: string; readonly wish: Expected },
+  { program, desired }: { readonly program: string; readonly desired: Expected },
 ): Promise<Standing> {
   await using stack = new AsyncDisposableStack();
   const machine = stack.use(await Machine.create());
@@ -86,7 +86,7 @@ async function converge(
   stack.use(door);
   const start = await machine.start(program, {
     flags: [...flags, "--mesh-granularity=location"],
-    wish,
+    desired,
   });
   const all = stack.move();
   return { machine, start, [Symbol.asyncDispose]: () => all.disposeAsync() };
@@ -94,22 +94,24 @@ async function converge(
 
 async function measureChanges(
   machine: Machine,
-  { cluster, all, wish }: {
+  { cluster, all, desired }: {
     readonly cluster: ApiCluster;
     readonly all: readonly Manifest[];
-    readonly wish: Expected;
+    readonly desired: Expected;
   },
 ): Promise<Changes> {
   const more = oneMore({ kind: "peers", count: PEERS });
-  const wishes = {
+  const desiredStates = {
     added: expected([...all, more.added], "nodes"),
     changed: expected([...all, more.changed], "nodes"),
   };
   const changes = { added: [] as number[], changed: [] as number[], removed: [] as number[] };
   for (let n = 0; n < CHANGES; n++) {
-    changes.added.push(await machine.change(() => cluster.add(more.added), wishes.added));
-    changes.changed.push(await machine.change(() => cluster.change(more.changed), wishes.changed));
-    changes.removed.push(await machine.change(() => cluster.remove(more.added), wish));
+    changes.added.push(await machine.change(() => cluster.add(more.added), desiredStates.added));
+    changes.changed.push(
+      await machine.change(() => cluster.change(more.changed), desiredStates.changed),
+    );
+    changes.removed.push(await machine.change(() => cluster.remove(more.added), desired));
   }
   return changes;
 }

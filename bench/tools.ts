@@ -23,8 +23,8 @@ interface State {
 }
 
 /** Loads the state of one machine into a fresh one, and makes sure that it is the same. */
-export async function timeTools(from: Namespace, wish: Expected): Promise<ToolTimes> {
-  const state = await save(from, wish);
+export async function timeTools(from: Namespace, desired: Expected): Promise<ToolTimes> {
+  const state = await save(from, desired);
   await using machine = await Machine.create();
   const { namespace, directory } = machine;
   for (const tool of ["ip", "nft", "wg"] as const) {
@@ -37,12 +37,12 @@ export async function timeTools(from: Namespace, wish: Expected): Promise<ToolTi
     wg: await time(namespace, `wg setconf ${DEVICE} ${directory}/wg`),
     ip: await time(namespace, `ip -batch ${directory}/ip`),
   };
-  const missing = await difference(namespace, wish);
+  const missing = await difference(namespace, desired);
   if (missing !== undefined) throw new Error(`the tools did not load the same: ${missing}`);
   return times;
 }
 
-async function save(namespace: Namespace, wish: Expected): Promise<State> {
+async function save(namespace: Namespace, desired: Expected): Promise<State> {
   const routes = await namespace.exec(
     ["ip", "-4", "route", "show", "table", "all", "proto", PROTOCOL],
   );
@@ -56,7 +56,7 @@ async function save(namespace: Namespace, wish: Expected): Promise<State> {
     nft: await namespace.exec(["nft", "-s", "list", "ruleset"]),
     wg: await waitFor("a device with all peers, none of them being made anew", async () => {
       const text = await namespace.exec(["wg", "showconf", DEVICE]);
-      return text.split("[Peer]").length === wish.peers.size + 1 ? text : undefined;
+      return text.split("[Peer]").length === desired.peers.size + 1 ? text : undefined;
     }),
   };
 }

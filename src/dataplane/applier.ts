@@ -1,4 +1,4 @@
-/** Brings entries of one kind (routes, policy rules) to the wish, and remembers what was reached. */
+/** Makes entries of one kind (routes, policy rules) as desired, and remembers what was reached. */
 
 import type { NetlinkError } from "../netlink/error.ts";
 import { changedPart } from "./changed_part.ts";
@@ -11,9 +11,9 @@ export type Change<Entry> =
 
 /** What entries of a kind are, and how the kernel is asked to change them. */
 export interface Kind<Entry> {
-  /** Changes in an order in which nothing that is wished is missing on the way. Pure. */
-  diff(wish: readonly Entry[], observed: readonly Entry[]): readonly Change<Entry>[];
-  /** Text by which an entry is known; wished entries have different ones. */
+  /** Ordered changes: no desired entry is missing in between. Pure. */
+  diff(desired: readonly Entry[], observed: readonly Entry[]): readonly Change<Entry>[];
+  /** Text by which an entry is known; desired entries have different ones. */
   identity(entry: Entry): string;
   equal(a: Entry, b: Entry): boolean;
   /** One answer for each change, in order; undefined: done. */
@@ -37,13 +37,13 @@ interface Refusal<Entry> {
 
 /**
  * Looks at the kernel at first and after {@link invalidate}; otherwise it trusts what it reached.
- * So an unchanged wish costs no system call.
+ * So an unchanged list costs no system call.
  */
 export class Applier<Entry> {
   readonly #kind: Kind<Entry>;
-  /** Undefined: look. The very wish, where all of it was reached. */
+  /** Undefined: observe. The desired value itself, where all of it was reached. */
   #known: readonly Entry[] | undefined;
-  #wish: readonly Entry[] = [];
+  #desired: readonly Entry[] = [];
   #refusals: readonly Refusal<Entry>[] = [];
   #warnings: readonly Warning[] = [];
 
@@ -67,19 +67,19 @@ export class Applier<Entry> {
   }
 
   /**
-   * Makes what `observe` finds equal to the wish. One refused change hinders no other. Throws what
+   * Makes what `observe` finds equal to the desired state. One refused change hinders no other. Throws what
    * `observe` throws.
    */
-  apply(wish: readonly Entry[], observe: () => readonly Entry[]): Result {
+  apply(desired: readonly Entry[], observe: () => readonly Entry[]): Result {
     const known = this.#known;
-    if (known && this.#isLastWish(wish)) {
+    if (known && this.#isLastDesired(desired)) {
       return { changed: 0, refused: this.#refusals.length, warnings: this.#warnings };
     }
     const observed = known ?? observe();
     this.#known = undefined; // for the case of an exception
-    const differing = observed === this.#wish
-      ? changedPart({ before: observed, after: wish }, this.#kind.equal)
-      : { before: observed, after: wish };
+    const differing = observed === this.#desired
+      ? changedPart({ before: observed, after: desired }, this.#kind.equal)
+      : { before: observed, after: desired };
     const { changes, standing } = this.#split(this.#kind.diff(differing.after, differing.before), {
       refusals: known ? this.#refusals : [],
     });
@@ -87,8 +87,8 @@ export class Applier<Entry> {
 
     this.#refusals = [...standing, ...refused];
     this.#warnings = warningsFor(this.#refusals);
-    this.#wish = wish;
-    if (this.#refusals.length === 0) this.#known = wish;
+    this.#desired = desired;
+    if (this.#refusals.length === 0) this.#known = desired;
     else if (!refused.some(leavesDoubt)) this.#known = reached(observed, done);
     return {
       changed: done.length,
@@ -97,23 +97,23 @@ export class Applier<Entry> {
     };
   }
 
-  #isLastWish(wish: readonly Entry[]): boolean {
-    const last = this.#wish;
-    return wish === last || wish.length === last.length &&
-        wish.every((entry, at) => this.#kind.equal(entry, last[at]!));
+  #isLastDesired(desired: readonly Entry[]): boolean {
+    const last = this.#desired;
+    return desired === last || desired.length === last.length &&
+        desired.every((entry, at) => this.#kind.equal(entry, last[at]!));
   }
 
-  /** Sets aside what was refused before and is still wished the same. */
+  /** Sets aside what was refused before and is still desired the same. */
   #split(
-    wished: readonly Change<Entry>[],
+    proposed: readonly Change<Entry>[],
     { refusals }: { readonly refusals: readonly Refusal<Entry>[] },
   ): { changes: readonly Change<Entry>[]; standing: readonly Refusal<Entry>[] } {
-    if (refusals.length === 0) return { changes: wished, standing: [] };
+    if (refusals.length === 0) return { changes: proposed, standing: [] };
     const { identity, equal } = this.#kind;
     const known = new Map(refusals.map((refusal) => [identity(refusal.change.entry), refusal]));
     const changes: Change<Entry>[] = [];
     const standing: Refusal<Entry>[] = [];
-    for (const change of wished) {
+    for (const change of proposed) {
       const refusal = known.get(identity(change.entry));
       const isSame = refusal?.change.verb === change.verb &&
         equal(refusal.change.entry, change.entry);

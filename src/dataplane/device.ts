@@ -1,4 +1,4 @@
-/** The WireGuard device: which client speaks to it, what it has, and bringing it to the wish. */
+/** The WireGuard device: which client speaks to it, what it has, and making it as desired. */
 
 import { sleep } from "../async/sleep.ts";
 import { type DeviceConfig, type DeviceState, peersByKey } from "../net/device.ts";
@@ -18,11 +18,11 @@ import { EndpointFamilies } from "./endpoint_families.ts";
 import { type Care, findsPeers, YoungPeers } from "./young_peers.ts";
 
 export interface DeviceReport {
-  /** How many peers and settings were changed; 0 if all is as wished. */
+  /** How many peers and settings were changed; 0 if all is as desired. */
   readonly changed: number;
   /** The peers that were not there before, or have lost their sessions by the change. */
   readonly added: readonly Key[];
-  /** Milliseconds after which to apply the wish again, because something had to wait. */
+  /** Milliseconds after which to apply the desired state again, because something had to wait. */
   readonly again?: number;
 }
 
@@ -36,9 +36,9 @@ export interface ApplyOptions extends Omit<DiffOptions, "declared"> {
 /** Milliseconds in which a handshake under way comes to its end. */
 const RENEWAL_PAUSE = 5;
 
-/** A wish that was found to be fulfilled. */
+/** A configuration that the device was found to have. */
 interface Settled {
-  readonly wish: DeviceConfig;
+  readonly target: DeviceConfig;
   readonly state: DeviceState;
   /** Milliseconds since the Unix epoch, if nothing else happens. */
   readonly until: number;
@@ -134,7 +134,7 @@ export class Device {
   }
 
   /**
-   * Is the device still as it was last wished, and everybody where they were? Then there is nothing
+   * Is the device still as it was last desired, and everybody where they were? Then there is nothing
    * to be done. `now`: milliseconds since the Unix epoch.
    */
   async isStill(now: number): Promise<boolean> {
@@ -158,30 +158,30 @@ export class Device {
     if (this.#isDistrusted) this.#young.renew(state.peers, now);
     this.#isDistrusted = false;
     const choose = () => this.#families.choose(desired, { state, now, hasRoute });
-    let wish = choose();
+    let target = choose();
     const settled = this.#settled;
-    if (settled && settled.state === state && settled.wish === wish && now < settled.until) {
+    if (settled && settled.state === state && settled.target === target && now < settled.until) {
       return { changed: 0, added: [] };
     }
-    if (isRemembered && findsPeers(wish, state)) return await this.#applyAnew(desired, options);
+    if (isRemembered && findsPeers(target, state)) return await this.#applyAnew(desired, options);
     const { renew, ...again } = this.#problem
       ? NO_CARE // whether they have answered is not known
-      : this.#young.care(wish, { state, ...options });
+      : this.#young.care(target, { state, ...options });
     if (renew.size > 0) {
       this.#families.giveUp(renew);
-      wish = choose();
+      target = choose();
     }
     const rest = renew.size === 0 ? state : withoutPeers(state, renew);
     const { declared } = this.#reached;
-    const change = diffDevice(wish, rest, { ...options, declared });
-    if (isRemembered && dependsOnTraffic(change, { wish, declared })) {
+    const change = diffDevice(target, rest, { ...options, declared });
+    if (isRemembered && dependsOnTraffic(change, { target, declared })) {
       return await this.#applyAnew(desired, options);
     }
     if (isEmptyChange(change)) {
       this.#reach(desired);
       if (again.again === undefined) {
-        const until = Math.min(settledUntil(wish, state), this.#families.nextAttempt);
-        this.#settled = { wish, state, until };
+        const until = Math.min(settledUntil(target, state), this.#families.nextAttempt);
+        this.#settled = { target, state, until };
       }
       return { changed: 0, added: [], ...again };
     }
@@ -212,7 +212,7 @@ export class Device {
   /** To the device as it is now, which may have heard of peers where they are. */
   async #applyAnew(desired: DeviceConfig, options: ApplyOptions): Promise<DeviceReport> {
     this.invalidate();
-    // What is read now also goes into the next wish.
+    // What is read now also goes into what is desired next.
     return { ...await this.apply(desired, options), again: 0 };
   }
 
@@ -266,12 +266,12 @@ const NO_CARE: Care = { renew: new Set() };
  */
 function dependsOnTraffic(
   { peers }: DeviceChange,
-  { wish, declared }: { readonly wish: DeviceConfig; readonly declared: Declared },
+  { target, declared }: { readonly target: DeviceConfig; readonly declared: Declared },
 ): boolean {
-  const wished = peersByKey(wish);
+  const desiredPeers = peersByKey(target);
   return peers.some((change) => {
     if (change.kind !== "update" || !change.endpoint) return false;
-    const peer = wished.get(change.publicKey);
+    const peer = desiredPeers.get(change.publicKey);
     return peer !== undefined && (peer.roams || !isRedeclared(peer, declared));
   });
 }

@@ -10,7 +10,7 @@ import { ruleIdentity } from "./resolve.ts";
 /** `FRA_PROTOCOL` of rules whose maker does not say, such as the original agent's. */
 const RTPROT_UNSPEC = 0;
 
-/** Keeps our policy rules in the kernel as wished. Those of others are neither changed nor removed. */
+/** Keeps our policy rules in the kernel as desired. Those of others are neither changed nor removed. */
 export class RuleApplier {
   readonly #connection: Connection;
   readonly #applier: Applier<RuleEntry>;
@@ -35,8 +35,8 @@ export class RuleApplier {
   }
 
   /** The first time, what the original agent left goes, when ours are there. */
-  apply(wish: readonly RuleEntry[]): Result {
-    const result = this.#applier.apply(wish, () => this.#observe());
+  apply(desired: readonly RuleEntry[]): Result {
+    const result = this.#applier.apply(desired, () => this.#observe());
     this.#tookOver ||= this.#applier.hasRemoved;
     return result;
   }
@@ -63,13 +63,13 @@ function isOriginals({ protocol, table }: RuleEntry): boolean {
   return protocol === RTPROT_UNSPEC && table === KILO_TABLE;
 }
 
-/** What makes `observed` (nothing but ours, and what we take over) the wish: first what is added. */
+/** What turns `observed` (ours, and what we take over) into `desired`: first what is added. */
 export function diffRules(
-  wish: readonly RuleEntry[],
+  desired: readonly RuleEntry[],
   observed: readonly RuleEntry[],
 ): Change<RuleEntry>[] {
-  const missing = new Map(wish.map((entry) => [ruleIdentity(entry), entry]));
-  // A second one like it is not wished.
+  const missing = new Map(desired.map((entry) => [ruleIdentity(entry), entry]));
+  // A second one like it is not desired.
   const stale = observed.filter((entry) => !missing.delete(ruleIdentity(entry)));
   return [
     ...[...missing.values()].map((entry) => ({ verb: "add", entry }) as const),

@@ -97,10 +97,10 @@ export class YoungPeers {
   }
 
   /** Call it before each change to the device. */
-  care(wish: DeviceConfig, circumstances: Circumstances): Care {
+  care(desired: DeviceConfig, circumstances: Circumstances): Care {
     const { state, now } = circumstances;
-    const [wished, known] = [peersByKey(wish), peersByKey(state)];
-    this.#meet(wished, known, circumstances);
+    const [desiredPeers, known] = [peersByKey(desired), peersByKey(state)];
+    this.#meet(desiredPeers, known, circumstances);
     const renew = new Set<Key>();
     for (const [key, youth] of this.#peers) {
       if (now < nextTime(youth)) continue;
@@ -112,7 +112,7 @@ export class YoungPeers {
       }
       youth.receivedBytes = renew.has(key) ? 0 : peer?.receivedBytes ?? 0;
       // Once without its dead session a peer that no packet can be sent to begins by itself.
-      const isLast = ++youth.step === youth.schedule.length || !wished.get(key)?.probe;
+      const isLast = ++youth.step === youth.schedule.length || !desiredPeers.get(key)?.probe;
       if (isLast) this.#peers.delete(key);
     }
     const next = Math.min(...this.#peers.values().map(nextTime));
@@ -128,11 +128,11 @@ export class YoungPeers {
 
   /** Takes in those that are new, and lets go of those that have answered or are gone. */
   #meet(
-    wished: ReadonlyMap<Key, PeerConfig>,
+    desiredPeers: ReadonlyMap<Key, PeerConfig>,
     known: ReadonlyMap<Key, PeerState>,
     { now, publicKey }: Circumstances,
   ): void {
-    const fresh = [...wished.values()].filter((peer) => {
+    const fresh = [...desiredPeers.values()].filter((peer) => {
       const before = known.get(peer.publicKey);
       return before ? isFound(peer, before) : peer.endpoint?.ip !== undefined;
     });
@@ -149,7 +149,7 @@ export class YoungPeers {
     }
     if (this.#peers.size === 0) return;
     for (const [key, youth] of this.#peers) {
-      const isReachable = wished.get(key)?.endpoint?.ip !== undefined;
+      const isReachable = desiredPeers.get(key)?.endpoint?.ip !== undefined;
       if (!isReachable || now < youth.since || hasAnswered(youth, known.get(key))) {
         this.#peers.delete(key);
       }
@@ -187,9 +187,9 @@ function initiationsIn(bytes: number): number | undefined {
 }
 
 /** Is there a peer, not heard of up to this state, that has another address now? */
-export function findsPeers(wish: DeviceConfig, state: DeviceState): boolean {
+export function findsPeers(desired: DeviceConfig, state: DeviceState): boolean {
   const known = peersByKey(state);
-  return peersByKey(wish).values().some((peer) => {
+  return peersByKey(desired).values().some((peer) => {
     const before = known.get(peer.publicKey);
     return before !== undefined && isFound(peer, before);
   });

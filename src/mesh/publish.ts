@@ -79,7 +79,7 @@ export function publish(
     discovered: optionalPrefix(own.internalIP),
     published: options.published.internalIP,
   });
-  const wished = {
+  const desired = {
     [ANNOTATIONS.endpoint]: endpoint.text,
     [ANNOTATIONS.internalIP]: internalIP.text,
     [ANNOTATIONS.key]: own.key,
@@ -87,7 +87,7 @@ export function publish(
     [ANNOTATIONS.cniCompatibilityIP]: optionalPrefix(own.cniCompatibilityIP),
     ...reconciled(annotations, own),
   };
-  const different = Object.entries(wished).filter(([name, text]) => annotations[name] !== text);
+  const different = Object.entries(desired).filter(([name, text]) => annotations[name] !== text);
   const patch: Strings = {
     ...Object.fromEntries(different),
     ...options.checkIn && checkIn(own.now),

@@ -1,4 +1,4 @@
-/** A WireGuard device's configuration (the wish) and state (what the kernel reports). */
+/** A WireGuard device's configuration (the desired state) and state (what the kernel reports). */
 
 import type { Endpoint } from "./endpoint.ts";
 import type { IP } from "./ip.ts";

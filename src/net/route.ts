@@ -1,4 +1,4 @@
-/** Routes and policy rules as the mesh wishes them, before devices have interface indices. */
+/** Routes and policy rules as the mesh wants them, before devices have interface indices. */
 
 import type { IP } from "./ip.ts";
 import type { Prefix } from "./prefix.ts";

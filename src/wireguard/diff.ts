@@ -41,19 +41,19 @@ type NetworkKey = ReturnType<typeof networkKey>;
 type Owners = ReadonlyMap<NetworkKey, Key>;
 
 /**
- * What turns `observed` into `wish`: first what is added or updated, then the peers that go. A
+ * What turns `observed` into `desired`: first what is added or updated, then the peers that go. A
  * peer that is as it shall be is not in it. A listen port of 0 or undefined means any.
  */
 export function diffDevice(
-  wish: DeviceConfig,
+  desired: DeviceConfig,
   observed: DeviceState,
   options: DiffOptions,
 ): DeviceChange {
-  const wished = without(options.publicKey, peersByKey(wish));
+  const desiredPeers = without(options.publicKey, peersByKey(desired));
   const there = peersByKey(observed);
-  const others = [...wished.values()].filter((peer) => !isAsWished(peer, there, options));
+  const others = [...desiredPeers.values()].filter((peer) => !isInSync(peer, there, options));
   const disputed = networksOf(others, there);
-  const owners = ownersOf(wished.values(), disputed);
+  const owners = ownersOf(desiredPeers.values(), disputed);
   const owned = ownersOf(observed.peers, disputed);
   const peers: PeerChange[] = [];
   for (const peer of others) {
@@ -66,9 +66,9 @@ export function diffDevice(
     if (changesAnything(change)) peers.push(change);
   }
   for (const publicKey of there.keys()) {
-    if (!wished.has(publicKey)) peers.push({ kind: "remove", publicKey });
+    if (!desiredPeers.has(publicKey)) peers.push({ kind: "remove", publicKey });
   }
-  return { ...changedDevice(wish, observed, options), peers };
+  return { ...changedDevice(desired, observed, options), peers };
 }
 
 function without(
@@ -80,15 +80,15 @@ function without(
 }
 
 /**
- * When a device that is as wished may no longer be, though nothing happens to it, in milliseconds
+ * When a device that is as desired may no longer be, though nothing happens to it, in milliseconds
  * since the Unix epoch: as soon as a peer is not heard from any more where it roamed to.
  */
-export function settledUntil(wish: DeviceConfig, observed: DeviceState): number {
+export function settledUntil(desired: DeviceConfig, observed: DeviceState): number {
   const there = peersByKey(observed);
   let until = Infinity;
-  for (const peer of wish.peers) {
+  for (const peer of desired.peers) {
     const before = there.get(peer.publicKey);
-    if (!before?.lastHandshake || equalAddressPort(before.endpoint, wishedAddress(peer))) continue;
+    if (!before?.lastHandshake || equalAddressPort(before.endpoint, desiredAddress(peer))) continue;
     // Where a target behind NAT was seen last is better than nothing while it may come back.
     const end = peer.roams ? before.lastHandshake + RECOVERY_TIME : sessionEnd(before);
     until = Math.min(until, end);
@@ -121,32 +121,32 @@ function equalPeers(a: PeerState, b: PeerState | undefined): boolean {
 }
 
 function changedDevice(
-  wish: DeviceConfig,
+  desired: DeviceConfig,
   observed: DeviceState,
   { publicKey }: DiffOptions,
 ): Omit<DeviceChange, "peers"> {
   // A device reports its key clamped, however it was given.
-  const privateKey = wish.privateKey && clampPrivateKey(wish.privateKey);
+  const privateKey = desired.privateKey && clampPrivateKey(desired.privateKey);
   const hasKey = observed.publicKey !== undefined
     ? observed.publicKey === publicKey
     : privateKey === (observed.privateKey ?? ZERO_KEY);
   return {
     ...privateKey && !hasKey && { privateKey },
-    ...wish.listenPort && wish.listenPort !== observed.listenPort &&
-      { listenPort: wish.listenPort },
+    ...desired.listenPort && desired.listenPort !== observed.listenPort &&
+      { listenPort: desired.listenPort },
   };
 }
 
 /** Nothing is to be done about such a peer itself; mostly that are all. */
-function isAsWished(
+function isInSync(
   peer: PeerConfig,
   there: ReadonlyMap<Key, PeerState>,
   options: DiffOptions,
 ): boolean {
   const before = there.get(peer.publicKey);
   return before !== undefined &&
-    wishedPresharedKey(peer) === (before.presharedKey ?? ZERO_KEY) &&
-    wishedKeepalive(peer) === before.persistentKeepalive &&
+    desiredPresharedKey(peer) === (before.presharedKey ?? ZERO_KEY) &&
+    desiredKeepalive(peer) === before.persistentKeepalive &&
     changedEndpoint(peer, before, options) === undefined &&
     equalNetworks(peer.allowedIPs, before.allowedIPs);
 }
@@ -206,20 +206,20 @@ function addedNetworks(peer: PeerConfig, owners: Owners, owned: Owners): readonl
 type Values = Omit<PeerSetting, "addAllowedIPs" | "removeAllowedIPs">;
 
 function allValues(peer: PeerConfig): Values {
-  const endpoint = wishedAddress(peer);
+  const endpoint = desiredAddress(peer);
   return {
     kind: "add",
     publicKey: peer.publicKey,
-    ...wishedPresharedKey(peer) !== ZERO_KEY && { presharedKey: wishedPresharedKey(peer) },
+    ...desiredPresharedKey(peer) !== ZERO_KEY && { presharedKey: desiredPresharedKey(peer) },
     ...endpoint && { endpoint },
-    persistentKeepalive: wishedKeepalive(peer),
+    persistentKeepalive: desiredKeepalive(peer),
   };
 }
 
 function changedValues(peer: PeerConfig, before: PeerState, options: DiffOptions): Values {
-  const presharedKey = wishedPresharedKey(peer);
+  const presharedKey = desiredPresharedKey(peer);
   const endpoint = changedEndpoint(peer, before, options);
-  const persistentKeepalive = wishedKeepalive(peer);
+  const persistentKeepalive = desiredKeepalive(peer);
   return {
     kind: "update",
     publicKey: peer.publicKey,
@@ -229,16 +229,16 @@ function changedValues(peer: PeerConfig, before: PeerState, options: DiffOptions
   };
 }
 
-function wishedPresharedKey(peer: PeerConfig): Key {
+function desiredPresharedKey(peer: PeerConfig): Key {
   return peer.presharedKey ?? ZERO_KEY;
 }
 
 /** A device keeps 16 bits of it. */
-function wishedKeepalive(peer: PeerConfig): number {
+function desiredKeepalive(peer: PeerConfig): number {
   return peer.persistentKeepalive & 0xffff;
 }
 
-function wishedAddress({ endpoint }: PeerConfig): PeerAddress | undefined {
+function desiredAddress({ endpoint }: PeerConfig): PeerAddress | undefined {
   return endpoint?.ip && { ip: endpoint.ip, port: endpoint.port };
 }
 
@@ -248,7 +248,7 @@ function changedEndpoint(
   before: PeerState,
   { now, declared = new Map() }: DiffOptions,
 ): PeerAddress | undefined {
-  const address = wishedAddress(peer);
+  const address = desiredAddress(peer);
   if (!address || equalAddressPort(before.endpoint, address)) return undefined;
   if (!before.endpoint) return address;
   const isKept = peer.roams

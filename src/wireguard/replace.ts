@@ -22,8 +22,8 @@ export function withReplacedPeers(change: DeviceChange, state: DeviceState): Rep
   const before = peersByKey(state);
   const after = peersByKey(afterChange(state, change));
   const isChanged = (peer: PeerState) => {
-    const wished = after.get(peer.publicKey);
-    return wished === undefined || !equalSettings(peer, wished);
+    const desired = after.get(peer.publicKey);
+    return desired === undefined || !equalSettings(peer, desired);
   };
   const gone = [...before.values()].filter(isChanged).map(({ publicKey }) => publicKey);
   const removed = new Set(gone);

@@ -87,9 +87,9 @@ onEachBackend("a node's keepalive costs nobody anything", async (t, backend) => 
       });
       fates.assertLossless();
       const told = await mesh.lab.node("tokyo-1").exec(["wg", "show", "kilo0", "dump"]);
-      const wished = seconds === "" ? "off" : seconds;
+      const desired = seconds === "" ? "off" : seconds;
       for (const line of told.trim().split("\n").slice(1)) {
-        assert.equal(line.split("\t").at(-1), wished);
+        assert.equal(line.split("\t").at(-1), desired);
       }
     });
   }

@@ -118,9 +118,9 @@ Deno.test("routes that are refused are counted and named for as long as they are
   using machine = new Machine();
   // The kernel wants a gateway, not an own address.
   const bad = route("10.46.0.0/24", { gateway: "10.0.0.1", device: "private" });
-  const wish = { ...MIXED, routes: [...MIXED.routes, bad] };
+  const desired = { ...MIXED, routes: [...MIXED.routes, bad] };
   for (let round = 0; round < 3; round++) {
-    const report = await machine.reconcile(wish);
+    const report = await machine.reconcile(desired);
     assert.deepEqual([report.failures, report.refused], [[], { routes: 1, rules: 0 }]);
     assert.match(report.warnings.map(({ text }) => text).join(), /10\.46\.0\.0\/24.*EINVAL/);
   }

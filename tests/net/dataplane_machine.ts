@@ -75,11 +75,11 @@ export class Machine implements Disposable {
     }, { ...SETTINGS, ...settings });
   }
 
-  async reconcile(wish: Desired): Promise<Report> {
+  async reconcile(desired: Desired): Promise<Report> {
     this.done.length = 0;
     this.sends = 0;
     const ground = this.dataplane.prepare({ privateAddress: parseIP("10.0.0.1") });
-    return await this.dataplane.apply(wish, { ground, now: Date.now() });
+    return await this.dataplane.apply(desired, { ground, now: Date.now() });
   }
 
   nft(): string {

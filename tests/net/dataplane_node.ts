@@ -100,7 +100,7 @@ export type Via = {
   readonly table?: number;
 };
 
-/** A wished route, through the Kilo interface if nothing else is said. */
+/** A desired route, through the Kilo interface if nothing else is said. */
 export function route(dst: string, { gateway, source, device = "kilo", table }: Via = {}): Route {
   return {
     dst: parsePrefix(dst)!,

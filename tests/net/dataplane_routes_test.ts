@@ -11,7 +11,7 @@ import { Node, route } from "./dataplane_node.ts";
 /** RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE */
 const ROUTE_GROUPS = [7, 11];
 
-const WISH = [
+const DESIRED = [
   route("10.42.1.7/24", { gateway: "10.4.0.2", source: "10.0.0.1" }),
   route("10.9.0.0/16"),
   route("10.1.0.5/32", { gateway: "10.0.0.5", device: "private", table: 1107 }),
@@ -29,29 +29,29 @@ const AS_PRINTED = [
   "fd43::/64 dev kilo0 metric 1023",
 ];
 
-/** The appliers of a node, from routes as the mesh wishes them. */
+/** The appliers of a node, from routes as the mesh wants them. */
 function appliers(node: Node) {
   const routes = new RouteApplier(node.connection);
   return {
     routes,
-    apply: (wish: readonly Route[]) =>
-      routes.apply(resolveRoutes(wish, node.devices).entries, node.devices),
+    apply: (desired: readonly Route[]) =>
+      routes.apply(resolveRoutes(desired, node.devices).entries, node.devices),
   };
 }
 
 Deno.test("RouteApplier sets what ip(8) then shows, and sends nothing when nothing changes", () => {
   using node = new Node();
   const { routes, apply } = appliers(node);
-  assert.deepEqual(apply(WISH), { changed: 6, refused: 0, warnings: [] });
+  assert.deepEqual(apply(DESIRED), { changed: 6, refused: 0, warnings: [] });
   assert.deepEqual(node.routes("proto 107"), AS_PRINTED);
 
   node.sends = 0;
-  assert.equal(apply(WISH).changed, 0);
+  assert.equal(apply(DESIRED).changed, 0);
   assert.equal(node.sends, 0);
   routes.invalidate();
-  assert.equal(apply(WISH).changed, 0, "it reads back what it wrote");
+  assert.equal(apply(DESIRED).changed, 0, "it reads back what it wrote");
   assert.equal(node.sends, 2, "one dump a family");
-  assert.equal(appliers(node).apply(WISH).changed, 0, "another process finds all right");
+  assert.equal(appliers(node).apply(DESIRED).changed, 0, "another process finds all right");
 
   routes.remove(node.devices);
   assert.deepEqual(node.routes("proto 107"), []);
@@ -59,7 +59,7 @@ Deno.test("RouteApplier sets what ip(8) then shows, and sends nothing when nothi
 
 Deno.test("RouteApplier removes a predecessor's stale routes and touches neither right nor foreign ones", () => {
   using node = new Node();
-  appliers(node).apply(WISH);
+  appliers(node).apply(DESIRED);
   node.ip("route add 10.99.0.0/24 dev kilo0 proto 107");
   node.ip("route add 10.99.0.0/24 dev eth0 proto 107 metric 5 table 42");
   node.ip("-6 route add fd99::/64 via fd00::9 dev eth0 proto 107");
@@ -68,7 +68,7 @@ Deno.test("RouteApplier removes a predecessor's stale routes and touches neither
   const foreign = node.routes("").filter((line) => !line.includes("proto 107"));
 
   const sockets = ROUTE_GROUPS.map((group) => node.listen(group));
-  assert.equal(appliers(node).apply(WISH).changed, 5);
+  assert.equal(appliers(node).apply(DESIRED).changed, 5);
   assert.deepEqual(node.routes("proto 107"), AS_PRINTED);
   assert.deepEqual(node.routes("").filter((line) => !line.includes("proto 107")), foreign);
   assert.equal(eventsOf(sockets).length, 5);
@@ -79,7 +79,7 @@ Deno.test("RouteApplier stands in front of others' routes and gives way to them"
   node.ip("route add 10.9.0.0/16 via 10.0.0.9");
   node.ip("-6 route add fd43::/64 via fd00::9 dev eth0");
   const { routes, apply } = appliers(node);
-  apply(WISH);
+  apply(DESIRED);
   assert.match(node.ip("route get 10.9.0.1"), /dev kilo0/);
   assert.match(node.ip("-6 route get fd43::1"), /dev kilo0/);
   apply([
@@ -127,13 +127,13 @@ Deno.test("RouteApplier changes a route in one step, whatever changes", () => {
 Deno.test("RouteApplier goes on past refused routes and tries them again after a look", () => {
   using node = new Node();
   const { routes, apply } = appliers(node);
-  const wish = [
+  const desired = [
     route("10.50.0.0/24", { source: "10.77.0.1" }),
     route("10.51.0.0/24", { source: "10.77.0.1" }),
     route("10.52.0.0/24", { gateway: "10.0.0.1", device: "private" }),
-    ...WISH,
+    ...DESIRED,
   ];
-  const result = apply(wish);
+  const result = apply(desired);
   assert.deepEqual([result.changed, result.refused], [6, 3]);
   assert.equal(result.warnings.length, 2, "one for each cause");
   assert.match(result.warnings[0]!.text, /10\.50\.0\.0\/24.*EINVAL.*and 1 more/);
@@ -141,13 +141,13 @@ Deno.test("RouteApplier goes on past refused routes and tries them again after a
 
   node.sends = 0;
   const { warnings } = result;
-  assert.deepEqual(apply(wish), { changed: 0, refused: 3, warnings }, "they hold");
+  assert.deepEqual(apply(desired), { changed: 0, refused: 3, warnings }, "they hold");
   assert.equal(node.sends, 0);
   routes.invalidate();
-  assert.deepEqual(apply(wish), { changed: 0, refused: 3, warnings });
+  assert.deepEqual(apply(desired), { changed: 0, refused: 3, warnings });
   node.ip("addr add 10.77.0.1/32 dev lo");
   routes.invalidate();
-  const less = apply(wish);
+  const less = apply(desired);
   assert.deepEqual([less.changed, less.refused, less.warnings.length], [2, 1, 1]);
 });
 
@@ -161,15 +161,15 @@ Deno.test("RouteApplier takes over what the original agent left", () => {
   node.ip("-6 route add fd42::/64 via fd00::7 dev eth0 proto static onlink");
   const socket = node.listen(ROUTE_GROUPS[0]!);
   const { routes, apply } = appliers(node);
-  apply(WISH);
+  apply(DESIRED);
   assert.deepEqual(node.routes("proto 107"), AS_PRINTED);
   assert.deepEqual(node.routes("proto static"), ["10.67.0.0/24 via 10.0.0.7 dev eth0 onlink"]);
   const removed = eventsOf([socket]).filter(({ type }) => type === RTM_DELROUTE);
-  assert.equal(removed.length, 2, "what is wished is adopted in place");
+  assert.equal(removed.length, 2, "what is desired is adopted in place");
 
   node.ip("route add 10.68.0.0/24 dev kilo0 proto static");
   routes.invalidate();
-  apply(WISH);
+  apply(DESIRED);
   assert.equal(node.routes("proto static").length, 2, "later ones are a person's");
   new RouteApplier(node.connection).remove(node.devices);
   assert.deepEqual(node.routes("proto static"), ["10.67.0.0/24 via 10.0.0.7 dev eth0 onlink"]);
@@ -178,12 +178,12 @@ Deno.test("RouteApplier takes over what the original agent left", () => {
 Deno.test("RouteApplier is fast with 5,000 routes", () => {
   using node = new Node();
   const { routes, apply } = appliers(node);
-  const wish = (gateway: string) =>
+  const desired = (gateway: string) =>
     Array.from(
       { length: 5000 },
       (_, n) => route(`10.${100 + (n >> 8)}.${n & 255}.0/24`, { gateway }),
     );
-  const first = wish("10.4.0.2"), second = wish("10.4.0.3");
+  const first = desired("10.4.0.2"), second = desired("10.4.0.3");
   const time = (what: string, work: () => { changed: number }, changed: number) => {
     const start = performance.now();
     assert.equal(work().changed, changed);
@@ -217,8 +217,8 @@ Deno.test("RuleApplier sets what ip(8) then shows, removes what is stale, and ta
   node.ip("rule add to 10.1.0.7 lookup 1107 pref 32000 protocol 107");
   node.ip("rule add to 10.1.0.8 lookup 1107 pref 700 protocol boot");
   const rules = new RuleApplier(node.connection);
-  const apply = (wish: readonly Rule[]) =>
-    rules.apply(resolveRules(wish, { interfaceName: "kilo0" }).entries);
+  const apply = (desired: readonly Rule[]) =>
+    rules.apply(resolveRules(desired, { interfaceName: "kilo0" }).entries);
   assert.equal(apply(RULES).changed, 6);
   const foreign = "700: from all to 10.1.0.8 lookup 1107 proto boot";
   assert.deepEqual(node.rules(), [foreign, ...RULES_AS_PRINTED]);

@@ -6,7 +6,7 @@ import { EAFNOSUPPORT, ENOBUFS } from "../../src/os/errno.ts";
 import { NetlinkError } from "../../src/netlink/error.ts";
 import { readMessages } from "../../src/netlink/message.ts";
 import { transact } from "../../src/netlink/nftables/transaction.ts";
-import { elements, openMeddled, WISH } from "./firewalls.ts";
+import { DESIRED, elements, openMeddled } from "./firewalls.ts";
 import { NetworkNamespace } from "./namespace.ts";
 
 Deno.test("FirewallApplier.apply() plans anew when another program writes in between", () => {
@@ -17,9 +17,9 @@ Deno.test("FirewallApplier.apply() plans anew when another program writes in bet
     if (transport.batches === 1) namespace.run("nft add table ip kilo");
     return undefined;
   };
-  new FirewallApplier(connection).apply(WISH);
+  new FirewallApplier(connection).apply(DESIRED);
   equal(transport.batches, 2);
-  deepEqual(planFirewall(connection, WISH), []);
+  deepEqual(planFirewall(connection, DESIRED), []);
 });
 
 Deno.test("transact() gives up when others write all the time", () => {
@@ -51,9 +51,9 @@ for (const reaches of [true, false]) {
         throw new NetlinkError({ operation: "receive", errno: ENOBUFS });
       };
     };
-    new FirewallApplier(connection).apply(WISH);
+    new FirewallApplier(connection).apply(DESIRED);
     equal(transport.batches, reaches ? 1 : 2);
-    deepEqual(planFirewall(connection, WISH), []);
+    deepEqual(planFirewall(connection, DESIRED), []);
   });
 }
 
@@ -67,18 +67,18 @@ Deno.test("FirewallApplier.apply() does without IPv6 where the kernel has none f
     return first && (() => refusal(first.sequence, EAFNOSUPPORT));
   };
   const applier = new FirewallApplier(connection);
-  applier.apply(WISH);
+  applier.apply(DESIRED);
   equal(applier.ipv6Problem?.code, "EAFNOSUPPORT");
   deepEqual(elements(namespace, "ip", "sources"), ["10.42.0.0/24", "10.5.0.1"]);
   equal(namespace.run("nft list tables"), "table ip kilo\n");
 
   const { batches } = transport;
-  deepEqual(applier.apply(structuredClone(WISH)), []);
+  deepEqual(applier.apply(structuredClone(DESIRED)), []);
   equal(transport.batches, batches);
 
   transport.onBatch = () => undefined;
   applier.invalidate();
-  applier.apply(WISH);
+  applier.apply(DESIRED);
   equal(applier.ipv6Problem, undefined);
   equal(namespace.run("nft list tables"), "table ip kilo\ntable ip6 kilo\n");
 });

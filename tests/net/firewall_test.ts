@@ -5,7 +5,7 @@ import { FirewallApplier, planFirewall } from "../../src/dataplane/firewall/appl
 import type { Firewall } from "../../src/net/firewall.ts";
 import { width } from "../../src/net/ip.ts";
 import type { Prefix } from "../../src/net/prefix.ts";
-import { elements, firewall, openMeddled, WISH } from "./firewalls.ts";
+import { DESIRED, elements, firewall, openMeddled } from "./firewalls.ts";
 import { NetworkNamespace } from "./namespace.ts";
 
 /** A table's chains and rules without handles. */
@@ -18,7 +18,7 @@ Deno.test("FirewallApplier.apply() makes what nft lists", () => {
   using namespace = NetworkNamespace.enter("nft");
   const { connection } = openMeddled();
   using _connection = connection;
-  new FirewallApplier(connection).apply(WISH);
+  new FirewallApplier(connection).apply(DESIRED);
 
   deepEqual(elements(namespace, "ip", "sources"), ["10.42.0.0/24", "10.5.0.1"]);
   deepEqual(elements(namespace, "ip", "destinations"), ["192.168.1.0/24"]);
@@ -54,16 +54,16 @@ ${ip} daddr @forward meta mark set meta mark | 0x10000000 comment "Kilo: mark pa
   equal(chains(namespace, "ip6 kilo"), expected("ip6"));
 });
 
-Deno.test("FirewallApplier.apply() of an unchanged wish sends the kernel nothing", () => {
+Deno.test("FirewallApplier.apply() of an unchanged desired state sends the kernel nothing", () => {
   using _namespace = NetworkNamespace.enter("nft");
   const { connection, transport } = openMeddled();
   using _connection = connection;
   const applier = new FirewallApplier(connection);
-  applier.apply(WISH);
+  applier.apply(DESIRED);
   const { sends } = transport;
-  deepEqual(applier.apply(WISH), []);
-  deepEqual(applier.apply(structuredClone(WISH)), []);
-  deepEqual(applier.apply(structuredClone(WISH), { stage: "begin" }), []);
+  deepEqual(applier.apply(DESIRED), []);
+  deepEqual(applier.apply(structuredClone(DESIRED)), []);
+  deepEqual(applier.apply(structuredClone(DESIRED), { stage: "begin" }), []);
   equal(transport.sends, sends);
 });
 
@@ -71,12 +71,12 @@ Deno.test("FirewallApplier.apply() looks and changes nothing where a predecessor
   using _namespace = NetworkNamespace.enter("nft");
   const { connection, transport } = openMeddled();
   using _connection = connection;
-  new FirewallApplier(connection).apply(WISH);
+  new FirewallApplier(connection).apply(DESIRED);
   equal(transport.batches, 1);
-  deepEqual(planFirewall(connection, WISH), []);
+  deepEqual(planFirewall(connection, DESIRED), []);
   const successor = new FirewallApplier(connection);
-  deepEqual(successor.apply(WISH, { stage: "begin" }), []);
-  deepEqual(successor.apply(WISH), []);
+  deepEqual(successor.apply(DESIRED, { stage: "begin" }), []);
+  deepEqual(successor.apply(DESIRED), []);
   equal(transport.batches, 1);
 });
 
@@ -115,12 +115,14 @@ Deno.test("FirewallApplier.apply() makes 15,000 intervals of each family in one 
       bits: width(family),
     }))
   );
-  const wish: Firewall = { nat: { sources: [], destinations: [], keep } };
+  const desired: Firewall = { nat: { sources: [], destinations: [], keep } };
   const applier = new FirewallApplier(connection);
-  applier.apply(wish);
+  applier.apply(desired);
   equal(transport.batches, 1);
-  deepEqual(planFirewall(connection, wish), []);
-  const [change, ...more] = applier.apply({ nat: { ...wish.nat, keep: keep.toSpliced(7000, 1) } });
+  deepEqual(planFirewall(connection, desired), []);
+  const [change, ...more] = applier.apply({
+    nat: { ...desired.nat, keep: keep.toSpliced(7000, 1) },
+  });
   ok(change?.kind === "elements" && change.intervals.length === 1);
   deepEqual(more, []);
 });
@@ -130,7 +132,7 @@ Deno.test("FirewallApplier.apply() repairs after invalidate() whatever was done 
   const { connection } = openMeddled();
   using _connection = connection;
   const applier = new FirewallApplier(connection);
-  applier.apply(WISH);
+  applier.apply(DESIRED);
   const right = namespace.run("nft list ruleset");
   const damages = [
     "delete element ip kilo known { 10.42.0.0/23 }",
@@ -152,7 +154,7 @@ Deno.test("FirewallApplier.apply() repairs after invalidate() whatever was done 
     Deno.writeTextFileSync("/dev/shm/nft-damage", damage);
     namespace.run("nft -f /dev/shm/nft-damage");
     applier.invalidate();
-    ok(applier.apply(WISH).length > 0, damage);
+    ok(applier.apply(DESIRED).length > 0, damage);
     equal(sorted(namespace.run("nft list ruleset")), sorted(right), damage);
   }
   Deno.removeSync("/dev/shm/nft-damage");
@@ -171,23 +173,23 @@ Deno.test("FirewallApplier.apply() looks after suspect() if there was a transact
     if (damage) namespace.run(`nft ${damage}`);
     const before = looks;
     applier.suspect();
-    ok(applier.apply(WISH).length === (damage?.includes("kilo") ? 1 : 0), damage);
+    ok(applier.apply(DESIRED).length === (damage?.includes("kilo") ? 1 : 0), damage);
     return looks - before;
   };
-  applier.apply(WISH);
+  applier.apply(DESIRED);
   equal(looksOf(), 0);
   ok(looksOf("add table ip others") > 0);
   equal(looksOf(), 0);
   ok(looksOf("delete element ip kilo known { 10.42.0.0/23 }") > 0);
   equal(looksOf(), 0);
 
-  const fewer = { ...WISH, nat: { ...WISH.nat, keep: [] } };
+  const fewer = { ...DESIRED, nat: { ...DESIRED.nat, keep: [] } };
   applier.apply(fewer);
-  equal(applier.apply(WISH).length > 0, true);
+  equal(applier.apply(DESIRED).length > 0, true);
   equal(looksOf(), 0);
   applier.apply(fewer);
   namespace.run("nft add table ip more");
-  applier.apply(WISH);
+  applier.apply(DESIRED);
   ok(looksOf() > 0, "another's transaction before ours");
 });
 
@@ -212,14 +214,14 @@ Deno.test("FirewallApplier.apply() withholds masquerading only where nothing is 
   const { connection } = openMeddled();
   using _connection = connection;
   const applier = new FirewallApplier(connection);
-  applier.apply(WISH, { stage: "begin" });
+  applier.apply(DESIRED, { stage: "begin" });
   deepEqual(elements(namespace, "ip", "sources"), []);
   deepEqual(elements(namespace, "ip", "known"), ["10.4.0.1", "10.42.0.0/23", "255.255.255.0/24"]);
   // Killed here, the next start withholds again.
   const successor = new FirewallApplier(connection);
-  deepEqual(successor.apply(WISH, { stage: "begin" }), []);
-  deepEqual(successor.apply(structuredClone(WISH), { stage: "begin" }), []);
-  ok(successor.apply(WISH).every(({ kind }) => kind === "elements"));
+  deepEqual(successor.apply(DESIRED, { stage: "begin" }), []);
+  deepEqual(successor.apply(structuredClone(DESIRED), { stage: "begin" }), []);
+  ok(successor.apply(DESIRED).every(({ kind }) => kind === "elements"));
   deepEqual(elements(namespace, "ip", "sources"), ["10.42.0.0/24", "10.5.0.1"]);
 
   const other = firewall({ sources: "10.42.0.0/24 10.6.0.1/32", keep: "10.42.0.0/24" });
@@ -232,14 +234,14 @@ Deno.test("FirewallApplier.apply() begins with what is added, and ends with what
   const { connection, transport } = openMeddled();
   using _connection = connection;
   const applier = new FirewallApplier(connection);
-  const wish = (keep: string) => firewall({ sources: "10.42.0.0/24", keep });
-  applier.apply(wish("10.0.0.0/24 10.0.2.0/24"));
+  const keeping = (keep: string) => firewall({ sources: "10.42.0.0/24", keep });
+  applier.apply(keeping("10.0.0.0/24 10.0.2.0/24"));
   /** Both stages: what is known then, and the transactions it took. */
   const stages = (keep: string) => {
-    const wished = wish(keep);
+    const desired = keeping(keep);
     return (["begin", "complete"] as const).map((stage) => {
       const { batches } = transport;
-      applier.apply(wished, { stage });
+      applier.apply(desired, { stage });
       return [elements(namespace, "ip", "known").join(" "), transport.batches - batches];
     });
   };
@@ -255,7 +257,7 @@ Deno.test("FirewallApplier.apply() begins with what is added, and ends with what
   deepEqual(stages("10.0.5.0/24"), [["10.0.4.0/23", 1], ["10.0.5.0/24", 1]]);
 });
 
-Deno.test("FirewallApplier.apply() makes and removes the chains that are wished for", () => {
+Deno.test("FirewallApplier.apply() makes and removes the chains that are desired", () => {
   using namespace = NetworkNamespace.enter("nft");
   const { connection } = openMeddled();
   using _connection = connection;
@@ -295,7 +297,7 @@ table ip filter {
   namespace.run("nft -f /dev/shm/nft-foreign");
   Deno.removeSync("/dev/shm/nft-foreign");
   const applier = new FirewallApplier(connection);
-  applier.apply(WISH);
+  applier.apply(DESIRED);
   ok(namespace.run("nft list ruleset").includes("table inet kilo"));
   ok(namespace.run("nft list chain ip filter FORWARD").includes("table kilo marked"));
   applier.remove();

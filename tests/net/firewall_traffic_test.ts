@@ -33,10 +33,10 @@ Deno.test("packets from pods are masqueraded except to known destinations", () =
   const applier = new FirewallApplier(connection);
   deepEqual(seen(router), POD);
 
-  const wish = firewall({ sources: PODS, keep: "10.43.0.0/16 fd43::/16" });
-  applier.apply(wish, { stage: "begin" });
+  const desired = firewall({ sources: PODS, keep: "10.43.0.0/16 fd43::/16" });
+  applier.apply(desired, { stage: "begin" });
   deepEqual(seen(router), POD);
-  applier.apply(wish);
+  applier.apply(desired);
   deepEqual(seen(router), { ...HOST, "10.43.0.1": "10.42.0.2", "fd43::1": "fd42::2" });
 
   applier.apply(firewall({ sources: PODS, keep: "0.0.0.0/0 ::/0" }));

@@ -40,7 +40,7 @@ function prefixes(text: string): Prefix[] {
 }
 
 /** Something of everything, with neighbours to merge and the end of the address space. */
-export const WISH = firewall({
+export const DESIRED = firewall({
   sources: "10.42.0.0/24 10.5.0.1/32 fd42::/64",
   destinations: "192.168.1.0/24 2001:db8:1::/48",
   keep:

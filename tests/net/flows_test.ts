@@ -27,8 +27,8 @@ class Machine implements Disposable {
   flows = new FlowApplier(this.opened.connection, openNetfilter);
 
   /** Returns how many flows were forgotten. */
-  async apply(wish: Firewall): Promise<number> {
-    return await this.flows.follow(this.applier.apply(wish), this.applier.sets);
+  async apply(desired: Firewall): Promise<number> {
+    return await this.flows.follow(this.applier.apply(desired), this.applier.sets);
   }
 
   /** All connections that the host tracks, as conntrack prints them, by their ids. */

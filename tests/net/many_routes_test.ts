@@ -56,11 +56,11 @@ Deno.test("300,000 routes of others cost next to nothing when something happens"
     equal(host.underlay?.name, "eth0");
   });
   const applier = new RouteApplier(node.connection);
-  const wish = routes(node);
-  equal(applier.apply(wish, node.devices).changed, 100);
+  const desired = routes(node);
+  equal(applier.apply(desired, node.devices).changed, 100);
   const look = timeOf(() => {
     applier.invalidate();
-    equal(applier.apply(wish, node.devices).changed, 0);
+    equal(applier.apply(desired, node.devices).changed, 0);
   });
   console.log(
     `measured: with ${COUNT} routes of others an event costs ${event.toFixed(1)} ms to know the ` +

@@ -118,9 +118,9 @@ testInNamespace("addresses are added, listed and deleted", (namespace, connectio
 
   const ours = listAddresses(connection);
   const withDefaults = wanted.map((it) => ({ peer: undefined, scope: 0, protocol: 0, ...it }));
-  const wished = ours.filter((it) => it.index === index && it.protocol !== 3);
-  deepEqual(wished.map(({ flags: _, ...it }) => it), withDefaults);
-  ok(wished.every(({ flags }) => flags! & IFA_F_PERMANENT));
+  const desired = ours.filter((it) => it.index === index && it.protocol !== 3);
+  deepEqual(desired.map(({ flags: _, ...it }) => it), withDefaults);
+  ok(desired.every(({ flags }) => flags! & IFA_F_PERMANENT));
 
   const scopes: Record<number, string> = { 0: "global", 253: "link", 254: "host" };
   const byText = (texts: string[]) => texts.sort();
@@ -184,7 +184,7 @@ function theirRoutes(namespace: NetworkNamespace): string[] {
 const ourRoutes = (connection: Connection): RouteEntry[] =>
   ([4, 6] as const).flatMap((family) => listRoutes(connection, { family, protocol: PROTOCOL }));
 
-testInNamespace("routes of every shape read back as wished", (namespace, connection) => {
+testInNamespace("routes of every shape read back as desired", (namespace, connection) => {
   const oif = bridge(connection);
   namespace.run("ip address add 10.4.0.1/16 dev br0");
   namespace.run("ip address add fd00::1/64 dev br0 nodad");

@@ -36,7 +36,7 @@ ${iptables} -t nat -A POSTROUTING -j ACCEPT
 ${iptables} -t mangle -A FORWARD -m comment --comment "Kilo: in a table of mine" -j ACCEPT
 `).join("");
 
-const WISH = firewall({
+const DESIRED = firewall({
   sources: "10.42.0.0/24 fd42::/64",
   keep: "10.43.0.0/16 fd43::/16",
   ipip: "10.5.0.1/32",
@@ -56,12 +56,12 @@ Deno.test("takeOver() removes the original's rules and chains and nobody else's"
   using _connection = connection;
   router.sh(OTHERS);
   const applier = new FirewallApplier(connection);
-  applier.apply(WISH);
+  applier.apply(DESIRED);
   const without = saved(router);
   applier.remove();
 
   router.sh(ORIGINAL);
-  applier.apply(WISH);
+  applier.apply(DESIRED);
   const { batches } = transport;
   ok(saved(router).includes("KILO-NAT"));
   equal(router.seenAs("192.0.2.2"), "192.0.2.1");

@@ -59,15 +59,15 @@ function sorted(dump: string): string[] {
   return dump.trimEnd().split("\n").sort();
 }
 
-/** Makes the device as wished, and returns what it says then. */
-async function configure({ client }: Machine, wish: DeviceConfig): Promise<DeviceState> {
-  await client.apply(diffDevice(wish, await client.read(), now()));
+/** Makes the device as desired, and returns what it says then. */
+async function configure({ client }: Machine, desired: DeviceConfig): Promise<DeviceState> {
+  await client.apply(diffDevice(desired, await client.read(), now()));
   const state = await client.read();
-  assert.ok(isEmptyChange(diffDevice(wish, state, now())));
+  assert.ok(isEmptyChange(diffDevice(desired, state, now())));
   return state;
 }
 
-Deno.test("wireguard-go becomes what is wished, as wg sees it", async () => {
+Deno.test("wireguard-go becomes what is desired, as wg sees it", async () => {
   await using machine = await openMachine("wg-golden");
   const privateKey = generatePrivateKey();
   const publicKey = await publicKeyOf(privateKey);
@@ -75,7 +75,7 @@ Deno.test("wireguard-go becomes what is wished, as wg sees it", async () => {
   const ips = (text: string) => text.split(" ").map((ip) => parsePrefix(ip)!);
   const endpoint = { ip: parsePrefix("203.0.113.1/32")!.ip, port: 51820 };
   const first = { publicKey: key(2), persistentKeepalive: 0, allowedIPs: ips("10.4.0.2/32") };
-  const wish = {
+  const desired = {
     privateKey,
     listenPort: 51820,
     peers: [
@@ -84,7 +84,7 @@ Deno.test("wireguard-go becomes what is wished, as wg sees it", async () => {
     ],
   };
   const device = `${privateKey}\t${publicKey}\t51820\toff`;
-  const state = await configure(machine, wish);
+  const state = await configure(machine, desired);
   assert.deepEqual(sorted(wgDump(state, publicKey)), await machine.dump());
   assert.deepEqual(
     await machine.dump(),
@@ -112,9 +112,9 @@ Deno.test("wireguard-go becomes what is wished, as wg sees it", async () => {
 Deno.test("wireguard-go does what the simulated device does", async () => {
   await using machine = await openMachine("wg-random");
   const simulated = new SimulatedWireGuard();
-  for (const wish of fc.sample(config, 60)) {
-    simulated.apply(diffDevice(wish, simulated.state(), now()));
-    const state = await configure(machine, wish);
+  for (const desired of fc.sample(config, 60)) {
+    simulated.apply(diffDevice(desired, simulated.state(), now()));
+    const state = await configure(machine, desired);
     assert.deepEqual(canonical(state), canonical(simulated.state()));
   }
 });
@@ -133,7 +133,7 @@ async function connect(a: Machine, b: Machine): Promise<readonly [DeviceConfig, 
   const link = `ip link add wire type veth peer name wire netns ${b.namespace.pid}`;
   await a.namespace.script(link);
   const keys = [generatePrivateKey(), generatePrivateKey()] as const;
-  const wishes = await Promise.all([a, b].map(async ({ namespace }, index) => {
+  const desiredStates = await Promise.all([a, b].map(async ({ namespace }, index) => {
     const [own, other] = index === 0 ? [1, 2] : [2, 1];
     await namespace.script(`
       ip address add 192.0.2.${own}/24 dev wire; ip link set wire up
@@ -149,25 +149,25 @@ async function connect(a: Machine, b: Machine): Promise<readonly [DeviceConfig, 
       }],
     };
   }));
-  return [wishes[0]!, wishes[1]!];
+  return [desiredStates[0]!, desiredStates[1]!];
 }
 
 Deno.test("changes lose no packet of the peers that stay", async () => {
   await using a = await openMachine("wg-a");
   await using b = await openMachine("wg-b");
-  const [wishA, wishB] = await connect(a, b);
-  await configure(a, wishA);
-  await configure(b, wishB);
+  const [desiredA, desiredB] = await connect(a, b);
+  await configure(a, desiredA);
+  await configure(b, desiredB);
   await waitFor("a tunnel", () => a.namespace.exec(["ping", "-c1", "-W1", "10.4.0.2"]));
   const ping = a.namespace.spawn(["ping", "-i0.005", "-c300", "-W1", "10.4.0.2"], {
     stdout: "piped",
   });
-  const [peer] = wishA.peers;
+  const [peer] = desiredA.peers;
   for (let round = 0; round < 20; round++) {
     const more = [0, 1, 2].map((n) => parsePrefix(`10.${100 + round + n}.0.0/16`)!);
     const allowedIPs = [...peer!.allowedIPs, ...more];
     const other = { ...peer!, publicKey: generatePrivateKey(), allowedIPs: [parsePrefix("::/0")!] };
-    await configure(a, { ...wishA, peers: [other, { ...peer!, allowedIPs }] });
+    await configure(a, { ...desiredA, peers: [other, { ...peer!, allowedIPs }] });
     await new Promise((resolve) => setTimeout(resolve, 40));
   }
   const output = new TextDecoder().decode((await ping.output()).stdout);
@@ -187,7 +187,7 @@ Deno.test("5,000 peers of three allowed IPs", async () => {
       ),
     };
   });
-  const wish = { privateKey: generatePrivateKey(), listenPort: 51820, peers };
+  const desired = { privateKey: generatePrivateKey(), listenPort: 51820, peers };
   const observed = await machine.client.read();
 
   const times: string[] = [];
@@ -197,12 +197,15 @@ Deno.test("5,000 peers of three allowed IPs", async () => {
     times.push(`${what} ${(performance.now() - start).toFixed(0)} ms`);
     return result;
   };
-  const change = await timed("diff", () => diffDevice(wish, observed, now()));
+  const change = await timed("diff", () => diffDevice(desired, observed, now()));
   await timed("encode", () => encodeSetRequests(change));
   await timed("apply", () => machine.client.apply(change));
   const state = await timed("read", () => machine.client.read());
-  const again = await timed("diff again", () => diffDevice(wish, state, now()));
+  const again = await timed("diff again", () => diffDevice(desired, state, now()));
   assert.ok(isEmptyChange(again));
-  assert.deepEqual(sorted(wgDump(state, await publicKeyOf(wish.privateKey))), await machine.dump());
+  assert.deepEqual(
+    sorted(wgDump(state, await publicKeyOf(desired.privateKey))),
+    await machine.dump(),
+  );
   console.log(times.join(", "));
 });

@@ -4,7 +4,7 @@ import type { Firewall } from "../../src/net/firewall.ts";
 import { type Family, width } from "../../src/net/ip.ts";
 import { contains, type Prefix } from "../../src/net/prefix.ts";
 import { Cover } from "../../src/dataplane/firewall/cover.ts";
-import { diffFamily, type FamilyWish, removal } from "../../src/dataplane/firewall/diff.ts";
+import { type DesiredFamily, diffFamily, removal } from "../../src/dataplane/firewall/diff.ts";
 import { renderHostRules } from "../../src/dataplane/firewall/host_rules.ts";
 import { mergePrefixes, unionIntervals } from "../../src/dataplane/firewall/intervals.ts";
 import { newCovers, renderChains, renderSets } from "../../src/dataplane/firewall/rendering.ts";
@@ -15,7 +15,7 @@ import { SimulatedNftables } from "./simulated_nftables.ts";
 const FAMILIES = [4, 6] as const;
 const NAMES = { 4: "ip", 6: "ip6" } as const;
 
-function wishOf(firewall: Firewall, family: Family): FamilyWish {
+function desiredOf(firewall: Firewall, family: Family): DesiredFamily {
   return {
     table: {
       chains: renderChains(firewall, family),
@@ -27,7 +27,7 @@ function wishOf(firewall: Firewall, family: Family): FamilyWish {
 
 function changesTo(kernel: SimulatedNftables, firewall: Firewall): Change[] {
   return FAMILIES.flatMap((family) =>
-    diffFamily(family, kernel.observe(NAMES[family]), wishOf(firewall, family))
+    diffFamily(family, kernel.observe(NAMES[family]), desiredOf(firewall, family))
   );
 }
 
@@ -50,22 +50,22 @@ Deno.test("diffFamily() leads from any firewall to any other and then finds noth
   fc.assert(fc.property(
     fc.array(firewalls, { minLength: 2, maxLength: 4 }),
     fc.boolean(),
-    (wishes, hasFilter) => {
+    (desiredStates, hasFilter) => {
       const kernel = newKernel(hasFilter);
-      for (const wish of wishes) {
-        kernel.apply(changesTo(kernel, wish));
-        deepEqual(changesTo(kernel, wish), []);
+      for (const desired of desiredStates) {
+        kernel.apply(changesTo(kernel, desired));
+        deepEqual(changesTo(kernel, desired), []);
         for (const family of FAMILIES) {
           const { table } = kernel.observe(NAMES[family]);
           ok(typeof table === "object");
-          deepEqual(table.sets, wishOf(wish, family).table.sets);
+          deepEqual(table.sets, desiredOf(desired, family).table.sets);
         }
       }
     },
   ));
 });
 
-Deno.test("diffFamily() touches elements only when the same chains are wished for", () => {
+Deno.test("diffFamily() touches elements only when the same chains are desired", () => {
   fc.assert(fc.property(firewalls, firewalls, (first, second) => {
     const kernel = newKernel(true);
     kernel.apply(changesTo(kernel, first));
@@ -77,9 +77,9 @@ Deno.test("diffFamily() touches elements only when the same chains are wished fo
 });
 
 Deno.test("removal() leaves nothing of ours and all of others", () => {
-  fc.assert(fc.property(firewalls, fc.boolean(), (wish, hasFilter) => {
+  fc.assert(fc.property(firewalls, fc.boolean(), (desired, hasFilter) => {
     const kernel = newKernel(hasFilter);
-    kernel.apply(changesTo(kernel, wish));
+    kernel.apply(changesTo(kernel, desired));
     for (const family of FAMILIES) {
       kernel.apply(removal(family, kernel.observe(NAMES[family])));
       deepEqual(kernel.observe(NAMES[family]), newKernel(hasFilter).observe(NAMES[family]));

@@ -36,7 +36,7 @@ const ours = fc.oneof(
   route(4, fc.constant(ROUTE_PROTOCOL), fc.constant(METRIC[4])),
   route(6, fc.constant(ROUTE_PROTOCOL), fc.constant(METRIC[6])),
 );
-const wish = fc.uniqueArray(ours, { selector: routeIdentity, maxLength: 8 });
+const desired = fc.uniqueArray(ours, { selector: routeIdentity, maxLength: 8 });
 /** Of a predecessor, perhaps of another version, or planted by hand. */
 const planted = fc.oneof(
   ours,
@@ -71,31 +71,31 @@ function sorted(routes: readonly RouteEntry[]): RouteEntry[] {
   return routes.toSorted((a, b) => routeIdentity(a) < routeIdentity(b) ? -1 : 1);
 }
 
-function check(fib: SimulatedFib, applier: RouteApplier, wish: readonly RouteEntry[]) {
-  const result = applier.apply(wish, DEVICES);
+function check(fib: SimulatedFib, applier: RouteApplier, desired: readonly RouteEntry[]) {
+  const result = applier.apply(desired, DEVICES);
   assert.deepEqual(result.warnings, []);
-  assert.deepEqual(sorted(fib.routes.filter(isOurs)), sorted(wish));
+  assert.deepEqual(sorted(fib.routes.filter(isOurs)), sorted(desired));
   return result;
 }
 
-Deno.test("RouteApplier reaches the wish from anything and leaves others' routes", () => {
+Deno.test("RouteApplier reaches the desired state from anything and leaves others' routes", () => {
   fc.assert(fc.property(
     fib(fc.oneof(planted, foreign)),
-    fc.array(wish, { minLength: 1, maxLength: 4 }),
+    fc.array(desired, { minLength: 1, maxLength: 4 }),
     fc.boolean(),
-    (there, wishes, keepsGatewayRoutes) => {
+    (there, desiredStates, keepsGatewayRoutes) => {
       const fib = new SimulatedFib(there, { keepsGatewayRoutes });
       using connection = new Connection(fib);
       const applier = new RouteApplier(connection);
-      for (const wish of wishes) {
-        check(fib, applier, wish);
+      for (const desired of desiredStates) {
+        check(fib, applier, desired);
         assert.deepEqual(
           fib.routes.filter((route) => !isOurs(route)),
           there.filter((route) => !isOurs(route)),
         );
         const { messages } = fib;
-        assert.equal(applier.apply(structuredClone(wish), DEVICES).changed, 0);
-        assert.equal(fib.messages, messages, "an unchanged wish costs no message");
+        assert.equal(applier.apply(structuredClone(desired), DEVICES).changed, 0);
+        assert.equal(fib.messages, messages, "an unchanged desired state costs no message");
       }
       applier.remove(DEVICES);
       assert.deepEqual(fib.routes, there.filter((route) => !isOurs(route)));
@@ -103,36 +103,36 @@ Deno.test("RouteApplier reaches the wish from anything and leaves others' routes
   ));
 });
 
-Deno.test("RouteApplier never leaves a wished destination without a route", () => {
+Deno.test("RouteApplier never leaves a desired destination without a route", () => {
   fc.assert(fc.property(
     fib(foreign),
-    fc.array(wish, { minLength: 2, maxLength: 5 }),
+    fc.array(desired, { minLength: 2, maxLength: 5 }),
     fc.boolean(),
-    (there, wishes, keepsGatewayRoutes) => {
+    (there, desiredStates, keepsGatewayRoutes) => {
       const fib = new SimulatedFib(there, { keepsGatewayRoutes });
       using connection = new Connection(fib);
       const applier = new RouteApplier(connection);
       let before: readonly RouteEntry[] = [];
-      for (const wish of wishes) {
-        const wished = new Set(wish.map(routeIdentity));
-        const stays = before.map(routeIdentity).filter((identity) => wished.has(identity));
+      for (const desired of desiredStates) {
+        const identities = new Set(desired.map(routeIdentity));
+        const stays = before.map(routeIdentity).filter((identity) => identities.has(identity));
         fib.onChange = () => {
           const covered = new Set(fib.routes.filter(isOurs).map(routeIdentity));
           for (const identity of stays) assert.ok(covered.has(identity), `gap: ${identity}`);
         };
-        check(fib, applier, wish);
-        before = wish;
+        check(fib, applier, desired);
+        before = desired;
       }
     },
   ));
 });
 
 Deno.test("RouteApplier puts ours in front of others' IPv4 routes with the same identity", () => {
-  fc.assert(fc.property(fib(foreign), wish, (there, wish) => {
+  fc.assert(fc.property(fib(foreign), desired, (there, desired) => {
     const fib = new SimulatedFib(there);
     using connection = new Connection(fib);
-    check(fib, new RouteApplier(connection), wish);
-    for (const entry of wish) {
+    check(fib, new RouteApplier(connection), desired);
+    for (const entry of desired) {
       const rivals = fib.routes.filter((it) => routeIdentity(it) === routeIdentity(entry));
       assert.ok(equalRoute(rivals[0]!, entry));
     }
@@ -140,29 +140,29 @@ Deno.test("RouteApplier puts ours in front of others' IPv4 routes with the same 
 });
 
 Deno.test("RouteApplier takes over from the original agent at first, and only then", () => {
-  fc.assert(fc.property(fib(statics), wish, statics, (there, wish, later) => {
+  fc.assert(fc.property(fib(statics), desired, statics, (there, desired, later) => {
     const fib = new SimulatedFib(there);
     using connection = new Connection(fib);
     const applier = new RouteApplier(connection);
-    check(fib, applier, wish);
+    check(fib, applier, desired);
     for (const { table, oif, onlink } of fib.routes.filter((route) => !isOurs(route))) {
       assert.ok(table !== 1107 && oif !== DEVICES.kilo && !(onlink && oif === DEVICES.tunnel));
     }
     const place = ({ dst, table }: RouteEntry) => `${table} ${routeIdentity({ ...later, dst })}`;
-    const wished = new Set(wish.map(place));
+    const identities = new Set(desired.map(place));
     for (const kept of there.filter(({ table, oif }) => table === 254 && oif === 2)) {
-      const expected = !(kept.onlink && wished.has(place(kept)));
+      const expected = !(kept.onlink && identities.has(place(kept)));
       assert.equal(fib.routes.some((route) => equalRoute(route, kept)), expected);
     }
     fib.routes.push(later);
     applier.invalidate();
-    applier.apply(wish, DEVICES);
+    applier.apply(desired, DEVICES);
     assert.ok(fib.routes.includes(later));
   }));
 });
 
 Deno.test("diffRoutes() finds nothing to do where all is right", () => {
-  fc.assert(fc.property(wish, (wish) => {
-    assert.deepEqual(diffRoutes(wish, structuredClone(wish.toReversed())), []);
+  fc.assert(fc.property(desired, (desired) => {
+    assert.deepEqual(diffRoutes(desired, structuredClone(desired.toReversed())), []);
   }));
 });

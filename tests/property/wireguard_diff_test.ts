@@ -15,9 +15,9 @@ const NOW = 1_700_000_000_000;
 const options = { now: NOW, publicKey: keyFromBytes(new Uint8Array(32).fill(8)) };
 
 /** A device that was configured like this before, and talked to every second peer since. */
-function deviceLike(wish: DeviceConfig): SimulatedWireGuard {
+function deviceLike(desired: DeviceConfig): SimulatedWireGuard {
   const device = new SimulatedWireGuard(options.publicKey);
-  device.apply(diffDevice(wish, device.state(), options));
+  device.apply(diffDevice(desired, device.state(), options));
   [...device.peers.values()].forEach((peer, index) => {
     if (index % 2 === 0) device.peers.set(peer.publicKey, { ...peer, lastHandshake: NOW - 1000 });
   });
@@ -25,10 +25,12 @@ function deviceLike(wish: DeviceConfig): SimulatedWireGuard {
 }
 
 /** Of peers with one key the last counts; then each takes its networks, in order. */
-function ownersInTheEnd(wish: DeviceConfig): Map<string, Key> {
+function ownersInTheEnd(desired: DeviceConfig): Map<string, Key> {
   const owners = new Map<string, Key>();
-  wish.peers.forEach((peer, index) => {
-    const named = wish.peers.slice(index + 1).some((later) => later.publicKey === peer.publicKey);
+  desired.peers.forEach((peer, index) => {
+    const named = desired.peers.slice(index + 1).some((later) =>
+      later.publicKey === peer.publicKey
+    );
     if (named || peer.publicKey === options.publicKey) return;
     for (const prefix of peer.allowedIPs) {
       owners.set(formatPrefix(network(prefix)), peer.publicKey);
@@ -37,22 +39,22 @@ function ownersInTheEnd(wish: DeviceConfig): Map<string, Key> {
   return owners;
 }
 
-Deno.test("diffDevice() turns any device into any wish", () => {
+Deno.test("diffDevice() turns any device into any desired state", () => {
   fc.assert(
-    fc.property(config, config, (before, wish) => {
+    fc.property(config, config, (before, desired) => {
       const device = deviceLike(before);
-      device.apply(diffDevice(wish, device.state(), options));
-      assert.equal(device.privateKey, clampPrivateKey(wish.privateKey!));
-      assert.equal(device.listenPort, wish.listenPort);
+      device.apply(diffDevice(desired, device.state(), options));
+      assert.equal(device.privateKey, clampPrivateKey(desired.privateKey!));
+      assert.equal(device.listenPort, desired.listenPort);
       assert.deepEqual(
         new Map([...device.owners].sort()),
-        new Map([...ownersInTheEnd(wish)].sort()),
+        new Map([...ownersInTheEnd(desired)].sort()),
       );
-      const wished = new Map(wish.peers.map((peer) => [peer.publicKey, peer]));
-      wished.delete(options.publicKey);
-      assert.deepEqual([...device.peers.keys()].sort(), [...wished.keys()].sort());
+      const desiredPeers = new Map(desired.peers.map((peer) => [peer.publicKey, peer]));
+      desiredPeers.delete(options.publicKey);
+      assert.deepEqual([...device.peers.keys()].sort(), [...desiredPeers.keys()].sort());
       for (const peer of device.peers.values()) {
-        const { presharedKey = ZERO_KEY, persistentKeepalive } = wished.get(peer.publicKey)!;
+        const { presharedKey = ZERO_KEY, persistentKeepalive } = desiredPeers.get(peer.publicKey)!;
         assert.equal(peer.presharedKey ?? ZERO_KEY, presharedKey);
         assert.equal(peer.persistentKeepalive, (persistentKeepalive + 0x100000) % 0x10000);
       }
@@ -63,9 +65,9 @@ Deno.test("diffDevice() turns any device into any wish", () => {
 
 Deno.test("withReplacedPeers() leads to the same, and never changes a peer that is there", () => {
   fc.assert(
-    fc.property(config, config, (before, wish) => {
+    fc.property(config, config, (before, desired) => {
       const [device, replaced] = [deviceLike(before), deviceLike(before)];
-      const change = diffDevice(wish, device.state(), options);
+      const change = diffDevice(desired, device.state(), options);
       device.apply(change);
       const { steps, reset } = withReplacedPeers(change, replaced.state());
       for (const step of steps) {
@@ -85,12 +87,12 @@ Deno.test("withReplacedPeers() leads to the same, and never changes a peer that 
   );
 });
 
-Deno.test("diffDevice() of a device that is as wished is empty", () => {
+Deno.test("diffDevice() of a device that is as desired is empty", () => {
   fc.assert(
-    fc.property(config, config, (before, wish) => {
+    fc.property(config, config, (before, desired) => {
       const device = deviceLike(before);
-      device.apply(diffDevice(wish, device.state(), options));
-      assert.ok(isEmptyChange(diffDevice(wish, device.state(), options)));
+      device.apply(diffDevice(desired, device.state(), options));
+      assert.ok(isEmptyChange(diffDevice(desired, device.state(), options)));
     }),
     { numRuns: 500 },
   );
@@ -98,10 +100,10 @@ Deno.test("diffDevice() of a device that is as wished is empty", () => {
 
 Deno.test("diffDevice() names no peer that stays as it is", () => {
   fc.assert(
-    fc.property(config, config, (before, wish) => {
+    fc.property(config, config, (before, desired) => {
       const device = deviceLike(before);
       const then = new Map(device.state().peers.map((peer) => [peer.publicKey, peer]));
-      const change = diffDevice(wish, device.state(), options);
+      const change = diffDevice(desired, device.state(), options);
       device.apply(change);
       const now = new Map(device.state().peers.map((peer) => [peer.publicKey, peer]));
       for (const { publicKey, kind } of change.peers) {
@@ -116,12 +118,12 @@ Deno.test("diffDevice() names no peer that stays as it is", () => {
 
 Deno.test("diffDevice() never takes a network that shall stay with somebody from everybody", () => {
   fc.assert(
-    fc.property(config, config, fc.boolean(), (before, wish, scratched) => {
+    fc.property(config, config, fc.boolean(), (before, desired, scratched) => {
       const device = deviceLike(before);
       const then = new Map(device.owners);
-      const change = diffDevice(wish, device.state(), options);
+      const change = diffDevice(desired, device.state(), options);
       const target = new SimulatedWireGuard(options.publicKey);
-      target.apply(diffDevice(wish, target.state(), options));
+      target.apply(diffDevice(desired, target.state(), options));
       device.onStep = () => {
         for (const [cidr, owner] of then) {
           const shall = target.owners.get(cidr);
@@ -138,9 +140,9 @@ Deno.test("diffDevice() never takes a network that shall stay with somebody from
 
 Deno.test("withScratchPeer() has the same result without taking single networks", () => {
   fc.assert(
-    fc.property(config, config, (before, wish) => {
+    fc.property(config, config, (before, desired) => {
       const [one, other] = [deviceLike(before), deviceLike(before)];
-      const change = diffDevice(wish, one.state(), options);
+      const change = diffDevice(desired, one.state(), options);
       const scratched = withScratchPeer(change, SCRATCH);
       one.apply(change);
       other.apply(scratched);
@@ -155,10 +157,10 @@ Deno.test("withScratchPeer() has the same result without taking single networks"
 
 Deno.test("afterChange() is what the device then reports", () => {
   fc.assert(
-    fc.property(config, config, fc.boolean(), (before, wish, scratched) => {
+    fc.property(config, config, fc.boolean(), (before, desired, scratched) => {
       const device = deviceLike(before);
       const then = device.state();
-      const change = diffDevice(wish, then, options);
+      const change = diffDevice(desired, then, options);
       const applied = scratched ? withScratchPeer(change, SCRATCH) : change;
       device.apply(applied);
       assert.deepEqual(canonical(afterChange(then, applied)), canonical(device.state()));

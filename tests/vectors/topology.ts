@@ -66,21 +66,21 @@ function answer(input: Input): Fields {
     subnet: prefix(input.subnet),
   });
   const settings = settingsOf(input, mesh.local);
-  const wish = desired(mesh, settings);
+  const state = desired(mesh, settings);
   const nat = natRules(mesh, settings);
   const confs = [undefined, ...mesh.peers].map((peer) =>
     [peer?.name ?? "", formatConf(peerConfig(mesh, peer))] as const
   );
   return normalize({
-    leader: wish.isLeader,
-    wireGuardIP: formatPrefix(wish.address ?? mesh.subnet),
+    leader: state.isLeader,
+    wireGuardIP: formatPrefix(state.address ?? mesh.subnet),
     location: mesh.localSegment.location,
     segments: segmentsOf(mesh),
     conf: formatConf(deviceConfig(mesh, { listenPort: mesh.local.endpoint.port })),
     peerConf: Object.fromEntries(confs),
     asPeer: formatConf({ peers: [asPeerConfig(mesh)] }),
-    routes: wish.routes.map(routeFields),
-    rules: wish.rules.map(ruleFields),
+    routes: state.routes.map(routeFields),
+    rules: state.rules.map(ruleFields),
     firewallAppend: appended(nat),
     firewallPrepend: nat.prepend.map(formatRule),
     ...encapsulationFields(input, mesh, settings),

@@ -1,4 +1,4 @@
-/** Brings the kernel's firewall to the wish, and remembers what was reached. */
+/** Makes the kernel's firewall as desired, and remembers what was reached. */
 
 import type { Firewall } from "../../net/firewall.ts";
 import type { Family } from "../../net/ip.ts";
@@ -7,7 +7,7 @@ import { NetlinkError } from "../../netlink/error.ts";
 import type { Change } from "../../netlink/nftables/change.ts";
 import { getGeneration, readGeneration } from "../../netlink/nftables/generation.ts";
 import { commit, transact } from "../../netlink/nftables/transaction.ts";
-import { diffFamily, diffSets, equalStructure, type FamilyWish, removal } from "./diff.ts";
+import { type DesiredFamily, diffFamily, diffSets, equalStructure, removal } from "./diff.ts";
 import { renderHostRules } from "./host_rules.ts";
 import { observe, type Observed } from "./observe.ts";
 import { lookOperations, type Operation, operationsOf } from "./operations.ts";
@@ -30,7 +30,7 @@ const ATTEMPTS = 3;
 /**
  * `begin`: before routes change. What is added to the sets, and nothing removed; where nothing is
  * masqueraded yet, nothing is, so that on a start from nothing the routes can come first.
- * `complete`: after that. The wish and nothing else.
+ * `complete`: after that. The desired state and nothing else.
  */
 export type Stage = "begin" | "complete";
 
@@ -41,17 +41,17 @@ export interface ApplyOptions {
 
 /**
  * Owns the tables `ip kilo` and `ip6 kilo`. It looks at the kernel at first and after
- * {@link invalidate}; otherwise it trusts what it reached, so an unchanged wish costs no system call
- * and other members cost one transaction with a few elements.
+ * {@link invalidate}; otherwise it trusts what it reached. So an unchanged firewall costs no system
+ * call, and other members cost one transaction with a few elements.
  */
 export class FirewallApplier {
   readonly #connection: Connection;
   readonly #did: (operations: readonly Operation[]) => void;
   readonly #covers = { 4: newCovers(4), 6: newCovers(6) };
   /** What each family's table and the host's chains have of ours; undefined: look. */
-  #reached: ReadonlyMap<Family, FamilyWish> | undefined;
-  /** The wish that this is, if it is all of it. */
-  #wish: Firewall | undefined;
+  #reached: ReadonlyMap<Family, DesiredFamily> | undefined;
+  /** The desired state that this is, if it is all of it. */
+  #desired: Firewall | undefined;
   #ipv6Problem: NetlinkError | undefined;
   /** Of nf_tables, in which all is known to be as reached; undefined: none is known. */
   #generation: number | undefined;
@@ -77,9 +77,9 @@ export class FirewallApplier {
     return [warning("firewall", "IPv6", `there is no firewall for IPv6: ${problem.message}`)];
   }
 
-  /** Is it known to be as it was last wished? */
+  /** Is it known to be as it was last desired? */
   get isInForce(): boolean {
-    return this.#wish !== undefined;
+    return this.#desired !== undefined;
   }
 
   /** What is in force in each family; nothing until it is known. */
@@ -90,7 +90,7 @@ export class FirewallApplier {
   /** The kernel may have changed: look before the next change. */
   invalidate(): void {
     this.#reached = undefined;
-    this.#wish = undefined;
+    this.#desired = undefined;
   }
 
   /** Look before the next change, unless nobody else made a transaction since all was as reached. */
@@ -99,15 +99,15 @@ export class FirewallApplier {
   }
 
   /**
-   * Makes the firewall what is wished, in one transaction; returns what that changed. A NetlinkError
+   * Makes the firewall what is desired, in one transaction; returns what that changed. A NetlinkError
    * if the kernel refuses it: then everything is as it was.
    */
-  apply(wish: Firewall, { stage = "complete" }: ApplyOptions = {}): readonly Change[] {
+  apply(desired: Firewall, { stage = "complete" }: ApplyOptions = {}): readonly Change[] {
     if (this.#isSuspected && this.#readGeneration() !== this.#generation) this.invalidate();
     this.#isSuspected = false;
-    if (this.#wish === wish) return [];
-    const changes = this.#changeMembers(wish, stage) ?? this.#change(wish, stage);
-    if (stage === "complete") this.#wish = wish;
+    if (this.#desired === desired) return [];
+    const changes = this.#changeMembers(desired, stage) ?? this.#change(desired, stage);
+    if (stage === "complete") this.#desired = desired;
     return changes;
   }
 
@@ -127,21 +127,21 @@ export class FirewallApplier {
 
   /** From memory, where nothing but elements differs; undefined if that is not enough. */
   #changeMembers(
-    wish: Firewall,
+    desired: Firewall,
     stage: Stage,
   ): readonly Change[] | undefined {
     if (!this.#reached) return undefined;
-    const wishes = new Map<Family, FamilyWish>();
+    const desiredFamilies = new Map<Family, DesiredFamily>();
     const changes: Change[] = [];
     for (const [family, reached] of this.#reached) {
-      const wished = this.#render(wish, { family, stage, present: reached.table });
-      if (!equalStructure(reached, wished)) return undefined;
-      changes.push(...diffSets(family, reached.table.sets, wished.table.sets));
-      wishes.set(family, wished);
+      const rendered = this.#render(desired, { family, stage, present: reached.table });
+      if (!equalStructure(reached, rendered)) return undefined;
+      changes.push(...diffSets(family, reached.table.sets, rendered.table.sets));
+      desiredFamilies.set(family, rendered);
     }
     if (changes.length > 0 && !this.#tryCommit(changes)) return undefined;
     this.#follow(this.#generation, changes);
-    this.#reached = wishes;
+    this.#reached = desiredFamilies;
     return changes;
   }
 
@@ -158,29 +158,29 @@ export class FirewallApplier {
   }
 
   /** After a look at the kernel. */
-  #change(wish: Firewall, stage: Stage): readonly Change[] {
+  #change(desired: Firewall, stage: Stage): readonly Change[] {
     this.invalidate();
     this.#generation = undefined;
     try {
       const generation = this.#readGeneration();
-      const changes = this.#changeBoth(wish, stage);
+      const changes = this.#changeBoth(desired, stage);
       this.#ipv6Problem = undefined;
       this.#follow(generation, changes);
       return changes;
     } catch (error) {
       if (!(error instanceof NetlinkError && lacksSomething(error))) throw error;
       // Throws the same again unless it is IPv6 that is missing.
-      const changes = this.#changeFamilies([4], wish, stage);
+      const changes = this.#changeFamilies([4], desired, stage);
       this.#ipv6Problem = error;
       return changes;
     }
   }
 
   /** Again if something is gone that was there a moment before: somebody deletes our tables. */
-  #changeBoth(wish: Firewall, stage: Stage): readonly Change[] {
+  #changeBoth(desired: Firewall, stage: Stage): readonly Change[] {
     for (let attempt = 1;; attempt++) {
       try {
-        return this.#changeFamilies(FAMILIES, wish, stage);
+        return this.#changeFamilies(FAMILIES, desired, stage);
       } catch (error) {
         const isGone = error instanceof NetlinkError && error.isNotFound();
         if (!isGone || attempt === ATTEMPTS) throw error;
@@ -190,18 +190,18 @@ export class FirewallApplier {
 
   #changeFamilies(
     families: readonly Family[],
-    wish: Firewall,
+    desired: Firewall,
     stage: Stage,
   ): readonly Change[] {
-    const wishes = new Map<Family, FamilyWish>();
+    const desiredFamilies = new Map<Family, DesiredFamily>();
     const changes = transact(this.#connection, () =>
       families.flatMap((family) => {
         const observed = this.#observe(family);
-        const wished = this.#render(wish, { family, stage, present: observed.table });
-        wishes.set(family, wished);
-        return diffFamily(family, observed, wished);
+        const rendered = this.#render(desired, { family, stage, present: observed.table });
+        desiredFamilies.set(family, rendered);
+        return diffFamily(family, observed, rendered);
       }));
-    this.#reached = wishes;
+    this.#reached = desiredFamilies;
     return this.#done(changes);
   }
 
@@ -225,40 +225,40 @@ export class FirewallApplier {
   }
 
   #render(
-    wish: Firewall,
+    desired: Firewall,
     options: {
       readonly family: Family;
       readonly stage: Stage;
       readonly present: Observed["table"];
     },
-  ): FamilyWish {
+  ): DesiredFamily {
     const { family, stage, present } = options;
-    const sets = renderSets(wish, this.#covers[family]);
+    const sets = renderSets(desired, this.#covers[family]);
     return {
       table: {
-        chains: renderChains(wish, family),
+        chains: renderChains(desired, family),
         sets: stage === "begin" ? setsToBegin(sets, present) : sets,
       },
-      host: renderHostRules(wish),
+      host: renderHostRules(desired),
     };
   }
 }
 
-function setsToBegin(wish: Sets, present: Observed["table"]): Sets {
-  if (present === "unfit") return wish;
-  const sets = present === "absent" ? wish : unionSets(present.sets, wish);
+function setsToBegin(desired: Sets, present: Observed["table"]): Sets {
+  if (present === "unfit") return desired;
+  const sets = present === "absent" ? desired : unionSets(present.sets, desired);
   return masqueradesNothing(present) ? withholdMasquerade(sets) : sets;
 }
 
-/** What it would take to make the firewall what is wished; changes nothing. */
-export function planFirewall(connection: Connection, wish: Firewall): readonly Change[] {
+/** What it would take to make the firewall what is desired; changes nothing. */
+export function planFirewall(connection: Connection, desired: Firewall): readonly Change[] {
   return FAMILIES.flatMap((family) =>
     diffFamily(family, observe(connection, family), {
       table: {
-        chains: renderChains(wish, family),
-        sets: renderSets(wish, newCovers(family)),
+        chains: renderChains(desired, family),
+        sets: renderSets(desired, newCovers(family)),
       },
-      host: renderHostRules(wish),
+      host: renderHostRules(desired),
     })
   );
 }

@@ -20,28 +20,28 @@ import {
 } from "./rendering.ts";
 
 /** What shall be, in one family. */
-export interface FamilyWish {
+export interface DesiredFamily {
   readonly table: KiloTable;
   readonly host: HostRules;
 }
 
-export function diffFamily(family: Family, observed: Observed, wish: FamilyWish): Change[] {
+export function diffFamily(family: Family, observed: Observed, desired: DesiredFamily): Change[] {
   return [
-    ...diffTable(family, observed.table, wish.table),
-    ...diffHost(family, observed.host, wish.host),
+    ...diffTable(family, observed.table, desired.table),
+    ...diffHost(family, observed.host, desired.host),
   ];
 }
 
 /** Other members are a few elements; anything else that differs makes the table anew, all at once. */
-function diffTable(family: Family, observed: Observed["table"], wish: KiloTable): Change[] {
-  if (typeof observed === "object" && equalChains(observed.chains, wish.chains)) {
-    return diffSets(family, observed.sets, wish.sets);
+function diffTable(family: Family, observed: Observed["table"], desired: KiloTable): Change[] {
+  if (typeof observed === "object" && equalChains(observed.chains, desired.chains)) {
+    return diffSets(family, observed.sets, desired.sets);
   }
   return [
     ...observed === "absent" ? [] : [tableChange("delete", family)],
     tableChange("add", family),
-    ...SET_NAMES.flatMap((name) => newSet(family, name, wish.sets)),
-    ...wish.chains.flatMap((chain) => newChain(family, chain)),
+    ...SET_NAMES.flatMap((name) => newSet(family, name, desired.sets)),
+    ...desired.chains.flatMap((chain) => newChain(family, chain)),
   ];
 }
 
@@ -101,12 +101,12 @@ function ruleChange(verb: "add" | "insert", rule: Rule): Change {
 }
 
 /** One rule, at the head, in each of the host's chains that is there and that we need. */
-function diffHost(family: Family, observed: Observed["host"], wish: HostRules): Change[] {
+function diffHost(family: Family, observed: Observed["host"], desired: HostRules): Change[] {
   return HOST_CHAINS.flatMap((name) => {
     const found = observed[name];
     if (!found) return [];
     const chain = hostChain(family, name);
-    const wanted = wish[name];
+    const wanted = desired[name];
     if (wanted && found.length === 1 && equalRules(found[0]!, wanted)) return [];
     return [
       ...wanted ? [ruleChange("insert", { ...chain, ...wanted })] : [],
@@ -116,7 +116,7 @@ function diffHost(family: Family, observed: Observed["host"], wish: HostRules): 
 }
 
 /** Is the difference, if any, one of elements only? */
-export function equalStructure(a: FamilyWish, b: FamilyWish): boolean {
+export function equalStructure(a: DesiredFamily, b: DesiredFamily): boolean {
   return equalChains(a.table.chains, b.table.chains) &&
     HOST_CHAINS.every((name) => (a.host[name] === undefined) === (b.host[name] === undefined));
 }

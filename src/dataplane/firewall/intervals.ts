@@ -60,15 +60,15 @@ export function diffIntervals(
   let t = 0;
   while (f < from.length && t < to.length) {
     const old = from[f]!;
-    const wish = to[t]!;
-    if (old.start === wish.start && old.end === wish.end) {
+    const desired = to[t]!;
+    if (old.start === desired.start && old.end === desired.end) {
       f++;
       t++;
-    } else if (old.start <= wish.start) {
+    } else if (old.start <= desired.start) {
       removed.push(old);
       f++;
     } else {
-      added.push(wish);
+      added.push(desired);
       t++;
     }
   }

@@ -28,7 +28,7 @@ import { setMark } from "./mark.ts";
 /** The name of our tables: whatever is in them is ours. */
 export const TABLE_NAME = "kilo";
 
-/** The sets of each table, those for chains that are not wished for empty. */
+/** The sets of each table, empty for chains that are not desired. */
 export const SET_NAMES = ["sources", "destinations", "known", "ipip", "forward"] as const;
 export type SetName = typeof SET_NAMES[number];
 

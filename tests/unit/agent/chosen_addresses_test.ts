@@ -115,11 +115,11 @@ Deno.test("discover() leaves what was chosen for a better class, or when it may 
       "fd00::1 fd00::1/64",
       { chosen: "fd00::1 fd00::1" },
     ],
-    ["another wish", host({ eth0: BOTH }), "10.1.0.11 10.1.0.11/24", {
+    ["another published address", host({ eth0: BOTH }), "10.1.0.11 10.1.0.11/24", {
       ...CHOSEN,
       prioritisePrivateAddresses: true,
     }],
-    ["that wish again", host({ eth0: BOTH }), "198.51.100.11 10.1.0.11/24", both],
+    ["that published address again", host({ eth0: BOTH }), "198.51.100.11 10.1.0.11/24", both],
   ]);
 });
 

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { diffAddresses } from "../../../src/dataplane/addresses.ts";
 import { formatPrefix, parsePrefix } from "../../../src/net/prefix.ts";
 
-function diff(wish: string, observed: readonly string[]): string[] {
+function diff(desired: string, observed: readonly string[]): string[] {
   const addresses = observed.map((text) => ({ index: 7, prefix: parsePrefix(text)! }));
-  return diffAddresses({ index: 7, prefix: parsePrefix(wish)! }, addresses)
+  return diffAddresses({ index: 7, prefix: parsePrefix(desired)! }, addresses)
     .map(({ verb, address }) => `${verb} ${formatPrefix(address.prefix)}`);
 }
 

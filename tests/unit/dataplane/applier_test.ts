@@ -10,18 +10,18 @@ class Words {
   tried: string[] = [];
   looks = 0;
   readonly applier = new Applier<string>({
-    diff: (wish, observed) => [
-      ...wish.filter((word) => !observed.includes(word)).map((entry) => change("add", entry)),
-      ...observed.filter((word) => !wish.includes(word)).map((entry) => change("remove", entry)),
+    diff: (desired, observed) => [
+      ...desired.filter((word) => !observed.includes(word)).map((entry) => change("add", entry)),
+      ...observed.filter((word) => !desired.includes(word)).map((entry) => change("remove", entry)),
     ],
     identity: (word) => word,
     equal: (a, b) => a === b,
     execute: (changes) => changes.map((change) => this.#execute(change)),
   });
 
-  apply(...wish: string[]) {
+  apply(...desired: string[]) {
     this.tried = [];
-    return this.applier.apply(wish, () => {
+    return this.applier.apply(desired, () => {
       this.looks++;
       return [...this.there];
     });
@@ -84,7 +84,7 @@ Deno.test("Applier warns of each cause as long as it holds, and tries what was r
   assert.deepEqual(words.tried, ["add b"]);
   assert.deepEqual(words.apply("x", "y", "a", "b"), { changed: 0, refused: 2, warnings });
   assert.deepEqual(words.tried, []);
-  assert.equal(words.apply("y", "a", "b").refused, 1, "x is no longer wished");
+  assert.equal(words.apply("y", "a", "b").refused, 1, "x is no longer desired");
   words.refused.clear();
   words.applier.invalidate();
   assert.deepEqual(words.apply("y", "a", "b"), { changed: 1, refused: 0, warnings: [] });

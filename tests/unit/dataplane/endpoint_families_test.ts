@@ -3,7 +3,7 @@ import { Device } from "../../../src/dataplane/device.ts";
 import type { PeerState } from "../../../src/net/device.ts";
 import { formatAddressPort } from "../../../src/net/endpoint.ts";
 import { type IP, parseIP } from "../../../src/net/ip.ts";
-import { EMPTY, FakeClient, KEPT, WISH } from "./fake_client.ts";
+import { DESIRED, EMPTY, FakeClient, KEPT } from "./fake_client.ts";
 
 const V4 = "192.0.2.1:51820";
 const V6 = "[2001:db8::1]:51820";
@@ -18,12 +18,12 @@ const DUAL = {
 function dual({ hasRoute = () => true }: { readonly hasRoute?: (to: IP) => boolean } = {}) {
   const client = new FakeClient(EMPTY);
   const device = new Device([client]);
-  const wish = { ...WISH, peers: [{ ...KEPT, endpoint: DUAL }] };
+  const desired = { ...DESIRED, peers: [{ ...KEPT, endpoint: DUAL }] };
   const peer = () => client.state!.peers[0]!;
   return {
     client,
     device,
-    apply: (now: number) => device.apply(wish, { now, hasRoute }),
+    apply: (now: number) => device.apply(desired, { now, hasRoute }),
     /** As the kernel reports it from now on. */
     becomes(values: Partial<PeerState>) {
       client.state = { ...client.state!, peers: [{ ...peer(), ...values }] };
@@ -91,7 +91,7 @@ Deno.test("Device learns from a session that was there before it", async () => {
   client.state = { ...client.state!, peers: [{ ...peer, lastHandshake: 1, receivedBytes: 500 }] };
   device.invalidate();
   const { changed } = await successor.apply(
-    { ...WISH, peers: [{ ...KEPT, endpoint: DUAL }] },
+    { ...DESIRED, peers: [{ ...KEPT, endpoint: DUAL }] },
     { now: 1000 },
   );
   assert.deepEqual([changed, endpoint()], [0, V6]);

@@ -1,4 +1,4 @@
-/** A WireGuard device in memory, and wishes for it. */
+/** A WireGuard device in memory, and configurations for it. */
 
 import assert from "node:assert/strict";
 import type { DeviceState } from "../../../src/net/device.ts";
@@ -7,7 +7,7 @@ import { type Key, keyFromBytes } from "../../../src/net/key.ts";
 import { afterChange } from "../../../src/wireguard/change.ts";
 import { type WireGuardClient, WireGuardError } from "../../../src/wireguard/client.ts";
 
-export const WISH = {
+export const DESIRED = {
   listenPort: 51820,
   peers: [{
     publicKey: keyFromBytes(new Uint8Array(32).fill(7)),
@@ -58,9 +58,9 @@ export const EMPTY: DeviceState = { listenPort: 0, firewallMark: 0, peers: [] };
 
 /** A peer behind a device that is itself behind NAT. */
 export const KEPT = {
-  ...WISH.peers[0]!,
+  ...DESIRED.peers[0]!,
   probe: parseIP("10.4.0.7")!,
   persistentKeepalive: 25,
   endpoint: { ip: parseIP("192.0.2.1")!, port: 51820 },
 };
-export const KEPT_WISH = { ...WISH, peers: [KEPT] };
+export const KEPT_DESIRED = { ...DESIRED, peers: [KEPT] };

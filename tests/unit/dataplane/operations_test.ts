@@ -9,7 +9,7 @@ import { parsePrefix } from "../../../src/net/prefix.ts";
 
 const prefixes = (...texts: readonly string[]) => texts.map((text) => parsePrefix(text)!);
 
-const WISH: Firewall = {
+const DESIRED: Firewall = {
   nat: {
     sources: prefixes("10.42.0.0/24"),
     destinations: [],
@@ -19,8 +19,8 @@ const WISH: Firewall = {
   forward: prefixes("10.42.0.0/24"),
 };
 
-function table(wish: Firewall) {
-  return { chains: renderChains(wish, 4), sets: renderSets(wish, newCovers(4)) };
+function table(desired: Firewall) {
+  return { chains: renderChains(desired, 4), sets: renderSets(desired, newCovers(4)) };
 }
 
 /** As `operation table/chain × count`, summed up. */
@@ -36,8 +36,8 @@ function summary(changes: Parameters<typeof operationsOf>[0]): Record<string, nu
 
 Deno.test("operationsOf() counts a new firewall under the chains of the original", () => {
   const observed: Observed = { table: "absent", host: { FORWARD: [] } };
-  const wish = { table: table(WISH), host: renderHostRules(WISH) };
-  assert.deepEqual(summary(diffFamily(4, observed, wish)), {
+  const desired = { table: table(DESIRED), host: renderHostRules(DESIRED) };
+  assert.deepEqual(summary(diffFamily(4, observed, desired)), {
     "NewChain nat/KILO-NAT": 1,
     "AppendUnique nat/KILO-NAT": 3,
     "NewChain filter/KILO-IPIP": 1,
@@ -52,8 +52,11 @@ Deno.test("operationsOf() counts a new firewall under the chains of the original
 });
 
 Deno.test("operationsOf() counts members that come and go, and a firewall that goes", () => {
-  const observed: Observed = { table: table(WISH), host: {} };
-  const other = { ...WISH, nat: { ...WISH.nat, keep: prefixes("10.42.1.0/24", "10.9.0.0/16") } };
+  const observed: Observed = { table: table(DESIRED), host: {} };
+  const other = {
+    ...DESIRED,
+    nat: { ...DESIRED.nat, keep: prefixes("10.42.1.0/24", "10.9.0.0/16") },
+  };
   assert.deepEqual(summary(diffFamily(4, observed, { table: table(other), host: {} })), {
     "Delete nat/KILO-NAT": 1,
     "InsertUnique nat/KILO-NAT": 1,

@@ -32,7 +32,7 @@ function print(entry: RouteEntry): string {
     ` proto ${protocol} scope ${scope}${onlink ? " onlink" : ""}`;
 }
 
-Deno.test("resolveRoutes() makes kernel entries of wishes", () => {
+Deno.test("resolveRoutes() makes kernel entries of desired routes", () => {
   const { entries, warnings } = resolveRoutes([
     route("10.42.1.7/24 via 10.4.0.2 dev kilo src 10.0.0.1"),
     route("10.5.0.1/32 dev kilo src fd00::1"),

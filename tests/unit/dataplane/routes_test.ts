@@ -19,12 +19,12 @@ Deno.test("diffRoutes() removes the most particular of several rivals first", ()
   const common = { dst: parsePrefix("10.42.0.0/24")!, oif: 7, protocol: 107 };
   const plain = routeEntry(common);
   const sourced = routeEntry({ ...common, source: parseIP("10.0.0.1") });
-  const wish = routeEntry({ ...common, oif: 2 });
+  const desired = routeEntry({ ...common, oif: 2 });
   for (const observed of [[plain, sourced], [sourced, plain]]) {
-    assert.deepEqual(diffRoutes([wish], observed), [
+    assert.deepEqual(diffRoutes([desired], observed), [
       { verb: "remove", entry: sourced },
       { verb: "remove", entry: plain },
-      { verb: "add", entry: wish },
+      { verb: "add", entry: desired },
     ]);
   }
 });
@@ -49,28 +49,28 @@ Deno.test("RouteApplier sees each change also in an answer it knows but for that
   const entry = (n: number, oif = 7) =>
     routeEntry({ dst: parsePrefix(`10.42.${n}.0/24`)!, oif, protocol: 107, metric: 107 });
   const [one, two] = [entry(1), entry(2)];
-  const wish = [one, two];
-  const fib = new SimulatedFib(wish);
+  const desired = [one, two];
+  const fib = new SimulatedFib(desired);
   using connection = new Connection(fib);
   const applier = new RouteApplier(connection);
-  const look = (wish: readonly RouteEntry[]) => {
+  const look = (desired: readonly RouteEntry[]) => {
     applier.invalidate();
-    return applier.apply(wish, { kilo: 7 }).changed;
+    return applier.apply(desired, { kilo: 7 }).changed;
   };
   const cases = [[], [one], [two, entry(1, 8)], [one, two, entry(3)]];
   for (const routes of cases) {
-    assert.equal(look(wish), 0); // from here on the answer is known
+    assert.equal(look(desired), 0); // from here on the answer is known
     fib.routes = [...routes];
-    assert.ok(look(wish) > 0);
+    assert.ok(look(desired) > 0);
     assert.deepEqual(fib.routes.map(({ oif }) => oif), [7, 7]);
   }
-  assert.equal(look(wish), 0);
-  assert.equal(look([one, entry(2, 8)]), 1, "another wish against a known answer");
+  assert.equal(look(desired), 0);
+  assert.equal(look([one, entry(2, 8)]), 1, "another desired state against a known answer");
   assert.equal(look([one, entry(2, 8)]), 0);
 });
 
 Deno.test("RouteApplier compares 15,000 unchanged routes quickly", () => {
-  const wish = (): Route[] =>
+  const desired = (): Route[] =>
     Array.from({ length: 15_000 }, (_, n) => {
       const family: Family = n % 3 === 0 ? 6 : 4;
       const value = family === 4 ? 0x0a000000n + BigInt(n << 8) : (0xfdn << 120n) + BigInt(n << 8);
@@ -82,10 +82,10 @@ Deno.test("RouteApplier compares 15,000 unchanged routes quickly", () => {
   const applier = new RouteApplier(connection);
   const devices = { kilo: 7 };
   // The simulated tables are slow at adding, which is not what is measured.
-  fib.routes = [...resolveRoutes(wish(), devices).entries];
+  fib.routes = [...resolveRoutes(desired(), devices).entries];
   const times: number[] = [];
   for (let round = 0; round < 8; round++) {
-    const routes = wish();
+    const routes = desired();
     const start = performance.now();
     assert.equal(applier.apply(resolveRoutes(routes, devices).entries, devices).changed, 0);
     times.push(performance.now() - start);

@@ -3,16 +3,16 @@ import { Device } from "../../../src/dataplane/device.ts";
 import type { DeviceConfig, PeerConfig } from "../../../src/net/device.ts";
 import { parseIP } from "../../../src/net/ip.ts";
 import { type Key, keyFromBytes } from "../../../src/net/key.ts";
-import { EMPTY, FakeClient, KEPT, KEPT_WISH, WISH } from "./fake_client.ts";
+import { DESIRED, EMPTY, FakeClient, KEPT, KEPT_DESIRED } from "./fake_client.ts";
 
-/** When the device makes the peer of this wish anew, in milliseconds after it came. */
-async function renewals(wish: DeviceConfig, publicKey?: Key): Promise<number[]> {
+/** When the device resets the only peer of a configuration, in milliseconds after it came. */
+async function renewals(desired: DeviceConfig, publicKey?: Key): Promise<number[]> {
   const client = new FakeClient(EMPTY);
   const device = new Device([client]);
   const times: number[] = [];
   for (let now = 0; now < 5000; now += 10) {
     const before = client.removed.length;
-    const { added } = await device.apply(wish, { now, ...publicKey && { publicKey } });
+    const { added } = await device.apply(desired, { now, ...publicKey && { publicKey } });
     if (client.removed.length > before) times.push(now);
     assert.equal(added.length, now === 0 || times.at(-1) === now ? 1 : 0, "it gets a packet");
   }
@@ -26,30 +26,35 @@ const LOWER_KEY = keyFromBytes(new Uint8Array(32).fill(1));
 const HIGHER_KEY = keyFromBytes(new Uint8Array(32).fill(9));
 
 Deno.test("Device makes a peer anew that never answered, a few times", async () => {
-  assert.deepEqual(await renewals(KEPT_WISH), SOONER);
+  assert.deepEqual(await renewals(KEPT_DESIRED), SOONER);
 });
 
 Deno.test("Device makes peers anew whose initiation crossed ours, one side first", async () => {
-  const wish = { ...WISH, peers: [{ ...KEPT, persistentKeepalive: 0 }] };
-  assert.deepEqual(await renewals(wish, LOWER_KEY), SOONER);
-  assert.deepEqual(await renewals(wish, HIGHER_KEY), LATER);
+  const desired = { ...DESIRED, peers: [{ ...KEPT, persistentKeepalive: 0 }] };
+  assert.deepEqual(await renewals(desired, LOWER_KEY), SOONER);
+  assert.deepEqual(await renewals(desired, HIGHER_KEY), LATER);
 });
 
 Deno.test("Device makes a peer anew at once that was never heard of and is found elsewhere", async () => {
   const at = (text: string) => ({ ip: parseIP(text)!, port: 51820 });
-  const wish = (endpoint?: PeerConfig["endpoint"]) => ({
-    ...WISH,
+  const desired = (endpoint?: PeerConfig["endpoint"]) => ({
+    ...DESIRED,
     peers: [{ ...KEPT, roams: true, ...endpoint && { endpoint } }],
   });
   const { endpoint: _, ...nowhere } = KEPT;
-  for (const before of [{ ...WISH, peers: [{ ...nowhere, roams: true }] }, wish(at("10.0.0.1"))]) {
+  for (
+    const before of [{ ...DESIRED, peers: [{ ...nowhere, roams: true }] }, desired(at("10.0.0.1"))]
+  ) {
     const client = new FakeClient(EMPTY);
     const device = new Device([client]);
     await device.apply(before, { now: 0, publicKey: LOWER_KEY });
-    const { added } = await device.apply(wish(at("192.0.2.7")), { now: 10, publicKey: LOWER_KEY });
+    const { added } = await device.apply(desired(at("192.0.2.7")), {
+      now: 10,
+      publicKey: LOWER_KEY,
+    });
     assert.deepEqual([client.removed, added], [[KEPT.publicKey], [KEPT.publicKey]]);
     assert.deepEqual(client.state?.peers[0]?.endpoint, at("192.0.2.7"));
-    await device.apply(wish(at("192.0.2.7")), { now: 10 + SOONER[0]!, publicKey: LOWER_KEY });
+    await device.apply(desired(at("192.0.2.7")), { now: 10 + SOONER[0]!, publicKey: LOWER_KEY });
     assert.equal(client.removed.length, 2, "the other side may have begun just then, too");
   }
 });
@@ -57,11 +62,11 @@ Deno.test("Device makes a peer anew at once that was never heard of and is found
 Deno.test("Device looks whether a peer was heard of meanwhile before it makes it anew", async () => {
   const client = new FakeClient(EMPTY);
   const device = new Device([client]);
-  await device.apply(KEPT_WISH, { now: 0 });
+  await device.apply(KEPT_DESIRED, { now: 0 });
   const [peer] = client.state!.peers;
   client.state = { ...client.state!, peers: [{ ...peer!, lastHandshake: 5, receivedBytes: 92 }] };
   const endpoint = { ip: parseIP("192.0.2.7")!, port: 51820 };
-  const { added } = await device.apply({ ...WISH, peers: [{ ...KEPT, endpoint }] }, { now: 10 });
+  const { added } = await device.apply({ ...DESIRED, peers: [{ ...KEPT, endpoint }] }, { now: 10 });
   assert.deepEqual([client.removed, added], [[], []]);
   assert.deepEqual(client.state?.peers[0]?.endpoint, endpoint);
 });
@@ -77,28 +82,28 @@ Deno.test("Device leaves it to a peer behind NAT to begin, unless it is behind o
 Deno.test("Device does not make peers anew of which a hanging device says nothing", async () => {
   const client = new FakeClient(EMPTY);
   const device = new Device([client]);
-  await device.apply(KEPT_WISH, { now: 0 });
+  await device.apply(KEPT_DESIRED, { now: 0 });
   client.hangs = true;
   const { reads } = client;
   for (let now = 10; now < 1000; now += 10) {
-    assert.equal((await device.apply(KEPT_WISH, { now })).again !== undefined, now < SOONER[0]!);
+    assert.equal((await device.apply(KEPT_DESIRED, { now })).again !== undefined, now < SOONER[0]!);
   }
   assert.deepEqual([client.removed, client.reads], [[], reads + 1], "asked once a look");
   client.hangs = false;
   device.invalidate();
-  await device.apply(KEPT_WISH, { now: 1000 });
+  await device.apply(KEPT_DESIRED, { now: 1000 });
   assert.deepEqual(client.removed, [KEPT.publicKey]);
 });
 
 Deno.test("Device gives a peer time that is just shaking hands", async () => {
   const client = new FakeClient(EMPTY);
   const device = new Device([client]);
-  await device.apply(KEPT_WISH, { now: 0 });
+  await device.apply(KEPT_DESIRED, { now: 0 });
   const [peer] = client.state!.peers;
   client.state = { ...client.state!, peers: [{ ...peer!, receivedBytes: 148 }] };
-  await device.apply(KEPT_WISH, { now: 80 });
+  await device.apply(KEPT_DESIRED, { now: 80 });
   assert.deepEqual(client.removed, []);
-  await device.apply(KEPT_WISH, { now: 200 });
+  await device.apply(KEPT_DESIRED, { now: 200 });
   assert.deepEqual(client.removed, [KEPT.publicKey], "nothing has come of it");
 });
 
@@ -119,7 +124,7 @@ Deno.test("Device makes a peer anew whose handshake crossed ours and that does n
     const times: number[] = [];
     for (let now = 0; now < 5000; now += 10) {
       const before = client.removed.length;
-      await device.apply(KEPT_WISH, { now });
+      await device.apply(KEPT_DESIRED, { now });
       if (client.removed.length > before) times.push(now);
       const [peer] = client.state!.peers;
       const isNew = peer!.lastHandshake === 0;
@@ -140,7 +145,7 @@ Deno.test("Device waits longer for an answer from far away, and from one of many
   for (const [peers, way, first] of [[[KEPT], 180, 1000], [many, 5, 1000]] as const) {
     const client = new FakeClient(EMPTY);
     const device = new Device([client]);
-    await device.apply({ ...WISH, peers }, { now: 0 });
+    await device.apply({ ...DESIRED, peers }, { now: 0 });
     client.state = {
       ...client.state!,
       peers: client.state!.peers.map((peer) => ({
@@ -149,10 +154,10 @@ Deno.test("Device waits longer for an answer from far away, and from one of many
         receivedBytes: CROSSED,
       })),
     };
-    for (const now of [200, 450]) await device.apply({ ...WISH, peers }, { now });
+    for (const now of [200, 450]) await device.apply({ ...DESIRED, peers }, { now });
     const { publicKey } = peers.at(-1)!;
     assert.ok(!client.removed.includes(publicKey), "its packet is the last that is sent");
-    await device.apply({ ...WISH, peers }, { now: first });
+    await device.apply({ ...DESIRED, peers }, { now: first });
     assert.ok(client.removed.includes(publicKey));
   }
 });
@@ -160,58 +165,58 @@ Deno.test("Device waits longer for an answer from far away, and from one of many
 Deno.test("Device leaves a peer alone that has answered", async () => {
   const client = new FakeClient(EMPTY);
   const device = new Device([client]);
-  await device.apply(KEPT_WISH, { now: 0 });
+  await device.apply(KEPT_DESIRED, { now: 0 });
   const [peer] = client.state!.peers;
   client.state = {
     ...client.state!,
     peers: [{ ...peer!, lastHandshake: 60, receivedBytes: HANDSHAKE + DATA }],
   };
-  for (let now = 100; now < 10_000; now += 100) await device.apply(KEPT_WISH, { now });
+  for (let now = 100; now < 10_000; now += 100) await device.apply(KEPT_DESIRED, { now });
   assert.deepEqual(client.removed, []);
 });
 
 Deno.test("Device begins anew with peers that have forgotten us", async () => {
   const client = new FakeClient(EMPTY);
   const device = new Device([client]);
-  await device.apply(KEPT_WISH, { now: 0 });
+  await device.apply(KEPT_DESIRED, { now: 0 });
   const peer = { ...client.state!.peers[0]!, persistentKeepalive: 25, lastHandshake: 900 };
   client.state = { ...client.state!, peers: [peer] };
   device.distrust();
-  for (let now = 1000; now < 1200; now += 100) await device.apply(KEPT_WISH, { now });
+  for (let now = 1000; now < 1200; now += 100) await device.apply(KEPT_DESIRED, { now });
   assert.deepEqual(client.removed, [KEPT.publicKey]);
   client.state = {
     ...client.state!,
     peers: [{ ...peer, lastHandshake: 1150, receivedBytes: HANDSHAKE + DATA }],
   };
-  for (let now = 1200; now < 9000; now += 100) await device.apply(KEPT_WISH, { now });
+  for (let now = 1200; now < 9000; now += 100) await device.apply(KEPT_DESIRED, { now });
   assert.deepEqual(client.removed, [KEPT.publicKey]);
 });
 
 Deno.test("Device does not wait when the clock jumps back", async () => {
   const client = new FakeClient(EMPTY);
   const device = new Device([client]);
-  await device.apply(KEPT_WISH, { now: 5000 });
-  assert.equal((await device.apply(KEPT_WISH, { now: 0 })).again, undefined);
+  await device.apply(KEPT_DESIRED, { now: 5000 });
+  assert.equal((await device.apply(KEPT_DESIRED, { now: 0 })).again, undefined);
   assert.equal(client.state?.peers[0]?.persistentKeepalive, 25);
 });
 
 Deno.test("Device leaves a peer to WireGuard of which no address is known that could answer", async () => {
   const { probe: _, ...silent } = KEPT;
-  assert.deepEqual(await renewals({ ...WISH, peers: [silent] }), []);
+  assert.deepEqual(await renewals({ ...DESIRED, peers: [silent] }), []);
 });
 
 Deno.test("Device drops the dead session of such a peer once when it has forgotten us", async () => {
   const { probe: _, ...silent } = KEPT;
-  const wish = { ...WISH, peers: [silent] };
+  const desired = { ...DESIRED, peers: [silent] };
   const client = new FakeClient(EMPTY);
   const device = new Device([client]);
-  await device.apply(wish, { now: 0 });
+  await device.apply(desired, { now: 0 });
   client.state = {
     ...client.state!,
     peers: [{ ...client.state!.peers[0]!, lastHandshake: 900 }],
   };
   device.distrust();
-  for (let now = 1000; now < 9000; now += 50) await device.apply(wish, { now });
+  for (let now = 1000; now < 9000; now += 50) await device.apply(desired, { now });
   assert.deepEqual(client.removed, [KEPT.publicKey]);
 });
 
@@ -222,23 +227,23 @@ Deno.test("Device waits for packets of earlier peers that are still queued", asy
   }));
   const client = new FakeClient(EMPTY);
   const device = new Device([client]);
-  await device.apply({ ...WISH, peers: earlier }, { now: 0 });
+  await device.apply({ ...DESIRED, peers: earlier }, { now: 0 });
   const answered = client.state!.peers.map((peer) => ({
     ...peer,
     lastHandshake: 5,
     receivedBytes: HANDSHAKE + DATA,
   }));
   client.state = { ...client.state!, peers: answered };
-  const wish = { ...WISH, peers: [...earlier, KEPT] };
-  await device.apply(wish, { now: 10 });
+  const desired = { ...DESIRED, peers: [...earlier, KEPT] };
+  await device.apply(desired, { now: 10 });
   const late = client.state!.peers.find(({ publicKey }) => publicKey === KEPT.publicKey)!;
   client.state = {
     ...client.state!,
     peers: [...answered, { ...late, lastHandshake: 15, receivedBytes: CROSSED }],
   };
   device.invalidate();
-  for (const now of [60, 110, 210, 460]) await device.apply(wish, { now });
+  for (const now of [60, 110, 210, 460]) await device.apply(desired, { now });
   assert.deepEqual(client.removed, [], "40 packets take 800 ms");
-  await device.apply(wish, { now: 1010 });
+  await device.apply(desired, { now: 1010 });
   assert.deepEqual(client.removed, [KEPT.publicKey]);
 });

@@ -29,9 +29,9 @@ Deno.test("desired() puts a public key on the device once: nodes first, then Pee
     peer(5, { publicKey: key(2) }), // of a node that does not lead
   ];
   const topology = mesh([node(1), node(2)], { peers });
-  const wish = desired(topology, settings());
-  assert.deepEqual(wish.device.peers.map((peer) => peer.publicKey), [key(203)]);
-  assert.deepEqual(wish.warnings.map(({ text }) => text), [
+  const state = desired(topology, settings());
+  assert.deepEqual(state.device.peers.map((peer) => peer.publicKey), [key(203)]);
+  assert.deepEqual(state.warnings.map(({ text }) => text), [
     "Peer p4 is not on the device: Peer p3 has its public key",
     "Peer p5 is not on the device: node n2 has its public key",
   ]);

@@ -56,14 +56,14 @@ class OwnNode {
 
   /** Returns the patch sent. */
   run(own: Partial<Own> = {}, { checkIn = false, arrives = true } = {}): Texts {
-    const wish = publish(this.annotations, { ...OWN, ...own }, {
+    const desired = publish(this.annotations, { ...OWN, ...own }, {
       published: this.published,
       checkIn,
     });
-    this.published = parsePublished(JSON.stringify(wish.published))!;
-    assert.deepEqual(wish.annotations, { ...this.annotations, ...wish.patch });
-    if (arrives) this.annotations = wish.annotations;
-    return short(wish.patch);
+    this.published = parsePublished(JSON.stringify(desired.published))!;
+    assert.deepEqual(desired.annotations, { ...this.annotations, ...desired.patch });
+    if (arrives) this.annotations = desired.annotations;
+    return short(desired.patch);
   }
 
   endpoint(own: Partial<Own> = {}): string | undefined {
@@ -103,8 +103,11 @@ Deno.test("a check-in is last-seen and nothing else, and a change has none", () 
 Deno.test("publish() has empty text for what a node has not", () => {
   const { internalIP: _, ...own } = OWN;
   const reconciled = { discoveredEndpoints: new Map() };
-  const wish = publish({}, { ...own, reconciled }, { published: NOTHING_PUBLISHED, checkIn: true });
-  const texts = short(wish.patch);
+  const desired = publish({}, { ...own, reconciled }, {
+    published: NOTHING_PUBLISHED,
+    checkIn: true,
+  });
+  const texts = short(desired.patch);
   assert.equal(texts["internal-ip"], "");
   assert.equal(texts["wireguard-ip"], "");
 });
@@ -264,8 +267,8 @@ Deno.test("the published annotations read back as a complete node", () => {
 Deno.test("CLEAN_UP_PATCH takes away what is published, and only that", () => {
   const reconciled = { ...OWN.reconciled!, encapsulationIP: prefix("10.0.0.8/32") };
   const all = { ...OWN, reconciled };
-  const wish = publish({}, all, { published: NOTHING_PUBLISHED, checkIn: true });
-  assert.deepEqual(Object.keys(CLEAN_UP_PATCH).sort(), Object.keys(wish.patch).sort());
+  const desired = publish({}, all, { published: NOTHING_PUBLISHED, checkIn: true });
+  assert.deepEqual(Object.keys(CLEAN_UP_PATCH).sort(), Object.keys(desired.patch).sort());
   assert.ok(Object.values(CLEAN_UP_PATCH).every((value) => value === null));
 });
 

@@ -264,7 +264,7 @@ const ROUTES: readonly [command: string, string, Parameters<typeof routeEntry>[0
 ];
 
 for (const [command, golden, fields] of ROUTES) {
-  Deno.test(`parseRoute() reads \`${command}\` as the wish for it`, () => {
+  Deno.test(`parseRoute() reads \`${command}\` as what it asks for`, () => {
     deepEqual(parseRoute(received(24, golden)), routeEntry(fields));
   });
 }
@@ -281,7 +281,7 @@ Deno.test("parseRoute() leaves out what is no route of anyone's", () => {
   equal(parseRoute(received(24, mapped)), undefined, "IPv4 in IPv6 form");
 });
 
-Deno.test("routeEntry() is what the kernel makes of a wish", () => {
+Deno.test("routeEntry() is what the kernel makes of a desired route", () => {
   const entry = routeEntry({ dst: prefix("fd01::7/64"), tos: 4, scope: 253 });
   deepEqual([entry.dst, entry.metric, entry.tos, entry.scope, entry.table, entry.type], [
     prefix("fd01::/64"),

@@ -26,7 +26,7 @@ function prefixes(ips = "") {
   return ips.split(" ").filter(Boolean).map((ip) => parsePrefix(ip)!);
 }
 
-function wished(publicKey: Key, { ips, ...values }: Options<PeerConfig> = {}): PeerConfig {
+function desiredPeer(publicKey: Key, { ips, ...values }: Options<PeerConfig> = {}): PeerConfig {
   return { publicKey, persistentKeepalive: 0, ...values, allowedIPs: prefixes(ips) };
 }
 
@@ -46,9 +46,13 @@ function state(...peers: PeerState[]): DeviceState {
 }
 
 /** Changes with their networks as text, empty lists left out. */
-function changes(wish: readonly PeerConfig[], observed: DeviceState, publicKey?: Key): unknown[] {
+function changes(
+  desired: readonly PeerConfig[],
+  observed: DeviceState,
+  publicKey?: Key,
+): unknown[] {
   const options = { now: NOW, ...publicKey && { publicKey } };
-  return diffDevice({ peers: wish }, observed, options).peers.map(legible);
+  return diffDevice({ peers: desired }, observed, options).peers.map(legible);
 }
 
 function legible(change: PeerChange): unknown {
@@ -63,13 +67,13 @@ function legible(change: PeerChange): unknown {
 
 Deno.test("diffDevice() adds a whole peer", () => {
   const endpoint = parseEndpoint("203.0.113.1:51820")!;
-  const wish = wished(A, {
+  const desired = desiredPeer(A, {
     presharedKey: C,
     endpoint,
     persistentKeepalive: 25,
     ips: "10.4.0.1/16",
   });
-  assert.deepEqual(changes([wish], state()), [{
+  assert.deepEqual(changes([desired], state()), [{
     kind: "add",
     publicKey: A,
     presharedKey: C,
@@ -82,14 +86,14 @@ Deno.test("diffDevice() adds a whole peer", () => {
 Deno.test("diffDevice() compares peers behind the first one that has no endpoint", () => {
   const observed = state(present(A), present(B), present(C));
   assert.deepEqual(
-    changes([wished(A), wished(B, { ips: "10.4.0.2/32" })], observed),
+    changes([desiredPeer(A), desiredPeer(B, { ips: "10.4.0.2/32" })], observed),
     [{ kind: "update", publicKey: B, add: "10.4.0.2/32" }, { kind: "remove", publicKey: C }],
   );
 });
 
 Deno.test("diffDevice() takes what a leaving peer had before it leaves", () => {
   const observed = state(present(A, { ips: "10.4.0.1/32" }));
-  assert.deepEqual(changes([wished(B, { ips: "10.4.0.1/32" })], observed), [
+  assert.deepEqual(changes([desiredPeer(B, { ips: "10.4.0.1/32" })], observed), [
     { kind: "add", publicKey: B, persistentKeepalive: 0, add: "10.4.0.1/32" },
     { kind: "remove", publicKey: A },
   ]);
@@ -97,14 +101,18 @@ Deno.test("diffDevice() takes what a leaving peer had before it leaves", () => {
 
 Deno.test("diffDevice() moves a network without removing it", () => {
   const observed = state(present(A, { ips: "10.4.0.0/24 10.5.0.0/24" }), present(B));
-  const wish = [wished(A, { ips: "10.5.0.0/24" }), wished(B, { ips: "10.4.0.0/24" })];
-  assert.deepEqual(changes(wish, observed), [{ kind: "update", publicKey: B, add: "10.4.0.0/24" }]);
+  const desired = [desiredPeer(A, { ips: "10.5.0.0/24" }), desiredPeer(B, { ips: "10.4.0.0/24" })];
+  assert.deepEqual(changes(desired, observed), [{
+    kind: "update",
+    publicKey: B,
+    add: "10.4.0.0/24",
+  }]);
 });
 
 Deno.test("diffDevice() removes the networks nobody shall have", () => {
   const observed = state(present(A, { ips: "10.4.0.0/24 10.5.0.0/24 fd00::/64" }));
   assert.deepEqual(
-    changes([wished(A, { ips: "10.4.0.0/24" })], observed),
+    changes([desiredPeer(A, { ips: "10.4.0.0/24" })], observed),
     [{ kind: "update", publicKey: A, remove: "10.5.0.0/24 fd00::/64" }],
   );
 });
@@ -112,34 +120,38 @@ Deno.test("diffDevice() removes the networks nobody shall have", () => {
 Deno.test("diffDevice() compares allowed IPs as networks, in any order, duplicates or not", () => {
   const observed = state(present(A, { ips: "10.4.0.0/24 fd00::/64 10.4.0.0/25" }));
   const ips = "fd00::7/64 10.4.0.9/24 10.4.0.9/24 10.4.0.9/25";
-  assert.deepEqual(changes([wished(A, { ips })], observed), []);
+  assert.deepEqual(changes([desiredPeer(A, { ips })], observed), []);
 });
 
 Deno.test("diffDevice() gives a network that two peers claim to the later, once", () => {
-  const wish = [wished(A, { ips: "10.4.0.0/24" }), wished(B, { ips: "10.4.0.0/24" })];
+  const desired = [desiredPeer(A, { ips: "10.4.0.0/24" }), desiredPeer(B, { ips: "10.4.0.0/24" })];
   assert.deepEqual(
-    changes(wish, state(present(A, { ips: "10.4.0.0/24" }), present(B))),
+    changes(desired, state(present(A, { ips: "10.4.0.0/24" }), present(B))),
     [{ kind: "update", publicKey: B, add: "10.4.0.0/24" }],
   );
-  assert.deepEqual(changes(wish, state(present(A), present(B, { ips: "10.4.0.0/24" }))), []);
+  assert.deepEqual(changes(desired, state(present(A), present(B, { ips: "10.4.0.0/24" }))), []);
 });
 
 Deno.test("diffDevice() takes the later entry of a key named twice", () => {
-  const wish = [wished(A, { ips: "10.4.0.1/32" }), wished(A, { ips: "10.4.0.2/32" })];
+  const desired = [desiredPeer(A, { ips: "10.4.0.1/32" }), desiredPeer(A, { ips: "10.4.0.2/32" })];
   const add = { kind: "add", publicKey: A, persistentKeepalive: 0, add: "10.4.0.2/32" };
-  assert.deepEqual(changes(wish, state()), [add]);
+  assert.deepEqual(changes(desired, state()), [add]);
 });
 
 Deno.test("diffDevice() leaves out a peer that has the device's own key", () => {
-  const wish = [wished(A, { ips: "10.4.0.1/32" }), wished(B, { ips: "10.4.0.1/32" })];
+  const desired = [desiredPeer(A, { ips: "10.4.0.1/32" }), desiredPeer(B, { ips: "10.4.0.1/32" })];
   const observed = state(present(A, { ips: "10.4.0.1/32" }));
-  assert.deepEqual(changes(wish, observed, B), []);
+  assert.deepEqual(changes(desired, observed, B), []);
 });
 
 Deno.test("diffDevice() sets, changes and clears preshared keys", () => {
   assert.deepEqual(
     changes(
-      [wished(A, { presharedKey: C }), wished(B), wished(C, { presharedKey: ZERO_KEY })],
+      [
+        desiredPeer(A, { presharedKey: C }),
+        desiredPeer(B),
+        desiredPeer(C, { presharedKey: ZERO_KEY }),
+      ],
       state(present(A, { presharedKey: B }), present(B, { presharedKey: C }), present(C)),
     ),
     [
@@ -150,8 +162,8 @@ Deno.test("diffDevice() sets, changes and clears preshared keys", () => {
 });
 
 Deno.test("diffDevice() sets keepalive to the low 16 bits, 0 included", () => {
-  for (const [wish, kept] of [[0, 0], [25, 25], [100_000, 34_464], [-5, 65_531], [65_536, 0]]) {
-    const peer = wished(A, { persistentKeepalive: wish! });
+  for (const [desired, kept] of [[0, 0], [25, 25], [100_000, 34_464], [-5, 65_531], [65_536, 0]]) {
+    const peer = desiredPeer(A, { persistentKeepalive: desired! });
     assert.deepEqual(changes([peer], state(present(A, { persistentKeepalive: kept! }))), []);
     const before = state(present(A, { persistentKeepalive: 1 }));
     const update = { kind: "update", publicKey: A, persistentKeepalive: kept };
@@ -165,7 +177,7 @@ const ROAMED = address("198.51.100.9:40000");
 const MOVED_BACK = { kind: "update", publicKey: A, endpoint: address("203.0.113.1:51820") };
 
 Deno.test("diffDevice() leaves a roamed endpoint to WireGuard while the session lives", () => {
-  const wish = [wished(A, { endpoint: DECLARED })];
+  const desired = [desiredPeer(A, { endpoint: DECLARED })];
   for (
     const [lastHandshake, expected] of [
       [NOW + 5000, []], // a clock that was set back
@@ -175,10 +187,10 @@ Deno.test("diffDevice() leaves a roamed endpoint to WireGuard while the session 
     ] as const
   ) {
     const observed = state(present(A, { endpoint: ROAMED, lastHandshake, receivedBytes: 148 }));
-    assert.deepEqual(changes(wish, observed), expected, `${lastHandshake}`);
+    assert.deepEqual(changes(desired, observed), expected, `${lastHandshake}`);
   }
   const otherPort = state(present(A, { endpoint: address("203.0.113.1:51821") }));
-  assert.deepEqual(changes(wish, otherPort), [MOVED_BACK]);
+  assert.deepEqual(changes(desired, otherPort), [MOVED_BACK]);
 });
 
 Deno.test("diffDevice() sets an endpoint that is declared anew, also of a peer that is talking", () => {
@@ -195,25 +207,29 @@ Deno.test("diffDevice() sets an endpoint that is declared anew, also of a peer t
     ["the other family only", parseEndpoint("[2001:db8::1]:51820"), [MOVED_BACK]],
   ];
   for (const [what, endpoint, expected] of cases) {
-    const before = { peers: [wished(A, endpoint && { endpoint })] };
+    const before = { peers: [desiredPeer(A, endpoint && { endpoint })] };
     const options = { now: NOW, declared: declaredEndpoints(before, new Map()) };
-    const { peers } = diffDevice({ peers: [wished(A, { endpoint: DECLARED })] }, observed, options);
+    const { peers } = diffDevice(
+      { peers: [desiredPeer(A, { endpoint: DECLARED })] },
+      observed,
+      options,
+    );
     assert.deepEqual(peers.map(legible), expected, what);
   }
 });
 
 Deno.test("declaredEndpoints() knows what was before a name that does not resolve yet", () => {
-  const unresolved = { peers: [wished(A, { endpoint: { dns: "b.example", port: 51820 } })] };
-  const first = declaredEndpoints({ peers: [wished(A, { endpoint: DECLARED })] }, new Map());
+  const unresolved = { peers: [desiredPeer(A, { endpoint: { dns: "b.example", port: 51820 } })] };
+  const first = declaredEndpoints({ peers: [desiredPeer(A, { endpoint: DECLARED })] }, new Map());
   const declared = declaredEndpoints(unresolved, first);
   assert.deepEqual(declared.get(A), DECLARED);
-  assert.equal(isRedeclared(wished(A, { endpoint: DECLARED }), declared), false);
+  assert.equal(isRedeclared(desiredPeer(A, { endpoint: DECLARED }), declared), false);
   const elsewhere = parseEndpoint("203.0.113.2:51820")!;
-  assert.equal(isRedeclared(wished(A, { endpoint: elsewhere }), declared), true);
+  assert.equal(isRedeclared(desiredPeer(A, { endpoint: elsewhere }), declared), true);
 });
 
 Deno.test("diffDevice() leaves the endpoint of a target that roams while its session lives", () => {
-  const wish = [wished(A, { endpoint: DECLARED, roams: true })];
+  const desired = [desiredPeer(A, { endpoint: DECLARED, roams: true })];
   const update = { kind: "update", publicKey: A, endpoint: address("203.0.113.1:51820") };
   for (
     const [lastHandshake, expected] of [
@@ -224,36 +240,39 @@ Deno.test("diffDevice() leaves the endpoint of a target that roams while its ses
     ] as const
   ) {
     const observed = state(present(A, { endpoint: ROAMED, lastHandshake }));
-    assert.deepEqual(changes(wish, observed), expected, `${lastHandshake}`);
+    assert.deepEqual(changes(desired, observed), expected, `${lastHandshake}`);
   }
-  assert.deepEqual(changes(wish, state(present(A, { lastHandshake: NOW }))), [update]);
+  assert.deepEqual(changes(desired, state(present(A, { lastHandshake: NOW }))), [update]);
   // A clock that starts in 1970 makes no session out of none.
   const never = state(present(A, { endpoint: ROAMED }));
-  assert.equal(diffDevice({ peers: wish }, never, { now: 1000 }).peers.length, 1);
+  assert.equal(diffDevice({ peers: desired }, never, { now: 1000 }).peers.length, 1);
 });
 
 Deno.test("diffDevice() leaves the endpoint of a target that roams and has begun a handshake", () => {
-  const wish = [wished(A, { endpoint: DECLARED, roams: true })];
+  const desired = [desiredPeer(A, { endpoint: DECLARED, roams: true })];
   const begun = state(present(A, { endpoint: ROAMED, receivedBytes: 148 }));
-  assert.deepEqual(changes(wish, begun), []);
+  assert.deepEqual(changes(desired, begun), []);
 });
 
 Deno.test("diffDevice() leaves the endpoint alone where none is known", () => {
   const observed = state(present(A, { endpoint: ROAMED }));
-  assert.deepEqual(changes([wished(A)], observed), []);
-  assert.deepEqual(changes([wished(A, { endpoint: { dns: "a.example", port: 1 } })], observed), []);
+  assert.deepEqual(changes([desiredPeer(A)], observed), []);
+  assert.deepEqual(
+    changes([desiredPeer(A, { endpoint: { dns: "a.example", port: 1 } })], observed),
+    [],
+  );
 });
 
 Deno.test("diffDevice() takes the resolved address of a name", () => {
   const endpoint = { dns: "a.example", ip: DECLARED.ip!, port: 51820 };
   const observed = state(present(A, { endpoint: address("203.0.113.1:51820") }));
-  assert.deepEqual(changes([wished(A, { endpoint })], observed), []);
+  assert.deepEqual(changes([desiredPeer(A, { endpoint })], observed), []);
 });
 
 Deno.test("diffDevice() sets private key and port only if they differ", () => {
   const before: DeviceState = { ...state(), privateKey: clampPrivateKey(A) };
-  const diff = (wish: Omit<DeviceConfig, "peers">, observed = before) =>
-    diffDevice({ ...wish, peers: [] }, observed, { now: NOW });
+  const diff = (desired: Omit<DeviceConfig, "peers">, observed = before) =>
+    diffDevice({ ...desired, peers: [] }, observed, { now: NOW });
   assert.deepEqual(diff({ privateKey: A, listenPort: 51820 }), { peers: [] });
   assert.deepEqual(diff({}), { peers: [] });
   assert.deepEqual(diff({ listenPort: 0 }), { peers: [] });
