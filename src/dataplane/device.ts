@@ -272,7 +272,7 @@ function dependsOnTraffic(
   return peers.some((change) => {
     if (change.kind !== "update" || !change.endpoint) return false;
     const peer = desiredPeers.get(change.publicKey);
-    return peer !== undefined && (peer.roams || !isRedeclared(peer, declared));
+    return peer !== undefined && (peer.behindNAT || !isRedeclared(peer, declared));
   });
 }
 

@@ -205,7 +205,7 @@ function isFound({ endpoint }: PeerConfig, before: PeerState): boolean {
 /** Who has an interval can mostly not be reached before it has begun; else one side goes ahead. */
 function scheduleOf(peer: PeerConfig, publicKey: Key | undefined): Schedule | undefined {
   const isOurs = peer.persistentKeepalive > 0;
-  if (isOurs !== (peer.roams ?? false)) return isOurs ? BEGINNING : undefined;
+  if (isOurs !== (peer.behindNAT ?? false)) return isOurs ? BEGINNING : undefined;
   return publicKey !== undefined && publicKey < peer.publicKey ? BEGINNING : FOLLOWING;
 }
 

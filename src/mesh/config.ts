@@ -59,7 +59,7 @@ function segmentTarget(segment: Segment): Target {
   return {
     publicKey: leader.key,
     endpoint,
-    ...leader.persistentKeepalive !== 0 && { roams: true },
+    ...leader.persistentKeepalive !== 0 && { behindNAT: true },
     allowedIPs: allowedLocationIPs.length ? [...allowedIPs, ...allowedLocationIPs] : allowedIPs,
     probe: wireGuardIP,
   };
@@ -75,7 +75,7 @@ function peerTarget(peer: Peer, { discoveredEndpoints }: Topology): Target {
   return {
     publicKey,
     ...endpoint && { endpoint },
-    ...persistentKeepalive !== 0 && { roams: true },
+    ...persistentKeepalive !== 0 && { behindNAT: true },
     allowedIPs,
     ...probe && { probe },
   };

@@ -11,7 +11,7 @@ export interface PeerConfig {
   /** Without an address the endpoint the device has is left alone. */
   readonly endpoint?: Endpoint;
   /** The target is behind NAT: while its session lives, WireGuard knows its endpoint better than we do. */
-  readonly roams?: boolean;
+  readonly behindNAT?: boolean;
   /** Seconds; 0: off. */
   readonly persistentKeepalive: number;
   readonly allowedIPs: readonly Prefix[];

@@ -90,7 +90,7 @@ export function settledUntil(desired: DeviceConfig, observed: DeviceState): numb
     const before = there.get(peer.publicKey);
     if (!before?.lastHandshake || equalAddressPort(before.endpoint, desiredAddress(peer))) continue;
     // Where a target behind NAT was seen last is better than nothing while it may come back.
-    const end = peer.roams ? before.lastHandshake + RECOVERY_TIME : sessionEnd(before);
+    const end = peer.behindNAT ? before.lastHandshake + RECOVERY_TIME : sessionEnd(before);
     until = Math.min(until, end);
   }
   return until;
@@ -251,7 +251,7 @@ function changedEndpoint(
   const address = desiredAddress(peer);
   if (!address || equalAddressPort(before.endpoint, address)) return undefined;
   if (!before.endpoint) return address;
-  const isKept = peer.roams
+  const isKept = peer.behindNAT
     ? isHeardFrom(before, now)
     : isLive(before, now) && !isRedeclared(peer, declared);
   return isKept ? undefined : address;

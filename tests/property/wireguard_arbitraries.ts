@@ -28,7 +28,7 @@ const peer: fc.Arbitrary<PeerConfig> = fc.record({
   publicKey: key,
   presharedKey: fc.oneof(key, fc.constant(ZERO_KEY)),
   endpoint: address,
-  roams: fc.boolean(),
+  behindNAT: fc.boolean(),
   persistentKeepalive: fc.constantFrom(0, 25, -5, 100_000),
   allowedIPs: fc.array(prefix, { maxLength: 4 }),
 }, { requiredKeys: ["publicKey", "persistentKeepalive", "allowedIPs"] });

@@ -118,7 +118,7 @@ Deno.test("Device looks where a peer behind NAT is before it moves it", async ()
   const at = (text: string) => ({ ip: parseIP(text)!, port: 51820 });
   const desired = (ip: string) => ({
     ...DESIRED,
-    peers: [{ ...DESIRED.peers[0]!, roams: true, endpoint: at(ip) }],
+    peers: [{ ...DESIRED.peers[0]!, behindNAT: true, endpoint: at(ip) }],
   });
   await device.apply(desired("192.168.7.41"), { now: 0 });
   const [peer] = client.state!.peers;
@@ -176,7 +176,7 @@ Deno.test("Device is not still once a peer behind NAT is silent where it is", as
   const client = new FakeClient(EMPTY);
   const device = new Device([client]);
   const endpoint = { ip: parseIP("192.168.7.41")!, port: 51820 };
-  const desired = { ...DESIRED, peers: [{ ...DESIRED.peers[0]!, roams: true, endpoint }] };
+  const desired = { ...DESIRED, peers: [{ ...DESIRED.peers[0]!, behindNAT: true, endpoint }] };
   await device.apply(desired, { now: 0 });
   const roamed = { ...client.state!.peers[0]!, endpoint: KEPT.endpoint, lastHandshake: 10_000 };
   client.state = { ...client.state!, peers: [roamed] };

@@ -39,11 +39,14 @@ Deno.test("Device makes a peer anew at once that was never heard of and is found
   const at = (text: string) => ({ ip: parseIP(text)!, port: 51820 });
   const desired = (endpoint?: PeerConfig["endpoint"]) => ({
     ...DESIRED,
-    peers: [{ ...KEPT, roams: true, ...endpoint && { endpoint } }],
+    peers: [{ ...KEPT, behindNAT: true, ...endpoint && { endpoint } }],
   });
   const { endpoint: _, ...nowhere } = KEPT;
   for (
-    const before of [{ ...DESIRED, peers: [{ ...nowhere, roams: true }] }, desired(at("10.0.0.1"))]
+    const before of [
+      { ...DESIRED, peers: [{ ...nowhere, behindNAT: true }] },
+      desired(at("10.0.0.1")),
+    ]
   ) {
     const client = new FakeClient(EMPTY);
     const device = new Device([client]);
@@ -72,7 +75,7 @@ Deno.test("Device looks whether a peer was heard of meanwhile before it makes it
 });
 
 Deno.test("Device leaves it to a peer behind NAT to begin, unless it is behind one itself", async () => {
-  const nat = { ...KEPT, persistentKeepalive: 0, roams: true };
+  const nat = { ...KEPT, persistentKeepalive: 0, behindNAT: true };
   assert.deepEqual(await renewals({ peers: [nat] }, LOWER_KEY), []);
   const both = { peers: [{ ...nat, persistentKeepalive: 25 }] };
   assert.deepEqual(await renewals(both, LOWER_KEY), SOONER);

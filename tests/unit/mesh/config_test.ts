@@ -23,7 +23,7 @@ Deno.test("deviceConfig() names other segments, then Peers, with the local keepa
     }, {
       publicKey: key(201),
       presharedKey: key(99),
-      roams: true,
+      behindNAT: true,
       persistentKeepalive: 25,
       allowedIPs: [prefix("10.5.0.1/32")],
       probe: ip("10.5.0.1"),
@@ -72,7 +72,7 @@ Deno.test("deviceConfig() puts the endpoint where a target behind NAT was seen",
   ], { peers: [peer(1), peer(2, { persistentKeepalive: 1 })] });
   const { peers } = deviceConfig(topology, { listenPort: 1 });
   assert.deepEqual(
-    peers.map((peer) => [peer.endpoint, peer.roams]),
+    peers.map((peer) => [peer.endpoint, peer.behindNAT]),
     [[SEEN, true], [endpoint("10.0.0.3:51820"), undefined], [undefined, undefined], [SEEN, true]],
   );
 });

@@ -228,8 +228,8 @@ Deno.test("declaredEndpoints() knows what was before a name that does not resolv
   assert.equal(isRedeclared(desiredPeer(A, { endpoint: elsewhere }), declared), true);
 });
 
-Deno.test("diffDevice() leaves the endpoint of a target that roams while its session lives", () => {
-  const desired = [desiredPeer(A, { endpoint: DECLARED, roams: true })];
+Deno.test("diffDevice() leaves the endpoint of a target behind NAT while its session lives", () => {
+  const desired = [desiredPeer(A, { endpoint: DECLARED, behindNAT: true })];
   const update = { kind: "update", publicKey: A, endpoint: address("203.0.113.1:51820") };
   for (
     const [lastHandshake, expected] of [
@@ -248,8 +248,8 @@ Deno.test("diffDevice() leaves the endpoint of a target that roams while its ses
   assert.equal(diffDevice({ peers: desired }, never, { now: 1000 }).peers.length, 1);
 });
 
-Deno.test("diffDevice() leaves the endpoint of a target that roams and has begun a handshake", () => {
-  const desired = [desiredPeer(A, { endpoint: DECLARED, roams: true })];
+Deno.test("diffDevice() leaves the endpoint of a target behind NAT and has begun a handshake", () => {
+  const desired = [desiredPeer(A, { endpoint: DECLARED, behindNAT: true })];
   const begun = state(present(A, { endpoint: ROAMED, receivedBytes: 148 }));
   assert.deepEqual(changes(desired, begun), []);
 });
