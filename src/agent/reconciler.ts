@@ -221,7 +221,9 @@ export class Reconciler {
     if (isOnly(reasons, ["relief"]) && !this.#failure) return;
     const { dataplane } = this.#parts.kernel;
     if (reasons.has("look")) dataplane.invalidate("wireguard");
-    if (isOnly(reasons, ["look"]) && !this.#failure && await dataplane.device.isStill(Date.now())) {
+    if (
+      isOnly(reasons, ["look"]) && !this.#failure && await dataplane.device.isInSync(Date.now())
+    ) {
       return this.#tell();
     }
     if (reasons.has("truce")) this.#invalidate(this.#conflicts.resume(performance.now()));

@@ -13,7 +13,7 @@ import {
 import { EADDRINUSE } from "../os/errno.ts";
 import { type WireGuardClient, WireGuardError } from "../wireguard/client.ts";
 import { type Declared, declaredEndpoints, isRedeclared } from "../wireguard/declared.ts";
-import { diffDevice, type DiffOptions, equalButTraffic, settledUntil } from "../wireguard/diff.ts";
+import { diffDevice, type DiffOptions, equalButTraffic, inSyncUntil } from "../wireguard/diff.ts";
 import { EndpointFamilies } from "./endpoint_families.ts";
 import { type Care, findsPeers, YoungPeers } from "./young_peers.ts";
 
@@ -37,7 +37,7 @@ export interface ApplyOptions extends Omit<DiffOptions, "declared"> {
 const RENEWAL_PAUSE = 5;
 
 /** A configuration that the device was found to have. */
-interface Settled {
+interface InSync {
   readonly target: DeviceConfig;
   readonly state: DeviceState;
   /** Milliseconds since the Unix epoch, if nothing else happens. */
@@ -65,7 +65,7 @@ export class Device {
   #isDistrusted = false;
   #hasStaleSources = false;
   #readings = 0;
-  #settled: Settled | undefined;
+  #inSync: InSync | undefined;
 
   /** Clients in the order in which they are asked. */
   constructor(clients: readonly WireGuardClient[]) {
@@ -137,13 +137,13 @@ export class Device {
    * Is the device still as it was last desired, and everybody where they were? Then there is nothing
    * to be done. `now`: milliseconds since the Unix epoch.
    */
-  async isStill(now: number): Promise<boolean> {
+  async isInSync(now: number): Promise<boolean> {
     const problem = this.#problem;
     const state = await this.read();
-    const settled = this.#settled;
-    if (!state || problem || this.#problem || !settled || now >= settled.until) return false;
-    if (!equalButTraffic(settled.state, state)) return false;
-    this.#settled = { ...settled, state };
+    const inSync = this.#inSync;
+    if (!state || problem || this.#problem || !inSync || now >= inSync.until) return false;
+    if (!equalButTraffic(inSync.state, state)) return false;
+    this.#inSync = { ...inSync, state };
     return true;
   }
 
@@ -159,8 +159,8 @@ export class Device {
     this.#isDistrusted = false;
     const choose = () => this.#families.choose(desired, { state, now, hasRoute });
     let target = choose();
-    const settled = this.#settled;
-    if (settled && settled.state === state && settled.target === target && now < settled.until) {
+    const inSync = this.#inSync;
+    if (inSync && inSync.state === state && inSync.target === target && now < inSync.until) {
       return { changed: 0, added: [] };
     }
     if (isRemembered && findsPeers(target, state)) return await this.#applyAnew(desired, options);
@@ -180,8 +180,8 @@ export class Device {
     if (isEmptyChange(change)) {
       this.#reach(desired);
       if (again.again === undefined) {
-        const until = Math.min(settledUntil(target, state), this.#families.nextAttempt);
-        this.#settled = { target, state, until };
+        const until = Math.min(inSyncUntil(target, state), this.#families.nextAttempt);
+        this.#inSync = { target, state, until };
       }
       return { changed: 0, added: [], ...again };
     }

@@ -83,7 +83,7 @@ function without(
  * When a device that is as desired may no longer be, though nothing happens to it, in milliseconds
  * since the Unix epoch: as soon as a peer is not heard from any more where it roamed to.
  */
-export function settledUntil(desired: DeviceConfig, observed: DeviceState): number {
+export function inSyncUntil(desired: DeviceConfig, observed: DeviceState): number {
   const there = peersByKey(observed);
   let until = Infinity;
   for (const peer of desired.peers) {

@@ -130,44 +130,44 @@ Deno.test("Device looks where a peer behind NAT is before it moves it", async ()
   assert.equal((await device.apply(desired("192.0.2.10"), { now: 100 })).again, undefined);
 });
 
-/** As {@link Device.isStill}, when it is looked at. */
-function isStill(device: Device, now: number): Promise<boolean> {
+/** As {@link Device.isInSync}, when it is looked at. */
+function isInSync(device: Device, now: number): Promise<boolean> {
   device.invalidate();
-  return device.isStill(now);
+  return device.isInSync(now);
 }
 
 Deno.test("Device is still as it was while only handshakes go on", async () => {
   const client = new FakeClient(EMPTY);
   const device = new Device([client]);
   await device.apply(DESIRED, OPTIONS);
-  assert.equal(await isStill(device, 1), false, "it was never seen to be as desired");
+  assert.equal(await isInSync(device, 1), false, "it was never seen to be as desired");
   await device.apply(DESIRED, { now: 1 });
   const [peer] = client.state!.peers;
   const becomes = (values: Partial<PeerState>) => {
     client.state = { ...client.state!, peers: [{ ...client.state!.peers[0]!, ...values }] };
   };
-  assert.equal(await isStill(device, 2), true);
+  assert.equal(await isInSync(device, 2), true);
 
   client.hangs = true;
-  assert.equal(await isStill(device, 2), false, "there is something to tell");
+  assert.equal(await isInSync(device, 2), false, "there is something to tell");
   client.hangs = false;
-  assert.equal(await isStill(device, 2), false, "that must be told no more");
-  assert.equal(await isStill(device, 2), true);
+  assert.equal(await isInSync(device, 2), false, "that must be told no more");
+  assert.equal(await isInSync(device, 2), true);
 
   becomes({ lastHandshake: 3 });
-  assert.equal(await isStill(device, 4), false, "its endpoint is worth publishing now");
+  assert.equal(await isInSync(device, 4), false, "its endpoint is worth publishing now");
   await device.apply(DESIRED, { now: 5 });
   becomes({ lastHandshake: 6, receivedBytes: 0 });
-  assert.equal(await isStill(device, 7), true);
+  assert.equal(await isInSync(device, 7), true);
   assert.equal((await device.read())!.peers[0]!.lastHandshake, 6);
 
   for (
     const values of [{ endpoint: KEPT.endpoint }, { persistentKeepalive: 1 }, { receivedBytes: 9 }]
   ) {
     becomes(values);
-    assert.equal(await isStill(device, 8), false);
+    assert.equal(await isInSync(device, 8), false);
     client.state = { ...client.state!, peers: [peer!] };
-    await isStill(device, 9);
+    await isInSync(device, 9);
     await device.apply(DESIRED, { now: 9 });
   }
 });
@@ -182,8 +182,8 @@ Deno.test("Device is not still once a peer behind NAT is silent where it is", as
   client.state = { ...client.state!, peers: [roamed] };
   device.invalidate();
   for (const now of [10_001, 20_000]) await device.apply(desired, { now });
-  assert.equal(await isStill(device, 279_999), true);
-  assert.equal(await isStill(device, 280_000), false);
+  assert.equal(await isInSync(device, 279_999), true);
+  assert.equal(await isInSync(device, 280_000), false);
   await device.apply(desired, { now: 280_000 });
   assert.deepEqual(client.state!.peers[0]!.endpoint, endpoint);
 });

@@ -50,7 +50,7 @@ Deno.test("Device goes on with both families while a peer is silent, without res
   const seen: string[] = [];
   for (let now = 5000; now < 60_000; now += 5000) {
     device.invalidate();
-    if (!await device.isStill(now)) await apply(now);
+    if (!await device.isInSync(now)) await apply(now);
     seen.push(endpoint());
   }
   assert.ok(seen.includes(V4) && seen.includes(V6), seen.join(" "));

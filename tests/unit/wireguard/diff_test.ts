@@ -248,7 +248,7 @@ Deno.test("diffDevice() leaves the endpoint of a target behind NAT while its ses
   assert.equal(diffDevice({ peers: desired }, never, { now: 1000 }).peers.length, 1);
 });
 
-Deno.test("diffDevice() leaves the endpoint of a target behind NAT and has begun a handshake", () => {
+Deno.test("diffDevice() leaves the endpoint of a target behind NAT that has begun a handshake", () => {
   const desired = [desiredPeer(A, { endpoint: DECLARED, behindNAT: true })];
   const begun = state(present(A, { endpoint: ROAMED, receivedBytes: 148 }));
   assert.deepEqual(changes(desired, begun), []);
