@@ -116,7 +116,7 @@ export class NodeMesh {
     const node = nodes.get(hostname);
     // Without a key we are in nobody's mesh; only sessions from before that lead nowhere.
     const isForgotten = own !== undefined && !own[ANNOTATIONS.key];
-    if (isForgotten && !this.#isForgotten) kernel.dataplane.device.distrust();
+    if (isForgotten && !this.#isForgotten) kernel.dataplane.device.resetSessions();
     this.#isForgotten = isForgotten;
     const annotations = publisher.update(this.#own());
     if (!node || !annotations) {

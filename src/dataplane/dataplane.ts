@@ -141,7 +141,7 @@ export class Dataplane {
   /** Look at everything again, and try again what was refused or not supported. */
   invalidateAll(): void {
     for (const doubt of ["link", "rule", "wireguard"] as const) this.invalidate(doubt);
-    this.#firewall.suspect();
+    this.#firewall.verify();
     this.#tunnel?.invalidate();
   }
 
@@ -281,7 +281,7 @@ export class Dataplane {
     const isReaddressed = address !== undefined &&
       failures.contain("interface", () => setAddress(this.host, kilo, address), false);
     // As long as it was down nobody had us for a peer.
-    if (!kilo.up) this.device.distrust();
+    if (!kilo.up) this.device.resetSessions();
     // A way of before to where a peer is now may lead into the tunnel, or for a follower through its
     // leader. The first handshakes, gone that way, would bind both ends to addresses inside the tunnel:
     // a loop without end.

@@ -62,7 +62,7 @@ export class Device {
   #reached: { readonly desired?: DeviceConfig; readonly declared: Declared } = {
     declared: new Map(),
   };
-  #isDistrusted = false;
+  #mustResetSessions = false;
   #hasStaleSources = false;
   #readings = 0;
   #inSync: InSync | undefined;
@@ -77,12 +77,12 @@ export class Device {
   }
 
   /**
-   * The others have forgotten us: sessions are begun anew with those peers that do not do so first,
-   * or WireGuard would believe in the old ones for another 15 s.
+   * The others have forgotten us. Peers that do not begin a session soon are reset, because WireGuard
+   * would trust the old sessions for another 15 s.
    */
-  distrust(): void {
+  resetSessions(): void {
     if (this.#state?.peers.length === 0) return;
-    this.#isDistrusted = true;
+    this.#mustResetSessions = true;
     this.invalidate();
   }
 
@@ -155,8 +155,8 @@ export class Device {
     if (!state || !this.#client) throw absent(this.#clients);
     if (this.#hasStaleSources) await renewSources(this.#client, state);
     this.#hasStaleSources = false;
-    if (this.#isDistrusted) this.#young.renew(state.peers, now);
-    this.#isDistrusted = false;
+    if (this.#mustResetSessions) this.#young.renew(state.peers, now);
+    this.#mustResetSessions = false;
     const choose = () => this.#families.choose(desired, { state, now, hasRoute });
     let target = choose();
     const inSync = this.#inSync;

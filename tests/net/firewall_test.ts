@@ -160,7 +160,7 @@ Deno.test("FirewallApplier.apply() repairs after invalidate() whatever was done 
   Deno.removeSync("/dev/shm/nft-damage");
 });
 
-Deno.test("FirewallApplier.apply() looks after suspect() if there was a transaction", () => {
+Deno.test("FirewallApplier.apply() looks after verify() if there was a transaction", () => {
   using namespace = NetworkNamespace.enter("nft");
   const { connection } = openMeddled();
   using _connection = connection;
@@ -172,7 +172,7 @@ Deno.test("FirewallApplier.apply() looks after suspect() if there was a transact
   const looksOf = (damage?: string): number => {
     if (damage) namespace.run(`nft ${damage}`);
     const before = looks;
-    applier.suspect();
+    applier.verify();
     ok(applier.apply(DESIRED).length === (damage?.includes("kilo") ? 1 : 0), damage);
     return looks - before;
   };

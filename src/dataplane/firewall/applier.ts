@@ -55,7 +55,7 @@ export class FirewallApplier {
   #ipv6Problem: NetlinkError | undefined;
   /** Of nf_tables, in which all is known to be as reached; undefined: none is known. */
   #generation: number | undefined;
-  #isSuspected = false;
+  #mustVerify = false;
 
   /** `did` is told what was done, to be counted. */
   constructor(
@@ -93,9 +93,9 @@ export class FirewallApplier {
     this.#desired = undefined;
   }
 
-  /** Look before the next change, unless nobody else made a transaction since all was as reached. */
-  suspect(): void {
-    this.#isSuspected = true;
+  /** Observes before the next change if somebody else made a transaction since the last one. */
+  verify(): void {
+    this.#mustVerify = true;
   }
 
   /**
@@ -103,8 +103,8 @@ export class FirewallApplier {
    * if the kernel refuses it: then everything is as it was.
    */
   apply(desired: Firewall, { stage = "complete" }: ApplyOptions = {}): readonly Change[] {
-    if (this.#isSuspected && this.#readGeneration() !== this.#generation) this.invalidate();
-    this.#isSuspected = false;
+    if (this.#mustVerify && this.#readGeneration() !== this.#generation) this.invalidate();
+    this.#mustVerify = false;
     if (this.#desired === desired) return [];
     const changes = this.#changeMembers(desired, stage) ?? this.#change(desired, stage);
     if (stage === "complete") this.#desired = desired;

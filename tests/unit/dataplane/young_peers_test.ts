@@ -184,7 +184,7 @@ Deno.test("Device begins anew with peers that have forgotten us", async () => {
   await device.apply(KEPT_DESIRED, { now: 0 });
   const peer = { ...client.state!.peers[0]!, persistentKeepalive: 25, lastHandshake: 900 };
   client.state = { ...client.state!, peers: [peer] };
-  device.distrust();
+  device.resetSessions();
   for (let now = 1000; now < 1200; now += 100) await device.apply(KEPT_DESIRED, { now });
   assert.deepEqual(client.removed, [KEPT.publicKey]);
   client.state = {
@@ -218,7 +218,7 @@ Deno.test("Device drops the dead session of such a peer once when it has forgott
     ...client.state!,
     peers: [{ ...client.state!.peers[0]!, lastHandshake: 900 }],
   };
-  device.distrust();
+  device.resetSessions();
   for (let now = 1000; now < 9000; now += 50) await device.apply(desired, { now });
   assert.deepEqual(client.removed, [KEPT.publicKey]);
 });
