@@ -29,14 +29,14 @@ export interface Result {
   readonly warnings: readonly Warning[];
 }
 
-/** A change that is not tried again before the next look. */
+/** A change that is not tried again before the kernel is observed again. */
 interface Refusal<Entry> {
   readonly change: Change<Entry>;
   readonly error: NetlinkError;
 }
 
 /**
- * Looks at the kernel at first and after {@link invalidate}; otherwise it trusts what it reached.
+ * Observes the kernel at first and after {@link invalidate}; otherwise it trusts what it reached.
  * So an unchanged list costs no system call.
  */
 export class Applier<Entry> {
@@ -61,7 +61,7 @@ export class Applier<Entry> {
     return this.#refusals.every(({ change }) => change.verb === "add");
   }
 
-  /** The kernel may have changed: look before the next change, and try again what was refused. */
+  /** The kernel may have changed: observe it before the next change, and try again what was refused. */
   invalidate(): void {
     this.#known = undefined;
   }

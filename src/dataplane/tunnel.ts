@@ -53,7 +53,7 @@ export class Tunnel {
   }
 
   /**
-   * Looks the device up, or makes it, and sets it up. `below` is the private interface. One that is
+   * Finds the device, or makes it, and sets it up. `below` is the private interface. One that is
    * there serves as it is if the kernel does not let us change it, which is a failure.
    */
   ensure(below: Pick<Link, "mtu">, failures: Failures): TunnelState {

@@ -8,7 +8,7 @@ import type { Node } from "./node.ts";
 import type { Peer } from "./peer.ts";
 import { type Warning, warning } from "../net/warning.ts";
 
-/** What the filter looks at in a segment; in the order of their WireGuard addresses. */
+/** What the filter needs of a segment; in the order of their WireGuard addresses. */
 export interface Claimant {
   readonly location: string;
   readonly wireGuardIP: IP;
@@ -42,7 +42,7 @@ export function filterLocationIPs(
   const warnings: Warning[] = [];
   if (kept.every((prefixes) => prefixes.length === 0)) return { kept, warnings };
 
-  // WireGuard addresses are looked at apart: the later segments' are not known yet in Kilo's rule.
+  // WireGuard addresses are checked apart: the later segments' are not known yet in Kilo's rule.
   const nodeIPs = new PrefixSet(segments.flatMap((segment) => segment.allowedIPs.slice(0, -1)));
   const peerIPs = new PrefixSet(peers.flatMap((peer) => peer.allowedIPs));
   const laterIPs = new PrefixSet();

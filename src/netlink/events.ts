@@ -171,7 +171,7 @@ export function readEvents(
   return messages.length > 0 ? { subsystem, messages, overflow } : undefined;
 }
 
-/** Dropped by the kernel, too large for our buffer, or not to be understood: all mean "look again". */
+/** Dropped by the kernel, too large for our buffer, or not to be understood: all mean "observe again". */
 function isLoss(error: unknown): boolean {
   return error instanceof MalformedError ||
     (error instanceof NetlinkError && (error.errno === ENOBUFS || error.errno === EMSGSIZE));

@@ -21,7 +21,7 @@ export interface UserspaceOptions {
   /** Where the sockets are; default `/var/run/wireguard`. */
   readonly directory?: string;
   /**
-   * Milliseconds without a byte moving after which a request is given up; default 10,000. A look is
+   * Milliseconds without a byte moving after which a request is given up; default 10,000. Reading is
    * given up sooner: others wait for it.
    */
   readonly timeout?: number;
@@ -35,8 +35,8 @@ interface Address {
 /** Bytes that an answer is given room for, if no longer one came before. */
 const ROOM = 64 * 1024;
 
-/** Milliseconds for a look, which takes a tenth of a second with 5,000 peers. */
-const LONGEST_LOOK = 3000;
+/** Milliseconds for reading the device, which takes a tenth of a second with 5,000 peers. */
+const READ_TIMEOUT = 3000;
 
 /** Bytes of more than 100,000 peers; what sends more is not a WireGuard device. */
 const MAX_ANSWER = 64 * 1024 * 1024;
@@ -50,7 +50,7 @@ export function userspaceClient(name: string, options: UserspaceOptions = {}): W
   let ability: Ability = "unknown";
 
   async function read(): Promise<DeviceState> {
-    const limit = Math.min(timeout, LONGEST_LOOK);
+    const limit = Math.min(timeout, READ_TIMEOUT);
     const answer = await ask(GET_REQUEST, { path, timeout: limit, room });
     // The next will be about as long. In one piece it takes half the work.
     room = answer.length + ROOM;

@@ -10,7 +10,7 @@ import { commit, transact } from "../../netlink/nftables/transaction.ts";
 import { type DesiredFamily, diffFamily, diffSets, equalStructure, removal } from "./diff.ts";
 import { renderHostRules } from "./host_rules.ts";
 import { observe, type Observed } from "./observe.ts";
-import { lookOperations, type Operation, operationsOf } from "./operations.ts";
+import { observeOperations, type Operation, operationsOf } from "./operations.ts";
 import {
   type KiloTable,
   newCovers,
@@ -40,7 +40,7 @@ export interface ApplyOptions {
 }
 
 /**
- * Owns the tables `ip kilo` and `ip6 kilo`. It looks at the kernel at first and after
+ * Owns the tables `ip kilo` and `ip6 kilo`. It observes the kernel at first and after
  * {@link invalidate}; otherwise it trusts what it reached. So an unchanged firewall costs no system
  * call, and other members cost one transaction with a few elements.
  */
@@ -48,7 +48,7 @@ export class FirewallApplier {
   readonly #connection: Connection;
   readonly #did: (operations: readonly Operation[]) => void;
   readonly #covers = { 4: newCovers(4), 6: newCovers(6) };
-  /** What each family's table and the host's chains have of ours; undefined: look. */
+  /** What each family's table and the host's chains have of ours; undefined: not known. */
   #reached: ReadonlyMap<Family, DesiredFamily> | undefined;
   /** The desired state that this is, if it is all of it. */
   #desired: Firewall | undefined;
@@ -66,7 +66,7 @@ export class FirewallApplier {
     this.#did = did;
   }
 
-  /** Why the last look found that this kernel has no IPv6 firewall; undefined if it has one. */
+  /** Why this kernel has no IPv6 firewall, as last observed; undefined if it has one. */
   get ipv6Problem(): NetlinkError | undefined {
     return this.#ipv6Problem;
   }
@@ -87,7 +87,7 @@ export class FirewallApplier {
     return new Map([...this.#reached ?? []].map(([family, { table }]) => [family, table.sets]));
   }
 
-  /** The kernel may have changed: look before the next change. */
+  /** The kernel may have changed: it is observed before the next change. */
   invalidate(): void {
     this.#reached = undefined;
     this.#desired = undefined;
@@ -145,7 +145,7 @@ export class FirewallApplier {
     return changes;
   }
 
-  /** False if the kernel refuses it: somebody has changed our sets, and we have to look. */
+  /** False if the kernel refuses it: somebody has changed our sets, so they must be observed. */
   #tryCommit(changes: readonly Change[]): boolean {
     try {
       commit(this.#connection, changes);
@@ -157,7 +157,7 @@ export class FirewallApplier {
     }
   }
 
-  /** After a look at the kernel. */
+  /** Observes the kernel, then changes it. */
   #change(desired: Firewall, stage: Stage): readonly Change[] {
     this.invalidate();
     this.#generation = undefined;
@@ -215,7 +215,7 @@ export class FirewallApplier {
   }
 
   #observe(family: Family): Observed {
-    this.#did(lookOperations(family));
+    this.#did(observeOperations(family));
     return observe(this.#connection, family);
   }
 

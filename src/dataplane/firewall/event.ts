@@ -1,4 +1,4 @@
-/** Which events of nf_tables mean that the firewall has to be looked at. */
+/** Which events of nf_tables mean that the firewall must be observed again. */
 
 import { table } from "../../netlink/attribute.ts";
 import { string } from "../../netlink/codec.ts";

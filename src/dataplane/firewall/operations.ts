@@ -43,8 +43,8 @@ const CHAINS: Readonly<Record<string, Place>> = {
   forward: SETS.forward,
 };
 
-/** A look at what is there. */
-export function lookOperations(family: Family): Operation[] {
+/** Observing what is there. */
+export function observeOperations(family: Family): Operation[] {
   const protocol = protocolOf(DIALECTS[family].table);
   return ["nat", "filter"].map((table) => (
     { protocol, operation: "ListChains", table, chain: "*", count: 1 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { diffFamily, removal } from "../../../src/dataplane/firewall/diff.ts";
 import { renderHostRules } from "../../../src/dataplane/firewall/host_rules.ts";
 import type { Observed } from "../../../src/dataplane/firewall/observe.ts";
-import { lookOperations, operationsOf } from "../../../src/dataplane/firewall/operations.ts";
+import { observeOperations, operationsOf } from "../../../src/dataplane/firewall/operations.ts";
 import { newCovers, renderChains, renderSets } from "../../../src/dataplane/firewall/rendering.ts";
 import type { Firewall } from "../../../src/net/firewall.ts";
 import { parsePrefix } from "../../../src/net/prefix.ts";
@@ -66,5 +66,5 @@ Deno.test("operationsOf() counts members that come and go, and a firewall that g
 
 Deno.test("lookOperations() lists the chains of both tables", () => {
   const look = { protocol: "IPv6", operation: "ListChains", chain: "*", count: 1 };
-  assert.deepEqual(lookOperations(6), [{ ...look, table: "nat" }, { ...look, table: "filter" }]);
+  assert.deepEqual(observeOperations(6), [{ ...look, table: "nat" }, { ...look, table: "filter" }]);
 });
