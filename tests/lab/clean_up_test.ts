@@ -141,7 +141,7 @@ Deno.test("kg clean-up says what kept it from taking the annotations away", asyn
   const { code, stdout, stderr } = await node.runKg(["clean-up", `--backend-path=${missing}`]);
   assert.deepEqual([code, stderr.split("\n").length], [1, 2]);
   assert.match(stdout, new RegExp(`"warn".*"${missing} cannot be listed`));
-  assert.match(stdout, /"error".*"clean-up: taking this node's annotations away took over 10 s"/);
+  assert.match(stdout, /"error".*"clean-up: taking this node's annotations away took over 8 s"/);
 });
 
 Deno.test("told to stop before it has seen both lists, kg ends at once and cleans nothing", async () => {
