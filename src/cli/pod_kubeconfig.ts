@@ -1,7 +1,10 @@
 /** `kg kubeconfig`: what the init container `generate-kubeconfig` of the original's k3s manifest does. */
 
-import { dump, load } from "js-yaml";
+import { dump } from "js-yaml";
 import { replaceFile } from "../files/replace.ts";
+import { parseKubeconfig } from "../kubernetes/kubeconfig.ts";
+import { text as textOf } from "../kubernetes/kubeconfig_entry.ts";
+import { readText } from "../kubernetes/read_text.ts";
 import { command } from "./command.ts";
 import { text } from "./flag.ts";
 import { type FlagValues, UsageError } from "./flags.ts";
@@ -60,12 +63,10 @@ async function kubeconfigOf(values: FlagValues<typeof FLAGS>): Promise<unknown> 
   };
 }
 
-/** The server that a kubeconfig's first cluster names. Throws a {@link UsageError}. */
+/** The server that a kubeconfig's first cluster names. Throws a {@link UsageError}, or a `ConfigError`. */
 async function serverOf(path: string): Promise<string> {
-  const config = load(await Deno.readTextFile(path)) as {
-    readonly clusters?: readonly { readonly cluster?: { readonly server?: unknown } }[];
-  } | null;
-  const server = config?.clusters?.[0]?.cluster?.server;
-  if (typeof server !== "string") throw new UsageError(`${path} names no server`);
+  const [cluster] = parseKubeconfig(await readText(path), path).entries.cluster.values();
+  const server = cluster && textOf(cluster, "server");
+  if (server === undefined) throw new UsageError(`${path} names no server`);
   return server;
 }

@@ -3,7 +3,8 @@
  * context picked from them.
  */
 
-import { CORE_SCHEMA, load, mergeTag, YAMLException } from "js-yaml";
+import { load } from "js-yaml";
+import { explainYAMLError, YAML_SCHEMA } from "../net/yaml.ts";
 import type { Authorization, ClientConfig, Material } from "./config.ts";
 import { parseServer } from "./config.ts";
 import { ConfigError } from "./error.ts";
@@ -32,19 +33,17 @@ export function parseKubeconfig(text: string, path: string): Kubeconfig {
   };
 }
 
-/** As kubectl reads YAML: with merge keys (`<<`); of equal keys the last one counts. */
-const YAML = { schema: CORE_SCHEMA.withTags(mergeTag), json: true };
+/** As kubectl reads YAML: of equal keys the last one counts. */
+const YAML = { schema: YAML_SCHEMA, json: true };
 
 function parseYAML(text: string, path: string): unknown {
   const document = firstDocument(text);
   try {
     return document.trim() === "" ? undefined : load(document, YAML);
   } catch (error) {
-    if (!(error instanceof YAMLException)) throw error;
-    const line = error.mark ? ` in line ${error.mark.line + 1}` : "";
-    // Of the snippet nothing is shown, and of the reason nothing that is quoted: it may be a token.
-    const [reason] = error.reason.split(/["'`<!]/);
-    throw new ConfigError(`${path} is not YAML: ${reason!.trim()}${line}`);
+    const { reason, line } = explainYAMLError(error);
+    const where = line === undefined ? "" : ` in line ${line}`;
+    throw new ConfigError(`${path} is not YAML: ${reason}${where}`);
   }
 }
 

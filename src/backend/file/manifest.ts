@@ -1,7 +1,7 @@
 /** The text of a manifest file as the values in it, in order; YAML documents and `List`s opened up. */
 
-import { loadAll, YAMLException } from "js-yaml";
-import { describeError } from "../../net/text.ts";
+import { loadAll } from "js-yaml";
+import { explainYAMLError, YAML_SCHEMA } from "../../net/yaml.ts";
 import { findJSONError } from "./json_error.ts";
 
 /** An object as it stands in the file, its shape unknown but for these two. */
@@ -38,10 +38,10 @@ function parseJSON(text: string): unknown {
 
 function parseYAML(text: string): unknown[] {
   try {
-    return loadAll(text);
+    return loadAll(text, { schema: YAML_SCHEMA });
   } catch (error) {
-    if (!(error instanceof YAMLException)) throw new ManifestError(describeError(error));
-    throw new ManifestError(error.reason, error.mark && error.mark.line + 1);
+    const { reason, line } = explainYAMLError(error);
+    throw new ManifestError(reason, line);
   }
 }
 

@@ -37,6 +37,8 @@ Deno.test("parseManifest() names the line of broken text and never quotes it", (
     ["kind: Node\nmetadata: [\n", "yaml", 3],
     ["kind: Node\n---\n\tkind: Node", "yaml", 3],
     ['{"kind":"Node",\n"secret":}', "json", 2],
+    ["kind: Peer\nspec: {presharedKey: *secret}", "yaml", 2],
+    ["kind: Peer\nspec: {presharedKey: !secret x}", "yaml", 2],
     ["just words, a secret", "yaml", undefined],
     ["- kind: Node", "yaml", undefined],
     ["kind: 7", "yaml", undefined],
@@ -52,4 +54,9 @@ Deno.test("parseManifest() names the line of broken text and never quotes it", (
       return true;
     });
   }
+});
+
+Deno.test("parseManifest() merges with `<<`, as kubectl does", () => {
+  const text = "kind: List\nitems:\n- &a {kind: Node, id: 1}\n- {<<: *a, id: 2}\n";
+  assert.deepEqual(kinds(text), [["Node", undefined, 1], ["Node", undefined, 2]]);
 });

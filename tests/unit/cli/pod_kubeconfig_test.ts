@@ -68,3 +68,15 @@ Deno.test("kg kubeconfig says which file names no server", async () => {
     await Deno.remove(path);
   }
 });
+
+Deno.test("kg kubeconfig quotes nothing of a kubeconfig that is broken", async () => {
+  const path = await Deno.makeTempFile();
+  try {
+    await Deno.writeTextFile(path, `${KUBELET}users:\n- user:\n    token: s3cret\n   broken\n`);
+    const { code, error } = await kubeconfig("--server-from", path);
+    assert.match(error, new RegExp(`^Error: ${path} is not YAML: .* in line \\d+\n$`));
+    assert.deepEqual([code, error.includes("s3cret")], [1, false]);
+  } finally {
+    await Deno.remove(path);
+  }
+});
