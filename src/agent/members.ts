@@ -12,7 +12,7 @@ import {
 } from "../mesh/readiness.ts";
 import { type Moment, Staleness } from "../mesh/staleness.ts";
 import type { Key } from "../net/key.ts";
-import { equalPrefix, formatPrefix, type Prefix } from "../net/prefix.ts";
+import { formatPrefix, type Prefix } from "../net/prefix.ts";
 
 /** Now, and for how long what is known of others is worth something. */
 export function momentOf(
@@ -91,10 +91,11 @@ export class Members {
   update(cluster: Cluster, change: Change, now: Moment): boolean {
     this.#staleness.advance(now); // also where only the view is another
     let different = false;
+    const standing = change.nodes.length > 0 ? this.#standingNodes(cluster) : new Set<Node>();
     for (const name of change.nodes) {
       const node = cluster.nodes.get(name);
       if (name === this.#hostname) continue;
-      const isStanding = node !== undefined && this.#isStanding(node, cluster);
+      const isStanding = node !== undefined && standing.has(node);
       if (this.#updateNode(name, node, { now, isStanding })) different = true;
     }
     for (const name of change.peers) {
@@ -118,14 +119,28 @@ export class Members {
     return this.#staleness.nextExpiry(now);
   }
 
-  /** Of several Nodes with one pod subnet, leftovers of others, only the one whose key is on the device. */
-  #isStanding({ name, subnet, key }: Node, { nodes }: Cluster): boolean {
-    if (!subnet || !this.#standing.has(formatPrefix(subnet))) return false;
-    if (key !== undefined && this.#standingKeys.has(key)) return true;
-    for (const other of nodes.values()) {
-      if (other.name !== name && other.subnet && equalPrefix(other.subnet, subnet)) return false;
+  /**
+   * The Nodes that are what stood there. Several with one pod subnet are leftovers but one: it has
+   * its key on the device, and of several with that key it checked in last.
+   */
+  #standingNodes({ nodes }: Cluster): ReadonlySet<Node> {
+    const claimants = new Map<string, Node[]>();
+    if (this.#standing.size === 0) return new Set();
+    for (const node of nodes.values()) {
+      const subnet = node.subnet && formatPrefix(node.subnet);
+      if (subnet === undefined || !this.#standing.has(subnet)) continue;
+      const others = claimants.get(subnet);
+      if (others) others.push(node);
+      else claimants.set(subnet, [node]);
     }
-    return true;
+    const standing = new Set<Node>();
+    for (const all of claimants.values()) {
+      const known = all.filter(({ key }) => key !== undefined && this.#standingKeys.has(key));
+      const [last] = known.sort((a, b) => b.lastSeen - a.lastSeen);
+      if (last) standing.add(last);
+      else if (all.length === 1) standing.add(all[0]!);
+    }
+    return standing;
   }
 
   #updateNode(

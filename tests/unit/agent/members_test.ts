@@ -131,6 +131,19 @@ Deno.test("Members trusts, of two Nodes with one pod subnet, the one whose key i
   assert.deepEqual(names(restarted([key(2)]).members), ["n2"]);
 });
 
+Deno.test("Members trusts, of two Nodes with one pod subnet and key, the one that checked in last", () => {
+  const subnet = prefix("10.2.2.0/24");
+  const standing = { subnets: [subnet], keys: new Set([key(7)]) };
+  for (const [renamed, name] of [[2, "n2"], [3, "n3"]] as const) {
+    const members = new Members("n1", { standing });
+    const nodes = [2, 3].map((number) =>
+      seen(number, number === renamed ? -300 : -86_400, { subnet, key: key(7) })
+    );
+    members.update(cluster({ nodes }), { nodes: ["n2", "n3"], peers: [] }, at(0));
+    assert.deepEqual(names(members), [name]);
+  }
+});
+
 Deno.test("Members trusts neither of them if no key tells, but who checks in", () => {
   const { members, subnet } = restarted([]);
   assert.deepEqual(names(members), []);
