@@ -70,6 +70,26 @@ test("FileBackend waits for a file that is written bit by bit, closed in between
   await world.until(() => backend.cluster().peers.size === 1);
 });
 
+test("FileBackend waits for the end of an object that was cut off at a line, and closed", async () => {
+  const named = "kind: Node\nmetadata:\n  name: m\n";
+  const cidr = "spec:\n  podCIDR: 10.42.0.0/24\n";
+  const twoPeers = peer("a", "10.0.0.1/32") + "---\nkind: Peer\nmetadata:\n  name: b\nspec:\n" +
+    "  allowedIPs: [10.0.0.2/32]\n";
+  await using world = await World.make({
+    "a.yaml": `${twoPeers}  publicKey: "${KEY}"\n`,
+    "m.yaml": named + cidr,
+  });
+  const backend = world.open();
+  await backend.start(world.changed);
+  assert.equal(backend.cluster().peers.size, 2);
+  world.changes.length = 0;
+  await Deno.writeTextFile(`${world.path}/a.yaml`, twoPeers);
+  await Deno.writeTextFile(`${world.path}/m.yaml`, named);
+  await sleep(500);
+  assert.deepEqual(world.changes, []);
+  assert.equal(backend.cluster().peers.size, 2);
+});
+
 test("FileBackend sees at once what replaces a file", async () => {
   await using world = await World.make({ "a.yaml": two });
   const backend = world.open();

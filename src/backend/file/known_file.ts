@@ -39,10 +39,16 @@ export function outcomeFor(valid: Valid | undefined): string {
 /** Does this look like the first half of a file that is being written in place, bit by bit? */
 export function isSuspicious(before: Valid, after: Valid): boolean {
   if (after.size < before.size && before.endsInLine && !after.endsInLine) return true;
-  const names = ({ content }: Valid) => [
-    ...content.nodes.map(({ metadata }) => `Node ${metadata.name}`),
-    ...content.peers.map(({ name }) => `Peer ${name}`),
+  const left = new Set(usable(after));
+  return usable(before).some((name) => !left.has(name));
+}
+
+/** What is of use in a file: of the last object in half a file the end is missing, too. */
+function usable({ content }: Valid): string[] {
+  return [
+    ...content.nodes.flatMap(({ metadata: { name }, spec }) =>
+      spec?.podCIDR ? [`Node ${name}`, `pod CIDR of ${name}`] : [`Node ${name}`]
+    ),
+    ...content.peers.flatMap(({ name, peer }) => peer ? [`Peer ${name}`] : []),
   ];
-  const left = new Set(names(after));
-  return names(before).some((name) => !left.has(name));
 }
