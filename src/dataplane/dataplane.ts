@@ -60,7 +60,7 @@ export interface DataplaneSettings {
 export type { Ground, Report } from "./report.ts";
 
 interface Resolution {
-  readonly wish: Desired;
+  readonly desired: Desired;
   readonly devices: Devices;
   readonly routes: Resolved<RouteEntry>;
   readonly rules: Resolved<RuleEntry>;
@@ -174,7 +174,7 @@ export class Dataplane {
   }
 
   /**
-   * Makes the kernel what is wished. Whoever may send comes before what leads there: first whom to
+   * Makes the kernel what is desired. Whoever may send comes before what leads there: first whom to
    * accept and whom to leave alone, then the device, then the routes through it; who leaves is
    * accepted and left alone until no route leads there. Masquerading comes last, because connections
    * remember it; whoever is to be left alone from now on is forgotten before packets go there. An
@@ -184,19 +184,21 @@ export class Dataplane {
    * routes through it stay as they are.
    */
   async apply(
-    wish: Desired,
+    desired: Desired,
     { ground, ...options }: { readonly ground: Ground } & DiffOptions,
   ): Promise<Report> {
     const { kilo } = ground;
     const failures = new Failures(ground.failures);
-    failures.contain("tunnel", () => this.#addressTunnel(wish, ground), undefined);
-    const begun = await this.#changeFirewall(wish, { stage: "begin", failures });
-    const device = wish.isLeader && kilo
-      ? await this.watch.time("device", () => this.#lead(kilo, wish, { ...options, failures }))
+    failures.contain("tunnel", () => this.#addressTunnel(desired, ground), undefined);
+    const begun = await this.#changeFirewall(desired, { stage: "begin", failures });
+    const device = desired.isLeader && kilo
+      ? await this.watch.time("device", () => this.#lead(kilo, desired, { ...options, failures }))
       : UNCHANGED;
-    const { routes, rules, warnings } = this.#route(wish, ground, failures);
-    if (!wish.isLeader && kilo) failures.contain("interface", () => this.#follow(kilo), undefined);
-    const completed = await this.#changeFirewall(wish, { stage: "complete", failures });
+    const { routes, rules, warnings } = this.#route(desired, ground, failures);
+    if (!desired.isLeader && kilo) {
+      failures.contain("interface", () => this.#follow(kilo), undefined);
+    }
+    const completed = await this.#changeFirewall(desired, { stage: "complete", failures });
     await failures.containAsync("firewall", () => this.#takeOver(), undefined);
     return {
       firewall: begun.firewall + completed.firewall,
@@ -308,14 +310,14 @@ export class Dataplane {
     }
   }
 
-  #route(wish: Desired, ground: Ground, failures: Failures) {
+  #route(desired: Desired, ground: Ground, failures: Failures) {
     const { tunnel } = ground;
     const devices: Devices = {
       kilo: ground.kilo?.index,
       private: ground.private?.index,
       tunnel: tunnel?.state === "ready" ? tunnel.link.index : undefined,
     };
-    const { routes, rules } = this.#resolve(wish, devices);
+    const { routes, rules } = this.#resolve(desired, devices);
     const held = failures.has("device") ? devices.kilo : undefined;
     const applyRoutes = () => this.#routes.apply(routes.entries, devices, { held });
     const applyRules = () => this.#rules.apply(rules.entries);
@@ -326,15 +328,15 @@ export class Dataplane {
     };
   }
 
-  /** The same entries as before for the same wish on the same devices. */
-  #resolve(wish: Desired, devices: Devices): Resolution {
+  /** The same entries as before for the same desired state on the same devices. */
+  #resolve(desired: Desired, devices: Devices): Resolution {
     const last = this.#resolution;
-    if (last && last.wish === wish && equalDevices(last.devices, devices)) return last;
+    if (last && last.desired === desired && equalDevices(last.devices, devices)) return last;
     return this.#resolution = {
-      wish,
+      desired,
       devices,
-      routes: resolveRoutes(wish.routes, devices),
-      rules: resolveRules(wish.rules, { interfaceName: this.#settings.interface.name }),
+      routes: resolveRoutes(desired.routes, devices),
+      rules: resolveRules(desired.rules, { interfaceName: this.#settings.interface.name }),
     };
   }
 

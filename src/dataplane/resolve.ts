@@ -1,4 +1,4 @@
-/** From the mesh's wish, which names devices by their role, to entries the kernel can take. */
+/** From the mesh's desired state, which names devices by their role, to entries the kernel can take. */
 
 import type { Family } from "../net/ip.ts";
 import { formatPrefix, network, type Prefix, prefixKey } from "../net/prefix.ts";

@@ -25,18 +25,18 @@ import { type Devices, METRIC, routeIdentity } from "./resolve.ts";
 const RTPROT_STATIC = 4;
 const FAMILIES = [4, 6] as const;
 
-/** A wish, and what the kernel answers where just that is there. */
-interface Settled {
-  readonly wish: readonly RouteEntry[];
+/** Desired routes, and what the kernel answers when it has just those. */
+interface InSync {
+  readonly desired: readonly RouteEntry[];
   readonly answer: Snapshot;
 }
 
-/** Keeps our routes in the kernel as wished. Those of others are neither changed nor removed. */
+/** Keeps our routes in the kernel as desired. Those of others are neither changed nor removed. */
 export class RouteApplier {
   readonly #connection: Connection;
   readonly #applier: Applier<RouteEntry>;
   #tookOver = false;
-  #settled: Settled | undefined;
+  #inSync: InSync | undefined;
   /** Of the routes that are known, made when they are asked for. */
   #identities:
     | { readonly of: readonly RouteEntry[]; readonly all: ReadonlySet<string> }
@@ -74,36 +74,38 @@ export class RouteApplier {
   }
 
   /**
-   * The first time, what the original agent left is adopted where it is wished, else removed. Routes
+   * The first time, what the original agent left is adopted where it is desired, else removed. Routes
    * of ours through the device of index `held` stay as they are, and none is added there.
    */
   apply(
-    wished: readonly RouteEntry[],
+    desired: readonly RouteEntry[],
     devices: Devices,
     { held }: { readonly held?: number | undefined } = {},
   ): Result {
-    const wish = held === undefined ? wished : this.#hold(wished, held);
+    const target = held === undefined ? desired : this.#hold(desired, held);
     let answer: readonly Message[] | undefined;
-    const result = this.#applier.apply(wish, () => {
+    const result = this.#applier.apply(target, () => {
       const dumps = this.#dump(ROUTE_PROTOCOL);
       const messages = dumps.flatMap((dump) => dump.messages);
       // To read thousands of routes takes much longer than to see that they are the same.
-      if (this.#settled?.answer.equals(messages)) return this.#settled.wish;
+      if (this.#inSync?.answer.equals(messages)) return this.#inSync.desired;
       answer = messages;
       const ours = dumps.flatMap(read);
-      return this.#tookOver ? ours : ours.concat(this.#leftBehind(wish, devices));
+      return this.#tookOver ? ours : ours.concat(this.#leftBehind(target, devices));
     });
     this.#tookOver ||= this.#applier.hasRemoved;
     const isDone = result.changed === 0 && result.refused === 0;
-    if (answer && isDone) this.#settled = { wish, answer: new Snapshot(answer) };
+    if (answer && isDone) this.#inSync = { desired: target, answer: new Snapshot(answer) };
     return result;
   }
 
-  #hold(wish: readonly RouteEntry[], device: number): readonly RouteEntry[] {
-    const others = wish.filter(({ oif }) => oif !== device);
-    const wished = new Set(others.map(routeIdentity));
+  #hold(desired: readonly RouteEntry[], device: number): readonly RouteEntry[] {
+    const others = desired.filter(({ oif }) => oif !== device);
+    const identities = new Set(others.map(routeIdentity));
     const ours = this.#applier.known ?? this.#list(ROUTE_PROTOCOL);
-    const held = ours.filter((route) => route.oif === device && !wished.has(routeIdentity(route)));
+    const held = ours.filter((route) =>
+      route.oif === device && !identities.has(routeIdentity(route))
+    );
     return [...others, ...new Map(held.map((route) => [routeIdentity(route), route])).values()];
   }
 
@@ -145,21 +147,21 @@ export class RouteApplier {
     return this.apply([], devices);
   }
 
-  #leftBehind(wish: readonly RouteEntry[], devices: Devices): RouteEntry[] {
+  #leftBehind(desired: readonly RouteEntry[], devices: Devices): RouteEntry[] {
     const { kilo, tunnel, private: own } = devices;
     // Others' static routes may be many, so only those are asked for that can be the original's.
     const [inTable, ...onDevices] = [
       { table: KILO_TABLE },
       ...kilo === undefined ? [] : [{ oif: kilo }],
       ...tunnel === undefined ? [] : [{ oif: tunnel, onlink: true }],
-      ...own === undefined || wish.length === 0 ? [] : [{ oif: own, onlink: true }],
+      ...own === undefined || desired.length === 0 ? [] : [{ oif: own, onlink: true }],
     ].map((where) =>
       FAMILIES.flatMap((family) =>
         listRoutes(this.#connection, { family, protocol: RTPROT_STATIC, ...where })
       )
     );
     const elsewhere = onDevices.flat().filter(({ table }) => table !== KILO_TABLE);
-    return [...inTable!, ...elsewhere].filter(isOriginals(wish, devices));
+    return [...inTable!, ...elsewhere].filter(isOriginals(desired, devices));
   }
 
   #list(protocol: number): RouteEntry[] {
@@ -201,20 +203,20 @@ export function concernsRoutes(
 /**
  * Which static routes are the original agent's: through the Kilo interface, in its table, or onlink
  * through the tunnel. On the private interface they look like anybody's, so only those in the place
- * of wished ones count.
+ * of desired ones count.
  */
 export function isOriginals(
-  wish: readonly RouteEntry[],
+  desired: readonly RouteEntry[],
   devices: Devices,
 ): (route: RouteEntry) => boolean {
   const place = ({ dst, table }: RouteEntry) => `${dst.ip.family} ${prefixKey(dst)} ${table}`;
-  const wished = new Set(wish.map(place));
+  const places = new Set(desired.map(place));
   return (route) => {
     const { oif, table, onlink } = route;
     if (table === KILO_TABLE) return true;
     if (oif === undefined) return false;
     return oif === devices.kilo || onlink && oif === devices.tunnel ||
-      onlink && oif === devices.private && wished.has(place(route));
+      onlink && oif === devices.private && places.has(place(route));
   };
 }
 
@@ -231,21 +233,21 @@ function request(change: Change<RouteEntry>): Request {
 }
 
 /**
- * What makes `observed` (nothing but ours, and what we take over) the wish.
+ * What turns `observed` (ours, and what we take over) into `desired`.
  *
  * A route that changes is replaced in one step. Where the kernel has several of ours with one
  * identity, which we never make, one request could hit another than the one it means: they go, the
  * most particular first, before the right one comes.
  */
 export function diffRoutes(
-  wish: readonly RouteEntry[],
+  desired: readonly RouteEntry[],
   observed: readonly RouteEntry[],
 ): Change<RouteEntry>[] {
-  if (observed.length === 0) return wish.map((entry) => ({ verb: "add", entry }));
+  if (observed.length === 0) return desired.map((entry) => ({ verb: "add", entry }));
   const there = Map.groupBy(observed, routeIdentity);
   const changes: Change<RouteEntry>[] = [];
   const removals: Change<RouteEntry>[] = [];
-  for (const entry of wish) {
+  for (const entry of desired) {
     const identity = routeIdentity(entry);
     const [old, ...more] = there.get(identity) ?? [];
     there.delete(identity);

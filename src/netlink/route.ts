@@ -83,7 +83,7 @@ export const RTA = table({
   RTA_NH_ID: [30, u32],
 });
 
-/** A route as the kernel reports it. {@link routeEntry} makes one from a wish. */
+/** A route as the kernel reports it. {@link routeEntry} makes one from {@link RouteFields}. */
 export interface RouteEntry {
   /** Without host bits. With `table`, `tos` and `metric` it identifies the route, the rest is its value. */
   readonly dst: Prefix;
@@ -108,7 +108,7 @@ export interface RouteEntry {
   readonly multipath: boolean;
 }
 
-/** What a wish must say; everything else has a default. */
+/** What must be given; everything else has a default. */
 export type RouteFields = Pick<RouteEntry, "dst"> & Partial<RouteEntry>;
 
 /**

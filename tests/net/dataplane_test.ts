@@ -31,10 +31,10 @@ Deno.test("Dataplane raises the interface before its routes, and masquerades las
 
 Deno.test("Dataplane sends nothing for an unchanged mesh", async () => {
   using machine = new Machine();
-  for (const wish of [LEADER, FOLLOWER]) {
-    await machine.reconcile(wish);
-    await machine.reconcile(structuredClone(wish)); // looks at what its own link took along
-    const report = await machine.reconcile(structuredClone(wish));
+  for (const desired of [LEADER, FOLLOWER]) {
+    await machine.reconcile(desired);
+    await machine.reconcile(structuredClone(desired)); // looks at what its own link took along
+    const report = await machine.reconcile(structuredClone(desired));
     assert.equal(machine.sends, 0);
     assert.equal(report.device.changed + report.routes + report.rules + report.firewall, 0);
   }
@@ -111,7 +111,7 @@ Deno.test("Dataplane takes away a way into the tunnel before WireGuard sends the
   await machine.reconcile({ ...LEADER, device, routes: [...LEADER.routes, nested] });
   assert.deepEqual(machine.done, ["route", "device"]);
   assert.match(machine.node.ip("route get 192.168.7.41"), /via 10.0.0.254 dev eth0/);
-  assert.match(machine.node.ip("route get 192.0.2.7"), /dev kilo0/, "as it is wished");
+  assert.match(machine.node.ip("route get 192.0.2.7"), /dev kilo0/, "as it is desired");
 });
 
 Deno.test("Dataplane has a way around the tunnel before WireGuard sends there", async () => {

@@ -296,8 +296,8 @@ async function thousandsAreWritten(world: GuestWorld): Promise<void> {
   await hasLargePeers(tokyo);
   const routes = await tokyo.script("ip -o route show proto 107; ip -o -6 route show proto 107");
   const there = new Set(routes.split("\n").map((line) => line.split(" ")[0]));
-  const wished = LARGE.flatMap(({ spec }) => spec!.allowedIPs!.map((ip) => ip!.split("/")[0]));
-  assert.deepEqual(wished.filter((ip) => !there.has(ip)), []);
+  const desired = LARGE.flatMap(({ spec }) => spec!.allowedIPs!.map((ip) => ip!.split("/")[0]));
+  assert.deepEqual(desired.filter((ip) => !there.has(ip)), []);
 }
 
 /** Had it misread anything, it would have changed more than the one Peer that is new. */

@@ -36,8 +36,8 @@ function text({ dst, gateway, device, oif }: Route): string {
   return `${formatPrefix(dst)} ${gateway ? formatIP(gateway) : device ?? `dev ${oif}`}`;
 }
 
-export function routes(wish: Desired): string[] {
-  return wish.routes.map(text);
+export function routes(desired: Desired): string[] {
+  return desired.routes.map(text);
 }
 
 export function texts({ warnings }: Desired): string[] {

@@ -34,18 +34,18 @@ Deno.test("protect() leaves no route shorter than /8, and WireGuard its allowed 
   );
   const topology = mesh(NODES, { peers: [peer(1, wide)] });
   for (const hostname of ["n1", "n2"]) {
-    const wish = applied(mesh(NODES, { peers: [peer(1, wide)], hostname }));
-    const dsts = wish.routes.map(({ dst }) => dst.bits);
+    const desired = applied(mesh(NODES, { peers: [peer(1, wide)], hostname }));
+    const dsts = desired.routes.map(({ dst }) => dst.bits);
     assert.ok(Math.min(...dsts) >= 8, hostname);
     assert.equal(
-      texts(wish).filter((line) => line.includes("protected (Peer p1) Peer p1: ")).length,
+      texts(desired).filter((line) => line.includes("protected (Peer p1) Peer p1: ")).length,
       4,
     );
   }
-  const wish = applied(topology);
-  assert.deepEqual(routes(wish), [...MESH_ROUTES, "fd00::/8 kilo", "11.0.0.0/8 kilo"]);
-  assert.equal(allowed(wish.device)[1], wide.allowedIPs.map(formatPrefix).join());
-  assert.deepEqual(wish.firewall.nat.keep.filter(({ bits }) => bits < 8), []);
+  const desired = applied(topology);
+  assert.deepEqual(routes(desired), [...MESH_ROUTES, "fd00::/8 kilo", "11.0.0.0/8 kilo"]);
+  assert.equal(allowed(desired.device)[1], wide.allowedIPs.map(formatPrefix).join());
+  assert.deepEqual(desired.firewall.nat.keep.filter(({ bits }) => bits < 8), []);
 });
 
 Deno.test("protect() keeps the networks on link, and routes the free parts of them", () => {
@@ -73,12 +73,12 @@ Deno.test("protect() keeps the networks on link, and routes the free parts of th
     const ofPeer = applied(mesh(NODES, { peers: [peer(1, networks(text))] }), facts);
     const location = loneNode(3, { location: "m", allowedLocationIPs: [prefix(text)] });
     const ofLocation = applied(mesh([node(1), node(2), location]), facts);
-    for (const [wish, owner] of [[ofPeer, "Peer p1"], [ofLocation, "node n3"]] as const) {
+    for (const [desired, owner] of [[ofPeer, "Peer p1"], [ofLocation, "node n3"]] as const) {
       const what = `${text} of ${owner}`;
-      assert.equal(wish.routes.length, isRouted ? 3 : 2, what);
+      assert.equal(desired.routes.length, isRouted ? 3 : 2, what);
       // What n2 has is its own; of a location's addresses that is known to all agents.
       const told = /^(protected|duplicate) \((Peer p1|node n3|node:n3)\) .*10\.0\.0\./;
-      assert.equal(told.test(texts(wish).join()), !isRouted, `${what}: ${texts(wish)}`);
+      assert.equal(told.test(texts(desired).join()), !isRouted, `${what}: ${texts(desired)}`);
     }
   }
 });
@@ -91,8 +91,8 @@ Deno.test("protect() lets no Peer say where a node's addresses are", () => {
   });
   const peers = [peer(1, { endpoint: endpoint("10.9.0.3:1") })];
   const endpoints = [{ publicKey: key(201), ip: ip("10.42.3.9"), hasLived: true }];
-  const wish = applied(mesh([node(1), far], { peers }), { endpoints });
-  assert.deepEqual(routes(wish), [
+  const desired = applied(mesh([node(1), far], { peers }), { endpoints });
+  assert.deepEqual(routes(desired), [
     "10.42.3.0/24 10.4.0.2",
     "10.9.0.3/32 10.4.0.2",
     "10.5.0.1/32 kilo",
@@ -113,13 +113,13 @@ Deno.test("protect() gives an address of two nodes to the own segment", () => {
     far(3, "10.0.0.2/24"),
     far(4, "10.0.0.1/24"),
   ];
-  const wish = applied(mesh(nodes));
-  assert.deepEqual(routes(wish), [
+  const desired = applied(mesh(nodes));
+  assert.deepEqual(routes(desired), [
     "10.42.2.0/24 10.0.0.2",
     "10.42.3.0/24 10.4.0.2",
     "10.42.4.0/24 10.4.0.3",
   ]);
-  assert.deepEqual(texts(wish), [
+  assert.deepEqual(texts(desired), [
     "duplicate (node n3) node n3 claims 10.0.0.2/32, which node n2 has and keeps",
     "duplicate (node n4) node n4 claims 10.0.0.1/32, which node n1 has and keeps",
   ]);
@@ -152,11 +152,11 @@ Deno.test("protect() leaves nodes what they have, whatever a Peer claims", () =>
     "10.5.0.1/32",
   );
   for (const hostname of ["n1", "n2"]) {
-    const wish = applied(mesh(NODES, { peers: [peer(1, claims)], hostname }));
-    assert.equal(allowed(wish.device).at(-1), "10.42.0.0/16,10.5.0.1/32");
-    const peers = routes(wish).slice(-2);
+    const desired = applied(mesh(NODES, { peers: [peer(1, claims)], hostname }));
+    assert.equal(allowed(desired.device).at(-1), "10.42.0.0/16,10.5.0.1/32");
+    const peers = routes(desired).slice(-2);
     assert.deepEqual(peers.map((line) => line.split(" ")[0]), ["10.42.0.0/16", "10.5.0.1/32"]);
-    const said = texts(wish);
+    const said = texts(desired);
     assert.equal(said.length, 5);
     assert.ok(
       said.includes(
@@ -174,15 +174,15 @@ Deno.test("protect() leaves a follower its way to a node that is reached at its 
     endpoint: endpoint("10.9.0.3:1"),
   });
   const near = node(4, { location: "o", endpoint: endpoint("10.0.0.4:1") });
-  const wish = applied(mesh([node(1), node(2), far, near], { hostname: "n2" }), {
+  const desired = applied(mesh([node(1), node(2), far, near], { hostname: "n2" }), {
     addresses: [ip("10.0.0.2")],
   });
-  const hosts = routes(wish).filter((line) => line.includes("/32"));
+  const hosts = routes(desired).filter((line) => line.includes("/32"));
   assert.deepEqual(hosts, [
     "10.4.0.1/32 10.0.0.1",
     "10.9.0.3/32 10.0.0.1",
     "10.4.0.2/32 10.0.0.1",
     "10.4.0.3/32 10.0.0.1",
   ], "n4 is on link");
-  assert.deepEqual(texts(wish), []);
+  assert.deepEqual(texts(desired), []);
 });
