@@ -1,4 +1,4 @@
-/** The agent's hold on the kernel: sockets, the dataplane over them, and the events that concern it. */
+/** The agent's hold on the kernel: sockets, the dataplane over them, and the events that affect it. */
 
 import { Dataplane, type DataplaneSettings, type Doubt } from "../dataplane/dataplane.ts";
 import { Device } from "../dataplane/device.ts";
@@ -66,7 +66,7 @@ export class Kernel implements Disposable {
   /** Calls `changed` whenever others changed what the agent looks after, until {@link stopWatching}. */
   async watch(changed: (doubts: readonly Doubt[]) => void): Promise<void> {
     for await (const events of this.#events) {
-      const doubts = events.filter((each) => this.dataplane.isConcern(each))
+      const doubts = events.filter((each) => this.dataplane.affectsMesh(each))
         .map(({ subsystem }) => subsystem);
       if (doubts.length > 0) changed(doubts);
     }

@@ -12,7 +12,7 @@ import type { RouteEntry } from "../netlink/route.ts";
 import type { RuleEntry } from "../netlink/rule.ts";
 import type { DiffOptions } from "../wireguard/diff.ts";
 import type { Result } from "./applier.ts";
-import { concernsMesh, type OwnAddresses, type Stake, stakeIn } from "./concerns.ts";
+import { affectsMesh, type EventFilter, eventFilter, type OwnAddresses } from "./event_filter.ts";
 import type { Device, DeviceReport } from "./device.ts";
 import { explainDevice, type HolderOfPort } from "./device_error.ts";
 import { Failures, failuresOf } from "./failures.ts";
@@ -91,7 +91,7 @@ export class Dataplane {
   /** Index of the interface whose device is known. */
   #kilo: number | undefined;
   /** Undefined: nothing was prepared yet. */
-  #stake: Stake | undefined;
+  #filter: EventFilter | undefined;
   #hasTakenOver = false;
   #resolution: Resolution | undefined;
 
@@ -116,8 +116,8 @@ export class Dataplane {
   }
 
   /** May these events have changed something we made, or build on? */
-  isConcern(events: KernelEvents): boolean {
-    return concernsMesh(events, this.#stake);
+  affectsMesh(events: KernelEvents): boolean {
+    return affectsMesh(events, this.#filter);
   }
 
   /** Look at this again at the next reconcile. */
@@ -156,8 +156,8 @@ export class Dataplane {
     const tunnel = holder && this.#tunnel?.ensure(holder, failures);
     const { name: interfaceName } = this.#settings.interface;
     if (this.#sources.hasLost(this.host, { interfaceName })) this.device.forgetSources();
-    this.#stake = {
-      ...stakeIn(this.host, own, { interfaceName }),
+    this.#filter = {
+      ...eventFilter(this.host, own, { interfaceName }),
       isRival: (route) => this.#routes.isRival(route),
     };
     return {

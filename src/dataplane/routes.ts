@@ -188,9 +188,9 @@ function read({ filter, messages }: Dump): RouteEntry[] {
 
 /**
  * May this event have changed a route of ours, or a default route? Others' routes come and go all
- * day, a routing daemon's by the thousand; they concern us when they take the place of one of ours.
+ * day, a routing daemon's by the thousand; only one that takes the place of one of ours affects us.
  */
-export function concernsRoutes(
+export function affectsRoutes(
   event: Message,
   isRival: (route: RouteEntry) => boolean = () => true,
 ): boolean {

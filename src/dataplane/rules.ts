@@ -55,7 +55,7 @@ export class RuleApplier {
 }
 
 /** May this event have changed a rule of ours? */
-export function concernsRules(event: Message): boolean {
+export function affectsRules(event: Message): boolean {
   return parseRule(event)?.protocol === ROUTE_PROTOCOL;
 }
 

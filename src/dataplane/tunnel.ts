@@ -79,10 +79,10 @@ export class Tunnel {
   /** Makes this the device's only address; one that others own keeps theirs. Not with Flannel. */
   setAddress({ index, name }: Link, prefix: Prefix): void {
     const addresses = this.#host.addressesOf({ index });
-    const concerned = name === CILIUM_DEVICE
+    const changeable = name === CILIUM_DEVICE
       ? addresses.filter((address) => this.#isOurs(address) || equalPrefix(address.prefix, prefix))
       : addresses;
-    const changes = diffAddresses({ index, prefix }, concerned);
+    const changes = diffAddresses({ index, prefix }, changeable);
     this.#host.changeAddresses(changes);
     if (changes.some(({ verb }) => verb === "add")) this.#address = prefix;
   }

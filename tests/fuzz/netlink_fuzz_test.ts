@@ -4,7 +4,7 @@
  */
 
 import { ok } from "node:assert/strict";
-import { concernsMesh } from "../../src/dataplane/concerns.ts";
+import { affectsMesh } from "../../src/dataplane/event_filter.ts";
 import { parseAddress } from "../../src/netlink/address.ts";
 import { Connection } from "../../src/netlink/connection.ts";
 import { parseConnection } from "../../src/netlink/conntrack.ts";
@@ -87,7 +87,7 @@ Deno.test("whatever the kernel answers, reading it ends, in a value or a typed e
   fuzzer(fuzz);
 });
 
-const STAKE = {
+const FILTER = {
   names: new Set(["kilo0"]),
   devices: new Set([7]),
   addresses: [],
@@ -135,7 +135,7 @@ function fuzzConnection(bytes: Uint8Array<ArrayBuffer>, whole: Uint8Array<ArrayB
     for (const subsystem of ["link", "address", "route", "rule"] as const) {
       events.send(whole);
       const happened = readEvents(events, { subsystem, own: new Set() });
-      if (happened) concernsMesh(happened, STAKE);
+      if (happened) affectsMesh(happened, FILTER);
     }
   });
 }

@@ -1,7 +1,7 @@
 /** Real answers of nf_tables (Linux 6.18), damaged at random, through everything that reads them. */
 
 import { ok } from "node:assert/strict";
-import { concernsFirewall } from "../../src/dataplane/firewall/event.ts";
+import { affectsFirewall } from "../../src/dataplane/firewall/event.ts";
 import { type Message, readMessages } from "../../src/netlink/message.ts";
 import { readChain } from "../../src/netlink/nftables/chain.ts";
 import { readElements } from "../../src/netlink/nftables/element.ts";
@@ -89,7 +89,7 @@ Deno.test("whatever nf_tables answers, reading it ends, in a value or a typed er
       const { type, read, payload } = answers[count % answers.length]!;
       const bytes = message({ type, sequence: 1, flags: 2, payload: damage(payload, below) });
       outcomes[expectTyped("reading", bytes, () => readMessages(bytes).forEach(read))]++;
-      expectTyped("sorting", bytes, () => readMessages(bytes).forEach(concernsFirewall));
+      expectTyped("sorting", bytes, () => readMessages(bytes).forEach(affectsFirewall));
     }
     // Neither all nor nothing may be refused, or the damage is not what it should be.
     ok(outcomes.fine > CASES / 10 && outcomes.refused > CASES / 10, JSON.stringify(outcomes));

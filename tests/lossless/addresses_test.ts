@@ -34,7 +34,7 @@ onEachBackend("floating addresses move, and no packet is lost", async (_, backen
     const lines = FLOATING.map((address) => `addr ${verb} ${address} dev eth0\n`);
     await namespace.exec(["ip", "-batch", "-"], lines.join(""));
   };
-  const options = { ends: mesh.pods(), concerned: ["berlin-1", "berlin-2"] };
+  const options = { ends: mesh.pods(), affected: ["berlin-1", "berlin-2"] };
   const fates = await mesh.during("floating addresses move", options, async () => {
     for (let turn = 0; turn < 4; turn++) {
       const holder = holders[turn % holders.length]!;

@@ -12,7 +12,7 @@ import { type End, type Fate, type Flow, Prober } from "./prober.ts";
 /** As manifests have it: what an agent leaves when it stops is what the next one finds. */
 export const FLAGS = ["--clean-up=false"];
 
-/** Milliseconds between packets that the change concerns, and between the others. */
+/** Milliseconds between packets that the change affects, and between the others. */
 const NEAR = 10;
 const FAR = 50;
 
@@ -114,13 +114,13 @@ export class Mesh implements AsyncDisposable {
 
   /**
    * Sends packets between all these ends, and from them to the outside, while the change is made;
-   * often if either end is concerned. Prints what became of them.
+   * often if either end is affected. Prints what became of them.
    */
   async during(
     what: string,
-    { ends, concerned, cut = [] }: {
+    { ends, affected, cut = [] }: {
       readonly ends: readonly End[];
-      readonly concerned: readonly string[];
+      readonly affected: readonly string[];
       /** Those whose traffic the change itself cuts; told apart. */
       readonly cut?: readonly string[];
     },
@@ -130,7 +130,7 @@ export class Mesh implements AsyncDisposable {
     const flows = pairs(ends).concat(ends.map((end) => [end, outside] as const))
       .filter(([from, to]) => !(from.name === "laptop" && to.name === "outside"))
       .flatMap(([from, to]): Flow[] => {
-        const near = [from, to].some(({ name }) => concerned.includes(name));
+        const near = [from, to].some(({ name }) => affected.includes(name));
         const flow = { from, to, interval: near ? NEAR : FAR };
         return [{ ...flow, ports: "same" }, { ...flow, ports: "new" }];
       });

@@ -36,7 +36,7 @@ async function change(
   },
 ): Promise<Fates> {
   const { lab } = mesh;
-  return await mesh.during(what, { ends: mesh.pods(), concerned: NODES, cut }, async () => {
+  return await mesh.during(what, { ends: mesh.pods(), affected: NODES, cut }, async () => {
     for (const [name, annotations] of put) {
       await lab.objects.put(nodeObject(lab.node(name).spec, annotations));
     }
@@ -60,7 +60,7 @@ for (const name of LATECOMERS) {
     await t.step("comes", async () => {
       const fates = await mesh.during(
         `${name} added`,
-        { ends: mesh.pods(...NODES), concerned: NODES },
+        { ends: mesh.pods(...NODES), affected: NODES },
         async () => {
           await lab.objects.put(nodeObject(lab.node(name).spec));
           await mesh.start(name);

@@ -30,9 +30,9 @@ onEachBackend(TITLE, async (t, backend) => {
     const { objects } = mesh.lab;
     const isLaptopIn = (await objects.peers()).some(({ metadata }) => metadata.name === "laptop");
     const ends = [...mesh.pods(), ...isLaptopIn ? [mesh.laptop] : []];
-    const concerned = ends.map(({ name }) => name);
+    const affected = ends.map(({ name }) => name);
     const cut = "deleted" in object && object.deleted === "laptop" ? ["laptop"] : [];
-    return await mesh.during(what, { ends, concerned, cut }, async () => {
+    return await mesh.during(what, { ends, affected, cut }, async () => {
       if ("deleted" in object) await objects.delete("Peer", object.deleted);
       else await objects.put(object);
       await waitFor(`${what}: on the devices`, async () => {
@@ -103,7 +103,7 @@ onEachBackend(TITLE, async (t, backend) => {
   await t.step("… which it sets itself", async () => {
     const fates = await mesh.during(
       "a preshared key set on the laptop",
-      { ends: [...mesh.pods(), mesh.laptop], concerned: ["laptop"] },
+      { ends: [...mesh.pods(), mesh.laptop], affected: ["laptop"] },
       async () => await sharesKey(mesh, presharedKey),
     );
     fates.assertLossless();

@@ -34,28 +34,28 @@ onEachBackend("agents end and start, and no packet is lost", async (t, backend) 
   await mesh.addLaptop();
   const step = async (
     what: string,
-    { concerned, change }: { concerned: readonly string[]; change: () => Promise<unknown> },
+    { affected, change }: { affected: readonly string[]; change: () => Promise<unknown> },
   ) => {
     await t.step(what, async () => {
       const ends = [...mesh.pods(), mesh.laptop];
-      const fates = await mesh.during(what, { ends, concerned }, async () => void await change());
+      const fates = await mesh.during(what, { ends, affected }, async () => void await change());
       fates.assertLossless();
     });
   };
   for (const signal of ["SIGKILL", "SIGTERM"] as const) {
     for (const name of NODES) {
       const change = () => restart(mesh.lab.node(name), signal);
-      await step(`${signal} and start of ${name}`, { concerned: [name], change });
+      await step(`${signal} and start of ${name}`, { affected: [name], change });
     }
     const change = () => Promise.all(mesh.lab.nodes.map((node) => restart(node, signal)));
-    await step(`${signal} and start of all at once`, { concerned: NODES, change });
+    await step(`${signal} and start of all at once`, { affected: NODES, change });
   }
   await step("a new version, started while the old one is being stopped", {
-    concerned: ["tokyo-1"],
+    affected: ["tokyo-1"],
     change: () => upgrade(mesh, mesh.lab.node("tokyo-1")),
   });
   await step("an agent cut off from the objects, and back", {
-    concerned: ["tokyo-1"],
+    affected: ["tokyo-1"],
     change: () => CUT_OFF[backend.name](mesh.lab.node("tokyo-1"), mesh),
   });
 });

@@ -39,7 +39,7 @@ async function measureStart(backend: Backend): Promise<number> {
   let stoodAt = Infinity;
   const fates = await mesh.during(
     "all agents started from nothing, lost until the mesh stands",
-    { ends: mesh.pods(...NODES), concerned: NODES },
+    { ends: mesh.pods(...NODES), affected: NODES },
     async (prober) => {
       began = prober.elapsed;
       await mesh.startAgents(...NODES);
@@ -59,7 +59,7 @@ for (const name of LATECOMERS) {
     let stoodAt = Infinity;
     const fates = await mesh.during(
       `flows older than ${name}'s joining, lost until it has joined`,
-      { ends: mesh.pods(...NODES, name), concerned: [name], cut: [name] },
+      { ends: mesh.pods(...NODES, name), affected: [name], cut: [name] },
       async (prober) => {
         await lab.objects.put(nodeObject(lab.node(name).spec));
         await mesh.start(name);
@@ -81,7 +81,7 @@ onEachBackend("flows begun before a Peer is added live once it is", async (_, ba
   let stoodAt = Infinity;
   const fates = await mesh.during(
     "flows older than the laptop, lost until it is added",
-    { ends: [...mesh.pods(), mesh.laptop], concerned: ["laptop"], cut: ["laptop"] },
+    { ends: [...mesh.pods(), mesh.laptop], affected: ["laptop"], cut: ["laptop"] },
     async (prober) => {
       await mesh.addLaptop();
       stoodAt = prober.elapsed;

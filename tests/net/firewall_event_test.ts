@@ -1,5 +1,5 @@
 import { equal } from "node:assert/strict";
-import { concernsFirewall } from "../../src/dataplane/firewall/event.ts";
+import { affectsFirewall } from "../../src/dataplane/firewall/event.ts";
 import { FirewallApplier } from "../../src/dataplane/firewall/applier.ts";
 import { readMessages } from "../../src/netlink/message.ts";
 import { NETLINK_NETFILTER, Socket } from "../../src/netlink/socket.ts";
@@ -8,16 +8,16 @@ import { Router } from "./router.ts";
 
 const NFNLGRP_NFTABLES = 7;
 
-/** Is any event concerned that the socket has received since the last time? */
-function concerned(socket: Socket): boolean {
+/** Does an event affect us that the socket has received since the last time? */
+function isAffected(socket: Socket): boolean {
   let result = false;
   for (let bytes = socket.receive(); bytes !== undefined; bytes = socket.receive()) {
-    if (readMessages(bytes).some(concernsFirewall)) result = true;
+    if (readMessages(bytes).some(affectsFirewall)) result = true;
   }
   return result;
 }
 
-Deno.test("concernsFirewall() tells events of our tables and of our rules' places from others", () => {
+Deno.test("affectsFirewall() tells events of our tables and of our rules' places from others", () => {
   using router = new Router();
   const { connection } = openMeddled();
   using _connection = connection;
@@ -25,7 +25,7 @@ Deno.test("concernsFirewall() tells events of our tables and of our rules' place
   socket.join(NFNLGRP_NFTABLES);
   const after = (command: string): boolean => {
     router.sh(command);
-    return concerned(socket);
+    return isAffected(socket);
   };
 
   equal(after("nft add table ip other; nft add chain ip other FORWARD"), false);
@@ -34,7 +34,7 @@ Deno.test("concernsFirewall() tells events of our tables and of our rules' place
   equal(after("iptables -P FORWARD DROP"), true);
   equal(after("iptables -A FORWARD -j MINE"), false);
   new FirewallApplier(connection).apply(firewall({ forward: "10.42.0.0/24", keep: "10.0.0.1/32" }));
-  concerned(socket);
+  isAffected(socket);
   equal(after("iptables -t nat -A POSTROUTING -j ACCEPT"), false);
   equal(after("iptables -F MINE"), false);
   equal(after("iptables -D FORWARD 1"), true);

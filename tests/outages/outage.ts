@@ -45,7 +45,7 @@ export async function suffer(
   }));
   let back = 0;
   const ends = [...mesh.pods(), mesh.laptop];
-  const fates = await mesh.during(what, { ends, concerned: NODES }, async () => {
+  const fates = await mesh.during(what, { ends, affected: NODES }, async () => {
     await happen(server, mesh);
     const start = performance.now();
     await addPeer(lab, `10.50.${number}.0/24`, { timeout: 60_000 });

@@ -13,9 +13,9 @@ const PLACE = table({ table: [1, string], chain: [2, string] });
 
 /**
  * May this event have changed something of ours? Whatever happens in our tables may. In the host's,
- * where others are busy all day, our rule is concerned when a chain comes or one of its rules goes.
+ * where others are busy all day, only a new chain or a removed rule affects our rule.
  */
-export function concernsFirewall(event: Message): boolean {
+export function affectsFirewall(event: Message): boolean {
   const type = event.type & 0xff;
   if (type === NFT_MSG.NEWGEN) return false;
   const place = readAttributesOf(event, PLACE);

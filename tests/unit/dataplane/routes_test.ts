@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { resolveRoutes } from "../../../src/dataplane/resolve.ts";
-import { concernsRoutes, diffRoutes, RouteApplier } from "../../../src/dataplane/routes.ts";
+import { affectsRoutes, diffRoutes, RouteApplier } from "../../../src/dataplane/routes.ts";
 import { type Family, parseIP } from "../../../src/net/ip.ts";
 import { parsePrefix } from "../../../src/net/prefix.ts";
 import type { Route } from "../../../src/net/route.ts";
@@ -29,20 +29,20 @@ Deno.test("diffRoutes() removes the most particular of several rivals first", ()
   }
 });
 
-Deno.test("concernsRoutes() passes over what others do beside us", () => {
-  const concerns = (request: Request) => {
+Deno.test("affectsRoutes() passes over what others do beside us", () => {
+  const affects = (request: Request) => {
     const out = new Writer();
     writeMessage(out, request, { sequence: 0, flags: 0 });
-    return concernsRoutes(readMessages(out.bytes())[0]!);
+    return affectsRoutes(readMessages(out.bytes())[0]!);
   };
   const route = (dst: string, protocol: number) =>
     routeEntry({ dst: parsePrefix(dst)!, oif: 7, protocol });
-  assert.ok(concerns(deleteRoute(route("10.42.0.0/24", 107))));
-  assert.ok(concerns(addRoute(route("0.0.0.0/0", 16))));
-  assert.ok(!concerns(addRoute(route("10.42.0.0/24", 16))));
-  assert.ok(!concerns(deleteRoute(route("10.42.0.0/24", 2))));
+  assert.ok(affects(deleteRoute(route("10.42.0.0/24", 107))));
+  assert.ok(affects(addRoute(route("0.0.0.0/0", 16))));
+  assert.ok(!affects(addRoute(route("10.42.0.0/24", 16))));
+  assert.ok(!affects(deleteRoute(route("10.42.0.0/24", 2))));
   // It may have taken the place of ours.
-  assert.ok(concerns({ ...addRoute(route("10.42.0.0/24", 3)), flags: NLM_F_REPLACE }));
+  assert.ok(affects({ ...addRoute(route("10.42.0.0/24", 3)), flags: NLM_F_REPLACE }));
 });
 
 Deno.test("RouteApplier sees each change also in an answer it knows but for that", () => {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { concernsMesh, type Stake } from "../../../src/dataplane/concerns.ts";
+import { affectsMesh, type EventFilter } from "../../../src/dataplane/event_filter.ts";
 import { equalIP, parseIP } from "../../../src/net/ip.ts";
 import { formatPrefix, parsePrefix } from "../../../src/net/prefix.ts";
 import { addAddress, deleteAddress } from "../../../src/netlink/address.ts";
@@ -15,7 +15,7 @@ import { addRoute, replaceRoute, type RouteEntry, routeEntry } from "../../../sr
 import { addRule } from "../../../src/netlink/rule.ts";
 import { Writer } from "../../../src/netlink/writer.ts";
 
-const STAKE: Stake = {
+const FILTER: EventFilter = {
   names: new Set(["kilo0", "tunl0"]),
   devices: new Set([2, 7]),
   addresses: [parseIP("10.1.0.11")!],
@@ -29,13 +29,13 @@ function event(request: Request): Message {
   return readMessages(out.bytes())[0]!;
 }
 
-function concerns(subsystem: Subsystem, request: Request) {
-  return concernsMesh({ subsystem, messages: [event(request)], overflow: false }, STAKE);
+function affects(subsystem: Subsystem, request: Request) {
+  return affectsMesh({ subsystem, messages: [event(request)], overflow: false }, FILTER);
 }
 
-Deno.test("concernsMesh() knows our devices by name and by index", () => {
-  assert.ok(concerns("link", createLink({ name: "tunl0", kind: "ipip" })));
-  assert.ok(!concerns("link", createLink({ name: "veth9", kind: "veth" })));
+Deno.test("affectsMesh() knows our devices by name and by index", () => {
+  assert.ok(affects("link", createLink({ name: "tunl0", kind: "ipip" })));
+  assert.ok(!affects("link", createLink({ name: "veth9", kind: "veth" })));
   const named = (index: number): Request => ({
     ...setLink({ index, name: "" }, {}),
     write(out) {
@@ -43,45 +43,45 @@ Deno.test("concernsMesh() knows our devices by name and by index", () => {
       out.view.setInt32(20, index, true);
     },
   });
-  assert.ok(concerns("link", named(7)));
-  assert.ok(!concerns("link", named(8)));
+  assert.ok(affects("link", named(7)));
+  assert.ok(!affects("link", named(8)));
 });
 
-Deno.test("concernsMesh() knows addresses by their device, and ours wherever they are", () => {
+Deno.test("affectsMesh() knows addresses by their device, and ours wherever they are", () => {
   const address = (index: number, text: string) =>
     addAddress({ index, prefix: parsePrefix(text)! });
-  assert.ok(concerns("address", address(7, "10.99.0.1/24")));
-  assert.ok(concerns("address", address(9, "10.1.0.11/24")));
-  assert.ok(concerns("address", address(9, "10.1.0.12/24")), "a network on link is kept");
-  assert.ok(!concerns("address", address(9, "10.1.0.12/32")));
-  assert.ok(!concerns("address", address(9, "fe80::1/64")));
+  assert.ok(affects("address", address(7, "10.99.0.1/24")));
+  assert.ok(affects("address", address(9, "10.1.0.11/24")));
+  assert.ok(affects("address", address(9, "10.1.0.12/24")), "a network on link is kept");
+  assert.ok(!affects("address", address(9, "10.1.0.12/32")));
+  assert.ok(!affects("address", address(9, "fe80::1/64")));
 });
 
-Deno.test("concernsMesh() knows a new address that is wanted, wherever it is", () => {
+Deno.test("affectsMesh() knows a new address that is wanted, wherever it is", () => {
   const wanted = { index: 9, prefix: parsePrefix("10.5.0.1/32")! };
-  assert.ok(concerns("address", addAddress(wanted)));
-  assert.ok(!concerns("address", deleteAddress(wanted)));
+  assert.ok(affects("address", addAddress(wanted)));
+  assert.ok(!affects("address", deleteAddress(wanted)));
 });
 
-Deno.test("concernsMesh() knows policy rules by their protocol", () => {
+Deno.test("affectsMesh() knows policy rules by their protocol", () => {
   const rule = (protocol: number) =>
     addRule({
       ...{ family: 4, priority: 9, src: undefined, iif: undefined, table: 1107, protocol },
       dst: parsePrefix("10.0.0.1/32")!,
     });
-  assert.ok(concerns("rule", rule(107)));
-  assert.ok(!concerns("rule", rule(0)));
+  assert.ok(affects("rule", rule(107)));
+  assert.ok(!affects("rule", rule(0)));
 });
 
-Deno.test("concernsMesh() passes over others' routes that take nothing's place of ours", () => {
+Deno.test("affectsMesh() passes over others' routes that take nothing's place of ours", () => {
   const route = (text: string, { protocol = 186, metric = 0 } = {}) =>
     routeEntry({ dst: parsePrefix(text)!, oif: 9, protocol, metric });
-  const stake = {
-    ...STAKE,
+  const filter = {
+    ...FILTER,
     isRival: ({ dst, metric }: RouteEntry) => metric === 0 && formatPrefix(dst) === "10.42.1.0/24",
   };
   const matters = (request: Request) =>
-    concernsMesh({ subsystem: "route", messages: [event(request)], overflow: false }, stake);
+    affectsMesh({ subsystem: "route", messages: [event(request)], overflow: false }, filter);
   assert.ok(matters(addRoute(route("10.42.9.0/24", { protocol: 107 }))));
   assert.ok(matters(addRoute(route("0.0.0.0/0"))), "the underlay");
   assert.ok(matters(replaceRoute(route("10.42.1.0/24"))));
@@ -90,14 +90,14 @@ Deno.test("concernsMesh() passes over others' routes that take nothing's place o
   assert.ok(!matters(addRoute(route("10.42.1.0/24"))), "it stands behind ours");
 });
 
-Deno.test("concernsMesh() takes everything for a concern that it cannot tell", () => {
+Deno.test("affectsMesh() is true for every event that it cannot read", () => {
   const foreign = createLink({ name: "veth9", kind: "veth" });
   assert.ok(
-    concernsMesh({ subsystem: "link", messages: [event(foreign)], overflow: false }, undefined),
+    affectsMesh({ subsystem: "link", messages: [event(foreign)], overflow: false }, undefined),
   );
   for (const subsystem of ["link", "address", "route", "rule", "nftables"] as const) {
-    assert.ok(concernsMesh({ subsystem, messages: [], overflow: true }, STAKE));
+    assert.ok(affectsMesh({ subsystem, messages: [], overflow: true }, FILTER));
     const message = { ...event(foreign), payload: new DataView(new ArrayBuffer(1)) };
-    assert.ok(concernsMesh({ subsystem, messages: [message], overflow: false }, STAKE), subsystem);
+    assert.ok(affectsMesh({ subsystem, messages: [message], overflow: false }, FILTER), subsystem);
   }
 });

@@ -1,6 +1,6 @@
 /**
- * Which of the kernel's events have to do with the mesh. Beside it pods come and go all day, with
- * devices, addresses, routes and firewall rules of their own: none of that may cost anything.
+ * Which of the kernel's events affect the mesh. Pods come and go all day, with devices, addresses,
+ * routes and firewall rules of their own: such events must cost nothing.
  */
 
 import { equalIP, type IP, width } from "../net/ip.ts";
@@ -13,12 +13,12 @@ import type { Message } from "../netlink/message.ts";
 import type { RouteEntry } from "../netlink/route.ts";
 import type { Host } from "./host.ts";
 import { TUNNEL_DEVICES } from "./tunnel.ts";
-import { concernsFirewall } from "./firewall/event.ts";
-import { concernsRoutes } from "./routes.ts";
-import { concernsRules } from "./rules.ts";
+import { affectsFirewall } from "./firewall/event.ts";
+import { affectsRoutes } from "./routes.ts";
+import { affectsRules } from "./rules.ts";
 
 /** What the mesh is built on. */
-export interface Stake {
+export interface EventFilter {
   /** Names of the devices we use, or would use if they were there. */
   readonly names: ReadonlySet<string>;
   /** Indices of those that are there, and of those below them. */
@@ -42,11 +42,11 @@ export interface OwnAddresses {
 }
 
 /** Our devices, those that hold the addresses, and that of the default route. */
-export function stakeIn(
+export function eventFilter(
   host: Host,
   own: OwnAddresses,
   { interfaceName }: { readonly interfaceName: string },
-): Stake {
+): EventFilter {
   const { privateAddress, endpoint, source, isWanted = () => false } = own;
   const names = new Set([interfaceName, ...TUNNEL_DEVICES]);
   const holders = [privateAddress, endpoint].map((ip) => ip && host.holderOf(ip));
@@ -59,37 +59,37 @@ export function stakeIn(
   };
 }
 
-/** May these events have changed something we made, or build on? Without a stake all of them may. */
-export function concernsMesh(
+/** May these events have changed something we made, or build on? Without a filter all of them may. */
+export function affectsMesh(
   { subsystem, messages, overflow }: KernelEvents,
-  stake: Stake | undefined,
+  filter: EventFilter | undefined,
 ): boolean {
   if (overflow) return true;
   switch (subsystem) {
     case "link":
-      return messages.some(understood((event) => !stake || concernsLinks(event, stake)));
+      return messages.some(understood((event) => !filter || affectsLinks(event, filter)));
     case "address":
-      return messages.some(understood((event) => !stake || concernsAddresses(event, stake)));
+      return messages.some(understood((event) => !filter || affectsAddresses(event, filter)));
     case "route":
-      return messages.some(understood((event) => concernsRoutes(event, stake?.isRival)));
+      return messages.some(understood((event) => affectsRoutes(event, filter?.isRival)));
     case "rule":
-      return messages.some(understood(concernsRules));
+      return messages.some(understood(affectsRules));
     case "nftables":
-      return messages.some(understood(concernsFirewall));
+      return messages.some(understood(affectsFirewall));
   }
 }
 
-function concernsLinks(event: Message, { names, devices }: Stake): boolean {
+function affectsLinks(event: Message, { names, devices }: EventFilter): boolean {
   const link = parseLink(event);
   return link !== undefined && (names.has(link.name) || devices.has(link.index));
 }
 
-function concernsAddresses(event: Message, stake: Stake): boolean {
+function affectsAddresses(event: Message, filter: EventFilter): boolean {
   const address = parseAddress(event);
   if (!address) return false;
   const { ip } = address.prefix;
-  return stake.devices.has(address.index) || stake.addresses.some((own) => equalIP(own, ip)) ||
-    isNetwork(address.prefix) || event.type === RTM_NEWADDR && stake.isWanted(ip);
+  return filter.devices.has(address.index) || filter.addresses.some((own) => equalIP(own, ip)) ||
+    isNetwork(address.prefix) || event.type === RTM_NEWADDR && filter.isWanted(ip);
 }
 
 /** Hosts keep what is on link, on whatever device; pods bring link-local addresses and single ones. */
@@ -100,10 +100,10 @@ function isNetwork({ ip, bits }: Prefix): boolean {
 const LINK_LOCAL = parsePrefix("fe80::/10")!;
 
 /** What cannot be read may be anything. */
-function understood(concerns: (event: Message) => boolean): (event: Message) => boolean {
+function understood(affects: (event: Message) => boolean): (event: Message) => boolean {
   return (event) => {
     try {
-      return concerns(event);
+      return affects(event);
     } catch (error) {
       if (error instanceof MalformedError) return true;
       throw error;
