@@ -1,7 +1,7 @@
 /** This node's part in the mesh: what it is to the others, and what its kernel shall have. */
 
 import type { Backend } from "../backend/backend.ts";
-import type { Doubt, Ground, Report } from "../dataplane/dataplane.ts";
+import type { Doubt, HostDevices, Report } from "../dataplane/dataplane.ts";
 import { cniCompatibilityIP } from "../dataplane/tunnel.ts";
 import type { Desired } from "../mesh/desired.ts";
 import { discoverEndpoints } from "../mesh/discover.ts";
@@ -42,11 +42,11 @@ export interface NodeMeshParts {
   readonly startWarnings: readonly Warning[];
 }
 
-/** What a reconcile begins with. */
-export interface Prepared {
+/** What a reconcile pass begins with. */
+export interface Observed {
   /** As the others shall see it. */
   readonly local: CompleteNode;
-  readonly ground: Ground;
+  readonly hostDevices: HostDevices;
   /** Of the device, as far as `local` tells of it. */
   readonly readings: number;
 }
@@ -110,7 +110,7 @@ export class NodeMesh {
   }
 
   /** Finds or makes the devices; says why, in a sentence, if there is nothing to be done yet. */
-  async prepare(): Promise<Prepared | string> {
+  async observe(): Promise<Observed | string> {
     const { options: { hostname }, backend, kernel, addresses, publisher } = this.#parts;
     const { nodes, own } = backend.cluster();
     const node = nodes.get(hostname);
@@ -125,27 +125,27 @@ export class NodeMesh {
     const annotated = localNode(node, annotations);
     const source = annotated.internalIP?.ip;
     const { endpointIP: endpoint, internalIP } = addresses.found;
-    const ground = kernel.dataplane.prepare({
+    const hostDevices = kernel.dataplane.observeHost({
       privateAddress: internalIP?.ip ?? source,
       endpoint,
       source,
       isWanted: (ip) => addresses.isWanted(ip),
     });
-    this.#publishSource(this.#findSource(annotated, ground));
+    this.#publishSource(this.#findSource(annotated, hostDevices));
     const local: Node = { ...annotated, discoveredEndpoints: await this.#discover() };
     const { readings } = kernel.dataplane.device;
-    if (isComplete(local)) return { local, ground, readings };
+    if (isComplete(local)) return { local, hostDevices, readings };
     const missing = local.subnet ? "endpoint" : "spec.podCIDR";
     return `Node ${hostname} is not ready: it has no usable ${missing}`;
   }
 
   /** Brings the kernel to what the objects say, or says why it cannot be known now. */
-  async apply({ local, ground, readings }: Prepared): Promise<Applied | string> {
+  async apply({ local, hostDevices, readings }: Observed): Promise<Applied | string> {
     const { kernel, key, addresses, servers, publisher } = this.#parts;
     const { device, facts } = kernel.dataplane;
     const wish = this.#wish.of(local, {
       members: this.#members,
-      ground,
+      hostDevices,
       discoveredAddress: addresses.found.internalIP,
       privateKey: key.privateKey,
       usedEndpoints: usedEndpoints(this.#members.nodes, {
@@ -158,11 +158,11 @@ export class NodeMesh {
     });
     if (typeof wish === "string") return wish;
     const { publicKey } = key;
-    const report = await kernel.dataplane.apply(wish, { ground, now: Date.now(), publicKey });
+    const report = await kernel.dataplane.apply(wish, { hostDevices, now: Date.now(), publicKey });
     const discoveredEndpoints = device.readings === readings
       ? local.discoveredEndpoints
       : await this.#discover();
-    const source = this.#findSource(local, ground);
+    const source = this.#findSource(local, hostDevices);
     this.#reconciled = {
       ...wish.address && { wireGuardIP: wish.address },
       ...source && { encapsulationIP: hostPrefix(source) },
@@ -173,14 +173,14 @@ export class NodeMesh {
   }
 
   /** From where packets to the own location come, if not from the internal address. */
-  #findSource(local: Node, ground: Ground): IP | undefined {
+  #findSource(local: Node, hostDevices: HostDevices): IP | undefined {
     const { options, kernel, addresses } = this.#parts;
     const sender: Sender = {
       local,
       nodes: this.#members.nodes,
       discovered: addresses.found.internalIP?.ip,
       encapsulator: encapsulatorOf(options),
-      ground,
+      hostDevices,
     };
     const source = packetSource(kernel.dataplane.host, sender);
     this.#sourceWarnings = sourceWarnings(sender, source);

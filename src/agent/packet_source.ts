@@ -1,6 +1,6 @@
 /** From which address this host's packets to its location come: neighbours' firewalls ask. */
 
-import type { Ground } from "../dataplane/dataplane.ts";
+import type { HostDevices } from "../dataplane/dataplane.ts";
 import type { Host } from "../dataplane/host.ts";
 import type { Encapsulator } from "../mesh/encapsulation.ts";
 import type { Node } from "../mesh/node.ts";
@@ -18,7 +18,7 @@ export interface Sender {
   /** The private address found on this host. */
   readonly discovered: IP | undefined;
   readonly encapsulator: Encapsulator;
-  readonly ground: Ground;
+  readonly hostDevices: HostDevices;
 }
 
 /**
@@ -27,14 +27,14 @@ export interface Sender {
  * Where there is none it is the address discovered.
  */
 export function packetSource(host: Host, sender: Sender): IP | undefined {
-  const { local: { internalIP }, discovered, encapsulator, ground } = sender;
-  const isIPIP = encapsulator !== "flannel" && ground.tunnel?.state === "ready";
-  if (!internalIP || ground.hasSource && !isIPIP) return undefined;
+  const { local: { internalIP }, discovered, encapsulator, hostDevices } = sender;
+  const isIPIP = encapsulator !== "flannel" && hostDevices.tunnel?.state === "ready";
+  if (!internalIP || hostDevices.hasSource && !isIPIP) return undefined;
   const neighbour = firstNeighbour(sender);
   const way = neighbour && host.wayTo(neighbour);
   // Through the mesh nothing is encapsulated.
-  const isOutside = way !== undefined && way.oif !== ground.kilo?.index;
-  const source = isOutside ? way.source : ground.hasSource ? undefined : discovered;
+  const isOutside = way !== undefined && way.oif !== hostDevices.kilo?.index;
+  const source = isOutside ? way.source : hostDevices.hasSource ? undefined : discovered;
   return equalIP(source, internalIP.ip) ? undefined : source;
 }
 
@@ -52,10 +52,10 @@ function firstNeighbour({ local, nodes }: Sender): IP | undefined {
 
 /** What is to be told where it is not, or may not be, the internal address. */
 export function sourceWarnings(
-  { local: { name, internalIP }, ground }: Sender,
+  { local: { name, internalIP }, hostDevices }: Sender,
   source: IP | undefined,
 ): readonly Warning[] {
-  if (!internalIP || ground.hasSource && !source) return [];
+  if (!internalIP || hostDevices.hasSource && !source) return [];
   const own = formatPrefix(internalIP);
   const told = source
     ? `packets to its location, IPIP too, are sent from ${
@@ -63,7 +63,7 @@ export function sourceWarnings(
     }, which is published as ` +
       "encapsulation-ip for the nodes there; original agents do not accept it"
     : "nobody knows from which address packets to its location are sent";
-  return ground.hasSource
+  return hostDevices.hasSource
     ? [warning("encapsulation", `node ${name}`, `the internal address is ${own}, but ${told}`)]
     : [warning(
       "address",

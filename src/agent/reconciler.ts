@@ -241,11 +241,11 @@ export class Reconciler {
   ): Promise<void> {
     const { kernel, monitor } = this.#parts;
     const before = kernel.writes;
-    const prepared = await this.#mesh.prepare();
-    if (typeof prepared === "string") return this.#stall(prepared);
+    const observed = await this.#mesh.observe();
+    if (typeof observed === "string") return this.#stall(observed);
     const observe = reasons.has("resync") || raised.has("CNI");
-    const written = await this.#tendFiles(prepared.local.subnet, { observe });
-    const applied = await this.#mesh.apply(prepared);
+    const written = await this.#tendFiles(observed.local.subnet, { observe });
+    const applied = await this.#mesh.apply(observed);
     if (typeof applied === "string") {
       monitor.counts.failed("apply");
       return this.#stall(applied);
@@ -259,8 +259,8 @@ export class Reconciler {
       monitor.repaired(kinds, { device: report.device.changed, files: written });
     }
     this.#followUp(applied);
-    this.#tell([...wish.warnings, ...prepared.ground.warnings, ...report.warnings]);
-    monitor.applied(report.refused, prepared.ground.tunnel);
+    this.#tell([...wish.warnings, ...observed.hostDevices.warnings, ...report.warnings]);
+    monitor.applied(report.refused, observed.hostDevices.tunnel);
     this.#applied = report.failures.length === 0 ? wish : undefined;
     if (report.failures.length > 0) throw new PartialFailure(report.failures);
     monitor.meshStands();

@@ -1,6 +1,6 @@
 /** From who is in the mesh to what this node's kernel shall have, computed only when it may differ. */
 
-import type { Ground } from "../dataplane/dataplane.ts";
+import type { HostDevices } from "../dataplane/dataplane.ts";
 import { type Desired, desired, type Settings } from "../mesh/desired.ts";
 import { type CompleteNode, equalNodes } from "../mesh/readiness.ts";
 import { equalUsedEndpoints, type UsedEndpoints } from "../mesh/used_endpoints.ts";
@@ -18,7 +18,7 @@ import type { Resolver } from "./resolver.ts";
 /** What the wish depends on besides the members and names. */
 export interface Circumstances {
   readonly members: Members;
-  readonly ground: Ground;
+  readonly hostDevices: HostDevices;
   /** The private address found on this host. */
   readonly discoveredAddress: Prefix | undefined;
   readonly privateKey: Key;
@@ -98,18 +98,18 @@ export class Wish {
 
   #settings(
     local: CompleteNode,
-    { ground, discoveredAddress, privateKey, usedEndpoints }: Circumstances,
+    { hostDevices, discoveredAddress, privateKey, usedEndpoints }: Circumstances,
   ): Settings {
     const options = this.#options;
-    const privateAddress = ground.private && (discoveredAddress ?? local.internalIP);
+    const privateAddress = hostDevices.private && (discoveredAddress ?? local.internalIP);
     return {
       strategy: options.encapsulate,
       encapsulator: encapsulatorOf(options),
-      tunnel: ground.tunnel !== undefined && ground.tunnel.state !== "unsupported",
+      tunnel: hostDevices.tunnel !== undefined && hostDevices.tunnel.state !== "unsupported",
       ...privateAddress && { privateAddress },
       privateKey,
       local: options.local,
-      lacksSource: !ground.hasSource,
+      lacksSource: !hostDevices.hasSource,
       usedEndpoints,
       cni: options.cni,
       forwardRules: options.iptablesForwardRules,

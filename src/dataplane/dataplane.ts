@@ -34,7 +34,7 @@ import {
   resolveRoutes,
   resolveRules,
 } from "./resolve.ts";
-import type { Ground, Report } from "./report.ts";
+import type { HostDevices, Report } from "./report.ts";
 import { RouteApplier } from "./routes.ts";
 import { RuleApplier } from "./rules.ts";
 import { Stopwatch } from "./stopwatch.ts";
@@ -57,7 +57,7 @@ export interface DataplaneSettings {
   readonly encapsulator?: Encapsulator;
 }
 
-export type { Ground, Report } from "./report.ts";
+export type { HostDevices, Report } from "./report.ts";
 
 interface Resolution {
   readonly desired: Desired;
@@ -90,7 +90,7 @@ export class Dataplane {
   readonly #holderOfPort: HolderOfPort | undefined;
   /** Index of the interface whose device is known. */
   #kilo: number | undefined;
-  /** Undefined: nothing was prepared yet. */
+  /** Undefined: the host was not observed yet. */
   #filter: EventFilter | undefined;
   #hasTakenOver = false;
   #resolution: Resolution | undefined;
@@ -145,8 +145,11 @@ export class Dataplane {
     this.#tunnel?.invalidate();
   }
 
-  /** Finds or makes the devices. Without a private address on this host nothing is encapsulated. */
-  prepare(own: OwnAddresses): Ground {
+  /**
+   * Finds the host's devices, and makes those of ours that are missing. Without a private address on
+   * this host nothing is encapsulated.
+   */
+  observeHost(own: OwnAddresses): HostDevices {
     const { privateAddress, source } = own;
     const failures = new Failures();
     const kilo = ensureInterface(this.host, this.#settings.interface, failures);
@@ -185,16 +188,16 @@ export class Dataplane {
    */
   async apply(
     desired: Desired,
-    { ground, ...options }: { readonly ground: Ground } & DiffOptions,
+    { hostDevices, ...options }: { readonly hostDevices: HostDevices } & DiffOptions,
   ): Promise<Report> {
-    const { kilo } = ground;
-    const failures = new Failures(ground.failures);
-    failures.contain("tunnel", () => this.#addressTunnel(desired, ground), undefined);
+    const { kilo } = hostDevices;
+    const failures = new Failures(hostDevices.failures);
+    failures.contain("tunnel", () => this.#addressTunnel(desired, hostDevices), undefined);
     const begun = await this.#changeFirewall(desired, { stage: "begin", failures });
     const device = desired.isLeader && kilo
       ? await this.watch.time("device", () => this.#lead(kilo, desired, { ...options, failures }))
       : UNCHANGED;
-    const { routes, rules, warnings } = this.#route(desired, ground, failures);
+    const { routes, rules, warnings } = this.#route(desired, hostDevices, failures);
     if (!desired.isLeader && kilo) {
       failures.contain("interface", () => this.#follow(kilo), undefined);
     }
@@ -269,7 +272,7 @@ export class Dataplane {
     if (wasThere) await this.#flows.followOthers(this.#firewall.sets);
   }
 
-  #addressTunnel({ tunnelAddress }: Desired, { tunnel }: Ground): void {
+  #addressTunnel({ tunnelAddress }: Desired, { tunnel }: HostDevices): void {
     if (tunnel?.state === "ready" && tunnelAddress) {
       this.#tunnel?.setAddress(tunnel.link, tunnelAddress);
     }
@@ -310,11 +313,11 @@ export class Dataplane {
     }
   }
 
-  #route(desired: Desired, ground: Ground, failures: Failures) {
-    const { tunnel } = ground;
+  #route(desired: Desired, hostDevices: HostDevices, failures: Failures) {
+    const { tunnel } = hostDevices;
     const devices: Devices = {
-      kilo: ground.kilo?.index,
-      private: ground.private?.index,
+      kilo: hostDevices.kilo?.index,
+      private: hostDevices.private?.index,
       tunnel: tunnel?.state === "ready" ? tunnel.link.index : undefined,
     };
     const { routes, rules } = this.#resolve(desired, devices);

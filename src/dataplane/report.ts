@@ -1,4 +1,4 @@
-/** What a reconcile begins with, and what it has to tell in the end. */
+/** What a reconcile pass begins with, and what it reports in the end. */
 
 import type { Link } from "../netlink/link.ts";
 import type { Warning } from "../net/warning.ts";
@@ -6,8 +6,8 @@ import type { DeviceReport } from "./device.ts";
 import type { Failure } from "./failures.ts";
 import type { TunnelState } from "./tunnel.ts";
 
-/** The devices that a reconcile finds, or makes, before anything else. */
-export interface Ground {
+/** The host's devices. A reconcile pass finds them, or makes those that are missing, first. */
+export interface HostDevices {
   /** The WireGuard interface; undefined: it is missing and waited for. */
   readonly kilo: Link | undefined;
   /** The interface that holds the private address. */
@@ -20,7 +20,7 @@ export interface Ground {
   readonly failures: readonly Failure[];
 }
 
-/** How many things of each kind were changed, and what is to be told. */
+/** How many things of each kind were changed, and what is to be reported. */
 export interface Report {
   readonly firewall: number;
   readonly device: DeviceReport;

@@ -1,6 +1,6 @@
 /**
  * What a host keeps. The mesh as a value says what everybody computes; before a host applies it,
- * what would take the ground from under the host, or a node's networks from the node, is left out.
+ * what would cut the host off, or take a node's networks from the node, is left out.
  */
 
 import type { DeviceConfig, PeerConfig } from "../net/device.ts";

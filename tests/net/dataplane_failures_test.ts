@@ -89,7 +89,7 @@ for (
 ) {
   Deno.test(`${part} that are refused stop nothing else`, async () => {
     using machine = new Machine();
-    machine.dataplane.prepare({ privateAddress: undefined }); // the default route is known
+    machine.dataplane.observeHost({ privateAddress: undefined }); // the default route is known
     machine.refuses = (messages, family) =>
       family === NETLINK_ROUTE && messages.some((message) => message.type === type)
         ? EAGAIN
@@ -140,10 +140,12 @@ Deno.test("a kernel that makes no IPIP tunnel is told of", () => {
   const RTM_NEWLINK = 16;
   machine.refuses = (messages) =>
     messages.some(({ type }) => type === RTM_NEWLINK) ? EOPNOTSUPP : undefined;
-  const ground = machine.dataplane.prepare({ privateAddress: parsePrefix("10.0.0.1/24")!.ip });
-  assert.equal(ground.tunnel?.state, "unsupported");
-  assert.deepEqual(ground.warnings.map(({ code }) => code), ["encapsulation"]);
-  assert.match(ground.warnings[0]!.text, /tunl0.*--encapsulate=never/);
+  const hostDevices = machine.dataplane.observeHost({
+    privateAddress: parsePrefix("10.0.0.1/24")!.ip,
+  });
+  assert.equal(hostDevices.tunnel?.state, "unsupported");
+  assert.deepEqual(hostDevices.warnings.map(({ code }) => code), ["encapsulation"]);
+  assert.match(hostDevices.warnings[0]!.text, /tunl0.*--encapsulate=never/);
 });
 
 Deno.test("taking over from the original is tried until it is done", async () => {

@@ -78,8 +78,8 @@ export class Machine implements Disposable {
   async reconcile(desired: Desired): Promise<Report> {
     this.done.length = 0;
     this.sends = 0;
-    const ground = this.dataplane.prepare({ privateAddress: parseIP("10.0.0.1") });
-    return await this.dataplane.apply(desired, { ground, now: Date.now() });
+    const hostDevices = this.dataplane.observeHost({ privateAddress: parseIP("10.0.0.1") });
+    return await this.dataplane.apply(desired, { hostDevices, now: Date.now() });
   }
 
   nft(): string {

@@ -1,4 +1,4 @@
-/** What a small cluster makes of a host that keeps its ground, as text. */
+/** What a small cluster makes of a host that keeps its networks, as text. */
 
 import type { DeviceConfig } from "../../../src/net/device.ts";
 import { formatIP } from "../../../src/net/ip.ts";
