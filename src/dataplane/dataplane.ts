@@ -8,8 +8,6 @@ import type { Encapsulator } from "../mesh/encapsulation.ts";
 import type { Connection } from "../netlink/connection.ts";
 import type { KernelEvents, Subsystem } from "../netlink/events.ts";
 import type { Link } from "../netlink/link.ts";
-import type { RouteEntry } from "../netlink/route.ts";
-import type { RuleEntry } from "../netlink/rule.ts";
 import type { DiffOptions } from "../wireguard/diff.ts";
 import type { Result } from "./applier.ts";
 import { affectsMesh, type EventFilter, eventFilter, type OwnAddresses } from "./event_filter.ts";
@@ -27,13 +25,7 @@ import {
   setAddress,
 } from "./interface.ts";
 import { OwnSources } from "./own_sources.ts";
-import {
-  type Devices,
-  equalDevices,
-  type Resolved,
-  resolveRoutes,
-  resolveRules,
-} from "./resolve.ts";
+import { type Devices, ResolutionCache, resolveRoutes } from "./resolve.ts";
 import type { HostDevices, Report } from "./report.ts";
 import { RouteApplier } from "./routes.ts";
 import { RuleApplier } from "./rules.ts";
@@ -58,13 +50,6 @@ export interface DataplaneSettings {
 }
 
 export type { HostDevices, Report } from "./report.ts";
-
-interface Resolution {
-  readonly desired: Desired;
-  readonly devices: Devices;
-  readonly routes: Resolved<RouteEntry>;
-  readonly rules: Resolved<RuleEntry>;
-}
 
 const UNCHANGED: DeviceReport = { changed: 0, added: [] };
 const NOTHING: Result = { changed: 0, refused: 0, warnings: [] };
@@ -93,7 +78,7 @@ export class Dataplane {
   /** Undefined: the host was not observed yet. */
   #filter: EventFilter | undefined;
   #hasTakenOver = false;
-  #resolution: Resolution | undefined;
+  readonly #resolution: ResolutionCache;
 
   constructor(parts: Parts, settings: DataplaneSettings) {
     const { connection, device, firewall, flows } = parts;
@@ -102,6 +87,7 @@ export class Dataplane {
     this.facts = new HostFactsObserver(this.host, { kiloInterface: settings.interface.name });
     this.device = device;
     this.#settings = settings;
+    this.#resolution = new ResolutionCache(settings.interface.name);
     this.#firewall = firewall;
     this.#flows = flows;
     this.#holderOfPort = parts.holderOfPort;
@@ -177,11 +163,16 @@ export class Dataplane {
   }
 
   /**
-   * Makes the kernel what is desired. Whoever may send comes before what leads there: first whom to
-   * accept and whom to leave alone, then the device, then the routes through it; who leaves is
-   * accepted and left alone until no route leads there. Masquerading comes last, because connections
-   * remember it; whoever is to be left alone from now on is forgotten before packets go there. An
-   * interface goes down when no route needs it any more.
+   * Makes the kernel what is desired, in this order, so that no packet is lost on the way:
+   *
+   * 1. The tunnel's address.
+   * 2. The firewall's additions: whom to accept and whom not to masquerade. Nothing is removed yet.
+   *    Flows that are no longer masqueraded are forgotten before packets go there.
+   * 3. A leader's interface and WireGuard device.
+   * 4. Routes and policy rules.
+   * 5. A follower's interface goes down: no route needs it any more.
+   * 6. The rest of the firewall. Masquerading comes last, because connections remember it.
+   * 7. Once: what the original agent left of its firewall goes.
    *
    * A step that fails is reported, and the others are made. While the device cannot be configured,
    * routes through it stay as they are.
@@ -287,19 +278,18 @@ export class Dataplane {
       failures.contain("interface", () => setAddress(this.host, kilo, address), false);
     // As long as it was down nobody had us for a peer.
     if (!kilo.up) this.device.resetSessions();
-    // A way of before to where a peer is now may lead into the tunnel, or for a follower through its
-    // leader. The first handshakes, gone that way, would bind both ends to addresses inside the tunnel:
-    // a loop without end.
-    const clearWay = (to: readonly IP[]) => {
-      this.#routes.removeTo(to, { staying });
-      // An endpoint inside a network that is routed there needs its own way before WireGuard sends.
+    // A stale route to where a peer is now may lead into the tunnel, or for a follower through its
+    // leader. The first handshakes would bind both ends to addresses inside the tunnel: an endless loop.
+    const beforeSending = (to: readonly IP[]) => {
+      this.#routes.removeRoutesTo(to, { staying });
+      // An endpoint inside a network that is routed there needs its own route before WireGuard sends.
       const direct = staying.filter(({ oif }) => oif !== undefined);
       this.#routes.addAhead(resolveRoutes(direct, {}).entries);
     };
     try {
       const hasRoute = (to: IP) => this.host.hasRoute(to);
-      const report = await this.device.apply(device, { ...options, clearWay, hasRoute });
-      if (!kilo.up) clearWay(endpointsOf(device));
+      const report = await this.device.apply(device, { ...options, beforeSending, hasRoute });
+      if (!kilo.up) beforeSending(endpointsOf(device));
       const isRaised = this.host.changeLink(kilo, { up: true });
       if (isReaddressed || isRaised) this.#routes.invalidate();
       return report;
@@ -320,7 +310,7 @@ export class Dataplane {
       private: hostDevices.private?.index,
       tunnel: tunnel?.state === "ready" ? tunnel.link.index : undefined,
     };
-    const { routes, rules } = this.#resolve(desired, devices);
+    const { routes, rules } = this.#resolution.of(desired, devices);
     const held = failures.has("device") ? devices.kilo : undefined;
     const applyRoutes = () => this.#routes.apply(routes.entries, devices, { held });
     const applyRules = () => this.#rules.apply(rules.entries);
@@ -328,18 +318,6 @@ export class Dataplane {
       routes: this.watch.time("routes", () => failures.contain("routes", applyRoutes, NOTHING)),
       rules: this.watch.time("rules", () => failures.contain("rules", applyRules, NOTHING)),
       warnings: [...routes.warnings, ...rules.warnings],
-    };
-  }
-
-  /** The same entries as before for the same desired state on the same devices. */
-  #resolve(desired: Desired, devices: Devices): Resolution {
-    const last = this.#resolution;
-    if (last && last.desired === desired && equalDevices(last.devices, devices)) return last;
-    return this.#resolution = {
-      desired,
-      devices,
-      routes: resolveRoutes(desired.routes, devices),
-      rules: resolveRules(desired.rules, { interfaceName: this.#settings.interface.name }),
     };
   }
 

@@ -30,7 +30,7 @@ export interface ApplyOptions extends Omit<DiffOptions, "declared"> {
   /** Can this host send to the address? Asked about peers that have one of each family; yes if absent. */
   readonly hasRoute?: (to: IP) => boolean;
   /** Called with the addresses of peers before WireGuard is told to send there. */
-  readonly clearWay?: (to: readonly IP[]) => void;
+  readonly beforeSending?: (to: readonly IP[]) => void;
 }
 
 /** Milliseconds in which a handshake under way comes to its end. */
@@ -185,7 +185,7 @@ export class Device {
       }
       return { changed: 0, added: [], ...again };
     }
-    options.clearWay?.(endpointsOf(change));
+    options.beforeSending?.(endpointsOf(change));
     this.#state = this.#last = undefined; // for the case of an exception
     if (renew.size > 0) await remove(renew, this.#client);
     const reset = await configure(this.#client, change);

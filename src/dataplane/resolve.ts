@@ -1,5 +1,6 @@
 /** From the mesh's desired state, which names devices by their role, to entries the kernel can take. */
 
+import type { Desired } from "../mesh/desired.ts";
 import type { Family } from "../net/ip.ts";
 import { formatPrefix, network, type Prefix, prefixKey } from "../net/prefix.ts";
 import { type DeviceRole, type Route, ROUTE_PROTOCOL, type Rule } from "../net/route.ts";
@@ -11,7 +12,7 @@ import { type Warning, warning } from "../net/warning.ts";
 /** The interface index of each role, where such a device is there. */
 export type Devices = { readonly [role in DeviceRole]?: number | undefined };
 
-export function equalDevices(a: Devices, b: Devices): boolean {
+function equalDevices(a: Devices, b: Devices): boolean {
   return a.kilo === b.kilo && a.private === b.private && a.tunnel === b.tunnel;
 }
 
@@ -19,6 +20,35 @@ export interface Resolved<Entry> {
   readonly entries: readonly Entry[];
   /** One for each distinct reason why something was left out, with the first it happened to. */
   readonly warnings: readonly Warning[];
+}
+
+/** Routes and rules of a desired state on certain devices, as entries. */
+export interface Resolution {
+  readonly desired: Pick<Desired, "routes" | "rules">;
+  readonly devices: Devices;
+  readonly routes: Resolved<RouteEntry>;
+  readonly rules: Resolved<RuleEntry>;
+}
+
+/** Returns the same entries as before for the same desired state on the same devices. */
+export class ResolutionCache {
+  readonly #interfaceName: string;
+  #last: Resolution | undefined;
+
+  constructor(interfaceName: string) {
+    this.#interfaceName = interfaceName;
+  }
+
+  of(desired: Resolution["desired"], devices: Devices): Resolution {
+    const last = this.#last;
+    if (last && last.desired === desired && equalDevices(last.devices, devices)) return last;
+    return this.#last = {
+      desired,
+      devices,
+      routes: resolveRoutes(desired.routes, devices),
+      rules: resolveRules(desired.rules, { interfaceName: this.#interfaceName }),
+    };
+  }
 }
 
 /**

@@ -124,7 +124,7 @@ export class RouteApplier {
   }
 
   /** Removes those of ours that lead to just one of these addresses, unless they stay. */
-  removeTo(
+  removeRoutesTo(
     addresses: readonly IP[],
     { staying }: { readonly staying: readonly { readonly dst: Prefix }[] },
   ): void {
