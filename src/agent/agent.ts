@@ -104,7 +104,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   const running = Promise.all([
     reconciler.run(),
     publisher.run(),
-    kernel.watch((doubts) => reconciler.kernelChanged(doubts)),
+    kernel.watch((kinds) => reconciler.kernelChanged(kinds)),
   ]);
   await Promise.race([running, stop.requested]);
   monitor.parts.pending = "the end";

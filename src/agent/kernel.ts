@@ -1,6 +1,6 @@
 /** The agent's hold on the kernel: sockets, the dataplane over them, and the events that affect it. */
 
-import { Dataplane, type DataplaneSettings, type Doubt } from "../dataplane/dataplane.ts";
+import { Dataplane, type DataplaneSettings, type StateKind } from "../dataplane/dataplane.ts";
 import { Device } from "../dataplane/device.ts";
 import { FirewallApplier } from "../dataplane/firewall/applier.ts";
 import { FlowApplier } from "../dataplane/flow_applier.ts";
@@ -64,11 +64,11 @@ export class Kernel implements Disposable {
   }
 
   /** Calls `changed` whenever others changed what the agent looks after, until {@link stopWatching}. */
-  async watch(changed: (doubts: readonly Doubt[]) => void): Promise<void> {
+  async watch(changed: (kinds: readonly StateKind[]) => void): Promise<void> {
     for await (const events of this.#events) {
-      const doubts = events.filter((each) => this.dataplane.affectsMesh(each))
-        .map(({ subsystem }) => subsystem);
-      if (doubts.length > 0) changed(doubts);
+      const kinds = events.filter((each) => this.dataplane.affectsMesh(each))
+        .map(({ kind }) => kind);
+      if (kinds.length > 0) changed(kinds);
     }
   }
 

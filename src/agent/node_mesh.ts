@@ -1,7 +1,7 @@
 /** This node's part in the mesh: what it is to the others, and what its kernel shall have. */
 
 import type { Backend } from "../backend/backend.ts";
-import type { Doubt, HostDevices, Report } from "../dataplane/dataplane.ts";
+import type { HostDevices, Report, StateKind } from "../dataplane/dataplane.ts";
 import { cniCompatibilityIP } from "../dataplane/tunnel.ts";
 import type { Desired } from "../mesh/desired.ts";
 import { discoverEndpoints } from "../mesh/discover.ts";
@@ -82,10 +82,10 @@ export class NodeMesh {
   }
 
   /** Observe this again in the next pass. */
-  invalidate(doubt: Doubt): void {
+  invalidate(kind: StateKind): void {
     const { kernel, addresses } = this.#parts;
-    kernel.dataplane.invalidate(doubt);
-    if (doubt === "link" || doubt === "address" || doubt === "route") addresses.invalidate();
+    kernel.dataplane.invalidate(kind);
+    if (kind === "link" || kind === "address" || kind === "route") addresses.invalidate();
   }
 
   /**

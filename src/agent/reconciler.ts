@@ -2,7 +2,7 @@
 
 import { inBackground } from "../async/background.ts";
 import type { Change } from "../backend/backend.ts";
-import type { Doubt } from "../dataplane/dataplane.ts";
+import type { StateKind } from "../dataplane/dataplane.ts";
 import { PartialFailure } from "../dataplane/failures.ts";
 import { changesOf } from "../dataplane/report.ts";
 import type { Desired } from "../mesh/desired.ts";
@@ -70,7 +70,7 @@ export class Reconciler {
   readonly #handshakes = new Handshakes();
   readonly #polls = new DevicePolls();
   readonly #files: HostFiles;
-  readonly #conflicts = new Conflicts<Doubt | "CNI">({
+  readonly #conflicts = new Conflicts<StateKind | "CNI">({
     address: ["link"],
     route: ["link", "address"],
   });
@@ -139,17 +139,17 @@ export class Reconciler {
   }
 
   /** Others changed something in the kernel. */
-  kernelChanged(doubts: readonly Doubt[]): void {
-    this.#raise(doubts, "kernel");
+  kernelChanged(kinds: readonly StateKind[]): void {
+    this.#raise(kinds, "kernel");
   }
 
-  #raise(kinds: readonly (Doubt | "CNI")[], reason: Reason): void {
+  #raise(kinds: readonly (StateKind | "CNI")[], reason: Reason): void {
     const raised = this.#conflicts.raise(kinds);
     this.#invalidate(raised);
     if (raised.length > 0) this.#trigger.mark(reason);
   }
 
-  #invalidate(kinds: readonly (Doubt | "CNI")[]): void {
+  #invalidate(kinds: readonly (StateKind | "CNI")[]): void {
     for (const kind of kinds) if (kind !== "CNI") this.#mesh.invalidate(kind);
   }
 
@@ -237,7 +237,7 @@ export class Reconciler {
 
   async #reconcile(
     reasons: ReadonlySet<Reason>,
-    raised: ReadonlySet<Doubt | "CNI">,
+    raised: ReadonlySet<StateKind | "CNI">,
   ): Promise<void> {
     const { kernel, monitor } = this.#parts;
     const before = kernel.writes;

@@ -5,19 +5,19 @@ import { changedPart } from "./changed_part.ts";
 import { type Warning, warning } from "../net/warning.ts";
 
 /** `replace` puts `entry` where `old` is, in one step. */
-export type Change<Entry> =
+export type EntryChange<Entry> =
   | { readonly verb: "add" | "remove"; readonly entry: Entry }
   | { readonly verb: "replace"; readonly entry: Entry; readonly old: Entry };
 
 /** What entries of a kind are, and how the kernel is asked to change them. */
 export interface Kind<Entry> {
   /** Ordered changes: no desired entry is missing in between. Pure. */
-  diff(desired: readonly Entry[], observed: readonly Entry[]): readonly Change<Entry>[];
+  diff(desired: readonly Entry[], observed: readonly Entry[]): readonly EntryChange<Entry>[];
   /** Text by which an entry is known; desired entries have different ones. */
   identity(entry: Entry): string;
   equal(a: Entry, b: Entry): boolean;
   /** One answer for each change, in order; undefined: done. */
-  execute(changes: readonly Change<Entry>[]): readonly (NetlinkError | undefined)[];
+  execute(changes: readonly EntryChange<Entry>[]): readonly (NetlinkError | undefined)[];
 }
 
 export interface Result {
@@ -31,7 +31,7 @@ export interface Result {
 
 /** A change that is not tried again before the kernel is observed again. */
 interface Refusal<Entry> {
-  readonly change: Change<Entry>;
+  readonly change: EntryChange<Entry>;
   readonly error: NetlinkError;
 }
 
@@ -89,7 +89,7 @@ export class Applier<Entry> {
     this.#warnings = warningsFor(this.#refusals);
     this.#desired = desired;
     if (this.#refusals.length === 0) this.#known = desired;
-    else if (!refused.some(leavesDoubt)) this.#known = reached(observed, done);
+    else if (!refused.some(leavesStateUnknown)) this.#known = reached(observed, done);
     return {
       changed: done.length,
       refused: this.#refusals.length,
@@ -105,13 +105,13 @@ export class Applier<Entry> {
 
   /** Sets aside what was refused before and is still desired the same. */
   #split(
-    proposed: readonly Change<Entry>[],
+    proposed: readonly EntryChange<Entry>[],
     { refusals }: { readonly refusals: readonly Refusal<Entry>[] },
-  ): { changes: readonly Change<Entry>[]; standing: readonly Refusal<Entry>[] } {
+  ): { changes: readonly EntryChange<Entry>[]; standing: readonly Refusal<Entry>[] } {
     if (refusals.length === 0) return { changes: proposed, standing: [] };
     const { identity, equal } = this.#kind;
     const known = new Map(refusals.map((refusal) => [identity(refusal.change.entry), refusal]));
-    const changes: Change<Entry>[] = [];
+    const changes: EntryChange<Entry>[] = [];
     const standing: Refusal<Entry>[] = [];
     for (const change of proposed) {
       const refusal = known.get(identity(change.entry));
@@ -124,17 +124,17 @@ export class Applier<Entry> {
   }
 
   /** What is refused may have waited for another change of the same lot, so it gets a second try. */
-  #execute(changes: readonly Change<Entry>[]): Outcome<Entry> {
+  #execute(changes: readonly EntryChange<Entry>[]): Outcome<Entry> {
     const first = this.#try(changes);
     if (first.refused.length === 0 || first.done.length === 0) return first;
     const second = this.#try(first.refused.map(({ change }) => change));
     return { done: [...first.done, ...second.done], refused: second.refused };
   }
 
-  #try(changes: readonly Change<Entry>[]): Outcome<Entry> {
+  #try(changes: readonly EntryChange<Entry>[]): Outcome<Entry> {
     if (changes.length === 0) return { done: [], refused: [] };
     const answers = this.#kind.execute(changes);
-    const done: Change<Entry>[] = [];
+    const done: EntryChange<Entry>[] = [];
     const refused: Refusal<Entry>[] = [];
     changes.forEach((change, at) => {
       const error = answers[at];
@@ -146,22 +146,22 @@ export class Applier<Entry> {
 }
 
 interface Outcome<Entry> {
-  readonly done: readonly Change<Entry>[];
+  readonly done: readonly EntryChange<Entry>[];
   readonly refused: readonly Refusal<Entry>[];
 }
 
-function isDoneAlready(change: Change<unknown>, error: NetlinkError): boolean {
+function isDoneAlready(change: EntryChange<unknown>, error: NetlinkError): boolean {
   return change.verb === "remove" ? error.isNotFound() : error.isExists();
 }
 
-/** A refused addition leaves all as it was; whatever else goes wrong leaves us not knowing. */
-function leavesDoubt({ change, error }: Refusal<unknown>): boolean {
+/** A refused addition leaves all as it was; after any other failure the state is unknown. */
+function leavesStateUnknown({ change, error }: Refusal<unknown>): boolean {
   return change.verb === "remove" || error.isOutcomeUnknown();
 }
 
 function reached<Entry>(
   observed: readonly Entry[],
-  done: readonly Change<Entry>[],
+  done: readonly EntryChange<Entry>[],
 ): readonly Entry[] {
   if (done.length === 0) return observed;
   const gone = new Set(done.map((change) => change.verb === "replace" ? change.old : change.entry));

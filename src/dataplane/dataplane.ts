@@ -6,7 +6,7 @@ import type { Prefix } from "../net/prefix.ts";
 import type { Desired } from "../mesh/desired.ts";
 import type { Encapsulator } from "../mesh/encapsulation.ts";
 import type { Connection } from "../netlink/connection.ts";
-import type { KernelEvents, Subsystem } from "../netlink/events.ts";
+import type { EventKind, KernelEvents } from "../netlink/events.ts";
 import type { Link } from "../netlink/link.ts";
 import type { DiffOptions } from "../wireguard/diff.ts";
 import type { Result } from "./applier.ts";
@@ -14,7 +14,7 @@ import { affectsMesh, type EventFilter, eventFilter, type OwnAddresses } from ".
 import type { Device, DeviceReport } from "./device.ts";
 import { explainDevice, type HolderOfPort } from "./device_error.ts";
 import { Failures, failuresOf } from "./failures.ts";
-import type { ApplyOptions, FirewallApplier } from "./firewall/applier.ts";
+import type { FirewallApplier, FirewallApplyOptions } from "./firewall/applier.ts";
 import type { FlowApplier } from "./flow_applier.ts";
 import { Host } from "./host.ts";
 import { HostFactsObserver } from "./host_facts.ts";
@@ -54,8 +54,8 @@ export type { HostDevices, Report } from "./report.ts";
 const UNCHANGED: DeviceReport = { changed: 0, added: [] };
 const NOTHING: Result = { changed: 0, refused: 0, warnings: [] };
 
-/** What may have changed: as kernel events tell, or because WireGuard tells nobody. */
-export type Doubt = Subsystem | "wireguard";
+/** The state that may have changed: a kernel event says so, or it is time to poll WireGuard. */
+export type StateKind = EventKind | "wireguard";
 
 /** What one part refuses costs only what depends on it; reading the host's devices may throw a NetlinkError. */
 export class Dataplane {
@@ -106,13 +106,13 @@ export class Dataplane {
     return affectsMesh(events, this.#filter);
   }
 
-  /** Look at this again at the next reconcile. */
-  invalidate(doubt: Doubt): void {
-    switch (doubt) {
+  /** This is observed again in the next pass. */
+  invalidate(kind: StateKind): void {
+    switch (kind) {
       case "link":
       case "address":
       case "route":
-        this.host.invalidate(doubt);
+        this.host.invalidate(kind);
         // Routes go with their device or source address, and no event tells.
         return this.#routes.invalidate();
       case "rule":
@@ -124,9 +124,9 @@ export class Dataplane {
     }
   }
 
-  /** Look at everything again, and try again what was refused or not supported. */
+  /** Everything is observed again, and what was refused or not supported is tried again. */
   invalidateAll(): void {
-    for (const doubt of ["link", "rule", "wireguard"] as const) this.invalidate(doubt);
+    for (const kind of ["link", "rule", "wireguard"] as const) this.invalidate(kind);
     this.#firewall.verify();
     this.#tunnel?.invalidate();
   }
@@ -246,7 +246,7 @@ export class Dataplane {
 
   async #changeFirewall(
     { firewall }: Desired,
-    { failures, ...options }: ApplyOptions & { readonly failures: Failures },
+    { failures, ...options }: FirewallApplyOptions & { readonly failures: Failures },
   ): Promise<Pick<Report, "firewall" | "flows">> {
     const apply = () => this.#firewall.apply(firewall, options);
     const changes = this.watch.time("firewall", () => failures.contain("firewall", apply, []));

@@ -26,7 +26,7 @@ export interface DeviceReport {
   readonly again?: number;
 }
 
-export interface ApplyOptions extends Omit<DiffOptions, "declared"> {
+export interface DeviceApplyOptions extends Omit<DiffOptions, "declared"> {
   /** Can this host send to the address? Asked about peers that have one of each family; yes if absent. */
   readonly hasRoute?: (to: IP) => boolean;
   /** Called with the addresses of peers before WireGuard is told to send there. */
@@ -147,7 +147,7 @@ export class Device {
     return true;
   }
 
-  async apply(desired: DeviceConfig, options: ApplyOptions): Promise<DeviceReport> {
+  async apply(desired: DeviceConfig, options: DeviceApplyOptions): Promise<DeviceReport> {
     const { now, hasRoute = () => true } = options;
     if (!this.#problem && this.#young.isDue(now)) this.invalidate();
     const isRemembered = this.#state !== undefined && !this.#problem;
@@ -210,7 +210,7 @@ export class Device {
   }
 
   /** To the device as it is now, which may have heard of peers where they are. */
-  async #applyAnew(desired: DeviceConfig, options: ApplyOptions): Promise<DeviceReport> {
+  async #applyAnew(desired: DeviceConfig, options: DeviceApplyOptions): Promise<DeviceReport> {
     this.invalidate();
     // What is read now also goes into what is desired next.
     return { ...await this.apply(desired, options), again: 0 };

@@ -61,11 +61,11 @@ export function eventFilter(
 
 /** May these events have changed something we made, or build on? Without a filter all of them may. */
 export function affectsMesh(
-  { subsystem, messages, overflow }: KernelEvents,
+  { kind, messages, overflow }: KernelEvents,
   filter: EventFilter | undefined,
 ): boolean {
   if (overflow) return true;
-  switch (subsystem) {
+  switch (kind) {
     case "link":
       return messages.some(understood((event) => !filter || affectsLinks(event, filter)));
     case "address":

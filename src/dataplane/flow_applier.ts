@@ -10,7 +10,7 @@ import {
   type TrackedConnection,
 } from "../netlink/conntrack.ts";
 import { MalformedError, NetlinkError } from "../netlink/error.ts";
-import type { Change } from "../netlink/nftables/change.ts";
+import type { FirewallChange } from "../netlink/nftables/change.ts";
 import { covers, type IntervalDifference } from "./firewall/intervals.ts";
 import {
   EVERYTHING,
@@ -61,7 +61,7 @@ export class FlowApplier {
    * left behind, which are forgotten. Of a table that is there at first nobody knows whether whoever
    * made it came to that.
    */
-  async follow(changes: readonly Change[], inForce: InForce): Promise<number> {
+  async follow(changes: readonly FirewallChange[], inForce: InForce): Promise<number> {
     const differences = FAMILIES.map((family) => this.#differenceIn(changes, family));
     this.#isFirst = false;
     return await this.#tryForget(differences, inForce);
@@ -72,7 +72,10 @@ export class FlowApplier {
     return await this.#tryForget(FAMILIES.map(() => EVERYTHING), inForce);
   }
 
-  #differenceIn(changes: readonly Change[], family: Family): IntervalDifference | undefined {
+  #differenceIn(
+    changes: readonly FirewallChange[],
+    family: Family,
+  ): IntervalDifference | undefined {
     if (isMadeFromNothing(changes, family)) return undefined;
     return this.#isFirst ? EVERYTHING : newlyKnown(changes, family);
   }

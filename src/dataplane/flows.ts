@@ -7,7 +7,7 @@
 
 import type { Family } from "../net/ip.ts";
 import { IPS_SEEN_REPLY, IPS_SRC_NAT, type TrackedConnection } from "../netlink/conntrack.ts";
-import type { Change } from "../netlink/nftables/change.ts";
+import type { FirewallChange } from "../netlink/nftables/change.ts";
 import type { Interval } from "../netlink/nftables/interval.ts";
 import { covers, type IntervalDifference } from "./firewall/intervals.ts";
 import { DIALECTS, type SetName, type Sets, TABLE_NAME } from "./firewall/rendering.ts";
@@ -22,7 +22,7 @@ export const EVERYTHING: IntervalDifference = {
 };
 
 /** Was there no table before these changes? Then nobody was masqueraded by it. */
-export function isMadeFromNothing(changes: readonly Change[], family: Family): boolean {
+export function isMadeFromNothing(changes: readonly FirewallChange[], family: Family): boolean {
   const verbs = changes.filter((change) => change.kind === "table")
     .filter((change) => change.table.family === DIALECTS[family].table).map(({ verb }) => verb);
   return verbs.includes("add") && !verbs.includes("delete");
@@ -30,7 +30,7 @@ export function isMadeFromNothing(changes: readonly Change[], family: Family): b
 
 /** What these changes do to the set of known destinations; undefined if they add nothing to it. */
 export function newlyKnown(
-  changes: readonly Change[],
+  changes: readonly FirewallChange[],
   family: Family,
 ): IntervalDifference | undefined {
   const added = knownIntervals(changes, { family, verb: "add" });
@@ -41,7 +41,7 @@ export function newlyKnown(
 const KNOWN: SetName = "known";
 
 function knownIntervals(
-  changes: readonly Change[],
+  changes: readonly FirewallChange[],
   { family, verb }: { readonly family: Family; readonly verb: "add" | "delete" },
 ): readonly Interval[] {
   const found = changes.find((change) =>

@@ -18,7 +18,7 @@ import {
   RTM_NEWROUTE,
 } from "../netlink/route.ts";
 import { Snapshot } from "../netlink/snapshot.ts";
-import { Applier, type Change, type Result } from "./applier.ts";
+import { Applier, type EntryChange, type Result } from "./applier.ts";
 import { type Devices, METRIC, routeIdentity } from "./resolve.ts";
 
 /** `rtm_protocol` of the original agent's routes, and of many others'. */
@@ -225,7 +225,7 @@ export function isOriginals(
  * stay; a replacing one takes the place of the first, which is ours then. IPv6 metrics are ours
  * alone, so replacing is right for both.
  */
-function request(change: Change<RouteEntry>): Request {
+function request(change: EntryChange<RouteEntry>): Request {
   const { verb, entry } = change;
   if (verb === "remove") return deleteRoute(entry);
   if (verb === "replace" || entry.dst.ip.family === 6) return replaceRoute(entry);
@@ -242,11 +242,11 @@ function request(change: Change<RouteEntry>): Request {
 export function diffRoutes(
   desired: readonly RouteEntry[],
   observed: readonly RouteEntry[],
-): Change<RouteEntry>[] {
+): EntryChange<RouteEntry>[] {
   if (observed.length === 0) return desired.map((entry) => ({ verb: "add", entry }));
   const there = Map.groupBy(observed, routeIdentity);
-  const changes: Change<RouteEntry>[] = [];
-  const removals: Change<RouteEntry>[] = [];
+  const changes: EntryChange<RouteEntry>[] = [];
+  const removals: EntryChange<RouteEntry>[] = [];
   for (const entry of desired) {
     const identity = routeIdentity(entry);
     const [old, ...more] = there.get(identity) ?? [];
@@ -270,7 +270,7 @@ function staysBeside(old: RouteEntry, entry: RouteEntry): boolean {
 }
 
 /** A removal without preferred source or gateway also fits routes that have one. */
-function removeAll(entries: readonly RouteEntry[]): Change<RouteEntry>[] {
+function removeAll(entries: readonly RouteEntry[]): EntryChange<RouteEntry>[] {
   return entries.toSorted((a, b) => particulars(b) - particulars(a))
     .map((entry) => ({ verb: "remove", entry }));
 }

@@ -4,7 +4,7 @@ import { KILO_TABLE, ROUTE_PROTOCOL } from "../net/route.ts";
 import type { Connection } from "../netlink/connection.ts";
 import type { Message } from "../netlink/message.ts";
 import { addRule, deleteRule, listRules, parseRule, type RuleEntry } from "../netlink/rule.ts";
-import { Applier, type Change, type Result } from "./applier.ts";
+import { Applier, type EntryChange, type Result } from "./applier.ts";
 import { ruleIdentity } from "./resolve.ts";
 
 /** `FRA_PROTOCOL` of rules whose maker does not say, such as the original agent's. */
@@ -67,7 +67,7 @@ function isOriginals({ protocol, table }: RuleEntry): boolean {
 export function diffRules(
   desired: readonly RuleEntry[],
   observed: readonly RuleEntry[],
-): Change<RuleEntry>[] {
+): EntryChange<RuleEntry>[] {
   const missing = new Map(desired.map((entry) => [ruleIdentity(entry), entry]));
   // A second one like it is not desired.
   const stale = observed.filter((entry) => !missing.delete(ruleIdentity(entry)));

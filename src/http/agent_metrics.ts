@@ -10,8 +10,8 @@ import { type Warning, WARNINGS } from "../net/warning.ts";
 const EVENTS = ["apply", "checkin", "cleanUp", "local", "peer", "run"] as const;
 export type ErrorEvent = typeof EVENTS[number];
 
-const SUBSYSTEMS = ["device", "firewall", "flows", "routes", "rules"] as const;
-export type Subsystem = typeof SUBSYSTEMS[number];
+const DATAPLANE_PARTS = ["device", "firewall", "flows", "routes", "rules"] as const;
+export type DataplanePart = typeof DATAPLANE_PARTS[number];
 
 /** Why a node is not in the mesh. */
 export type Exclusion = typeof EXCLUSIONS[number];
@@ -33,7 +33,7 @@ export interface Present {
   /** How often it was made anew. */
   readonly relists: number;
   /** Milliseconds that changing the parts of the kernel took so far. */
-  readonly spent: Readonly<Record<Subsystem, number>>;
+  readonly spent: Readonly<Record<DataplanePart, number>>;
   readonly excluded: ReadonlyMap<Exclusion, number>;
   /** Those who ever shook hands, and how many seconds ago. */
   readonly handshakes: Iterable<{
@@ -67,7 +67,7 @@ export class AgentMetrics {
   readonly #changes = new Tally<"subsystem">({
     name: "kilo_reconcile_changes_total",
     help: "Things that reconciles changed in the kernel.",
-    seen: SUBSYSTEMS.map((subsystem) => ({ subsystem })),
+    seen: DATAPLANE_PARTS.map((subsystem) => ({ subsystem })),
   });
   readonly #messages = new Tally<"kind">({
     name: "kilo_netlink_messages_total",
@@ -100,11 +100,11 @@ export class AgentMetrics {
 
   /** A reconcile succeeded, and changed so many things. */
   applied(
-    changes: Readonly<Record<Subsystem, number>>,
+    changes: Readonly<Record<DataplanePart, number>>,
     { isLeader }: { readonly isLeader: boolean },
   ): void {
     this.#isLeader = isLeader;
-    for (const subsystem of SUBSYSTEMS) this.#changes.add({ subsystem }, changes[subsystem]);
+    for (const subsystem of DATAPLANE_PARTS) this.#changes.add({ subsystem }, changes[subsystem]);
   }
 
   /** So many are not accepted by the kernel. */
@@ -173,7 +173,7 @@ function presentMetrics({ live, relists, spent, excluded }: Present): Metric[] {
       name: "kilo_reconcile_seconds_total",
       help: "Time that reconciles spent on parts of the kernel, in seconds.",
       type: "counter",
-      samples: SUBSYSTEMS.map((subsystem): Sample => (
+      samples: DATAPLANE_PARTS.map((subsystem): Sample => (
         { labels: { subsystem }, value: spent[subsystem] / 1000 }
       )),
     },

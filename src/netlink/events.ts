@@ -9,7 +9,7 @@ import { NETLINK_NETFILTER, NETLINK_ROUTE, Socket } from "./socket.ts";
 import type { Transport } from "./transport.ts";
 
 /** `RTNLGRP_*` (include/uapi/linux/rtnetlink.h) and `NFNLGRP_*` (linux/netfilter/nfnetlink.h). */
-const SUBSYSTEMS = {
+const EVENT_KINDS = {
   link: { family: NETLINK_ROUTE, groups: [1] }, // LINK
   address: { family: NETLINK_ROUTE, groups: [5, 9] }, // IPV4_IFADDR, IPV6_IFADDR
   route: { family: NETLINK_ROUTE, groups: [7, 11] }, // IPV4_ROUTE, IPV6_ROUTE
@@ -18,11 +18,11 @@ const SUBSYSTEMS = {
 } as const;
 
 /** What can be watched. Each has a socket of its own, so that a flood of one drowns no other. */
-export type Subsystem = keyof typeof SUBSYSTEMS;
+export type EventKind = keyof typeof EVENT_KINDS;
 
-/** What happened in one subsystem. */
+/** What happened, of one kind. */
 export interface KernelEvents {
-  readonly subsystem: Subsystem;
+  readonly kind: EventKind;
   /**
    * In the order they happened, for the parser of their kind. `portId` tells whose doing they are; of
    * links and of what follows by itself (the routes of an address) it is 0.
@@ -76,8 +76,8 @@ export class EventMonitor implements AsyncIterable<readonly KernelEvents[]>, Dis
     this.#pollfds = pollfds([...sources.map(({ socket }) => socket.fd), options.stopFd]);
   }
 
-  /** Events count from now on. A NetlinkError if the kernel lacks a subsystem or refuses. */
-  static open(subsystems: readonly Subsystem[], { own = [] }: EventOptions = {}): EventMonitor {
+  /** Events count from now on. A NetlinkError if the kernel lacks a kind or refuses. */
+  static open(kinds: readonly EventKind[], { own = [] }: EventOptions = {}): EventMonitor {
     const { libc } = openLibraries();
     using stack = new DisposableStack();
     const stopFd = libc.eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -85,12 +85,12 @@ export class EventMonitor implements AsyncIterable<readonly KernelEvents[]>, Dis
       throw new NetlinkError({ operation: "open eventfd", errno: lastErrno(libc) });
     }
     stack.defer(() => libc.close(stopFd));
-    const sources = subsystems.map((subsystem) => {
-      const { family, groups } = SUBSYSTEMS[subsystem];
+    const sources = kinds.map((kind) => {
+      const { family, groups } = EVENT_KINDS[kind];
       const socket = stack.use(Socket.open(family));
       for (const group of groups) socket.join(group);
       const ours = own.filter((each) => each.family === family);
-      return { subsystem, socket, own: new Set(ours.map(({ portId }) => portId)) };
+      return { kind, socket, own: new Set(ours.map(({ portId }) => portId)) };
     });
     return new EventMonitor(sources, { resources: stack.move(), stopFd });
   }
@@ -128,7 +128,7 @@ export class EventMonitor implements AsyncIterable<readonly KernelEvents[]>, Dis
 }
 
 interface Source {
-  readonly subsystem: Subsystem;
+  readonly kind: EventKind;
   readonly socket: Socket;
   /** Port ids of our own sockets of the same family. */
   readonly own: ReadonlySet<number>;
@@ -152,9 +152,9 @@ function pollfds(fds: readonly number[]): Uint8Array<ArrayBuffer> {
  */
 export function readEvents(
   transport: Transport,
-  options: Pick<Source, "subsystem" | "own">,
+  options: Pick<Source, "kind" | "own">,
 ): KernelEvents | undefined {
-  const { subsystem, own } = options;
+  const { kind, own } = options;
   const messages: Message[] = [];
   let overflow = false;
   for (let turn = 0; overflow || turn < TURN; turn++) {
@@ -167,8 +167,8 @@ export function readEvents(
       overflow = true;
     }
   }
-  if (overflow) return { subsystem, messages: [], overflow };
-  return messages.length > 0 ? { subsystem, messages, overflow } : undefined;
+  if (overflow) return { kind, messages: [], overflow };
+  return messages.length > 0 ? { kind, messages, overflow } : undefined;
 }
 
 /** Dropped by the kernel, too large for our buffer, or not to be understood: all mean "observe again". */

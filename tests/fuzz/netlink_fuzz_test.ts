@@ -132,9 +132,9 @@ function fuzzConnection(bytes: Uint8Array<ArrayBuffer>, whole: Uint8Array<ArrayB
   expectTyped("resolveFamily()", bytes, () => resolveFamily(connect(), "wireguard"));
   const events = transport();
   expectTyped("readEvents()", bytes, () => {
-    for (const subsystem of ["link", "address", "route", "rule"] as const) {
+    for (const kind of ["link", "address", "route", "rule"] as const) {
       events.send(whole);
-      const happened = readEvents(events, { subsystem, own: new Set() });
+      const happened = readEvents(events, { kind, own: new Set() });
       if (happened) affectsMesh(happened, FILTER);
     }
   });

@@ -236,6 +236,6 @@ Deno.test("RuleApplier sets what ip(8) then shows, removes what is stale, and ta
 
 function eventsOf(sockets: readonly ReturnType<Node["listen"]>[]) {
   return sockets.flatMap((socket) =>
-    readEvents(socket, { subsystem: "route", own: new Set() })?.messages ?? []
+    readEvents(socket, { kind: "route", own: new Set() })?.messages ?? []
   );
 }

@@ -4,7 +4,7 @@ import { deepEqual, equal, ok } from "node:assert/strict";
 import { formatPrefix, parsePrefix } from "../../src/net/prefix.ts";
 import { parseAddress } from "../../src/netlink/address.ts";
 import { Connection } from "../../src/netlink/connection.ts";
-import { EventMonitor, type KernelEvents, type Subsystem } from "../../src/netlink/events.ts";
+import { type EventKind, EventMonitor, type KernelEvents } from "../../src/netlink/events.ts";
 import { createLink, listLinks, parseLink } from "../../src/netlink/link.ts";
 import type { Message } from "../../src/netlink/message.ts";
 import { addRoute, deleteRoute, parseRoute, routeEntry } from "../../src/netlink/route.ts";
@@ -66,8 +66,8 @@ class Watch implements AsyncDisposable {
     this.#done = this.#run();
   }
 
-  messages(subsystem: Subsystem): Message[] {
-    return this.seen.flatMap((it) => it.subsystem === subsystem ? it.messages : []);
+  messages(kind: EventKind): Message[] {
+    return this.seen.flatMap((it) => it.kind === kind ? it.messages : []);
   }
 
   async until(condition: () => boolean): Promise<void> {
@@ -87,7 +87,7 @@ class Watch implements AsyncDisposable {
   }
 }
 
-Deno.test("events of every subsystem arrive and can be read", async () => {
+Deno.test("events of every kind arrive and can be read", async () => {
   using namespace = NetworkNamespace.enter("nl");
   await using watch = new Watch(
     EventMonitor.open(["link", "address", "route", "rule", "nftables"]),
@@ -136,7 +136,7 @@ Deno.test("another's socket with the port id of ours in another family is not ou
   await watch.until(() => watch.messages("nftables").length > 0);
 });
 
-Deno.test("a flood is an overflow of its subsystem alone, and events go on after it", async () => {
+Deno.test("a flood is an overflow of its kind alone, and events go on after it", async () => {
   using namespace = NetworkNamespace.enter("nl");
   using connection = new Connection(Socket.open(NETLINK_ROUTE));
   await using watch = new Watch(EventMonitor.open(["link", "route"]));
@@ -145,7 +145,7 @@ Deno.test("a flood is an overflow of its subsystem alone, and events go on after
   deepEqual(connection.execute([createLink({ name: "br0", kind: "bridge" })]), [undefined]);
   await watch.until(() => watch.seen.some(({ overflow }) => overflow));
   await watch.until(() => watch.messages("link").length > 0);
-  deepEqual([...new Set(watch.seen.filter((it) => it.overflow).map((it) => it.subsystem))], [
+  deepEqual([...new Set(watch.seen.filter((it) => it.overflow).map((it) => it.kind))], [
     "route",
   ]);
 

@@ -8,7 +8,7 @@ import { type DesiredFamily, diffFamily, removal } from "../../src/dataplane/fir
 import { renderHostRules } from "../../src/dataplane/firewall/host_rules.ts";
 import { mergePrefixes, unionIntervals } from "../../src/dataplane/firewall/intervals.ts";
 import { newCovers, renderChains, renderSets } from "../../src/dataplane/firewall/rendering.ts";
-import type { Change } from "../../src/netlink/nftables/change.ts";
+import type { FirewallChange } from "../../src/netlink/nftables/change.ts";
 import { firewalls, prefixes } from "./firewalls.ts";
 import { SimulatedNftables } from "./simulated_nftables.ts";
 
@@ -25,7 +25,7 @@ function desiredOf(firewall: Firewall, family: Family): DesiredFamily {
   };
 }
 
-function changesTo(kernel: SimulatedNftables, firewall: Firewall): Change[] {
+function changesTo(kernel: SimulatedNftables, firewall: Firewall): FirewallChange[] {
   return FAMILIES.flatMap((family) =>
     diffFamily(family, kernel.observe(NAMES[family]), desiredOf(firewall, family))
   );

@@ -1,6 +1,6 @@
 /** The ruleset of one network namespace, as strict as the kernel about what changes may do. */
 
-import { type Change } from "../../src/netlink/nftables/change.ts";
+import { type FirewallChange } from "../../src/netlink/nftables/change.ts";
 import type { Interval } from "../../src/netlink/nftables/interval.ts";
 import type { ObservedRule } from "../../src/netlink/nftables/rule.ts";
 import type { Hook } from "../../src/netlink/nftables/chain.ts";
@@ -24,7 +24,7 @@ export class SimulatedNftables {
   #handle = 0n;
 
   /** Throws what would be refused; a transaction is not rolled back. */
-  apply(changes: readonly Change[]): void {
+  apply(changes: readonly FirewallChange[]): void {
     for (const change of changes) this.#change(change);
   }
 
@@ -46,7 +46,7 @@ export class SimulatedNftables {
     };
   }
 
-  #change(change: Change): void {
+  #change(change: FirewallChange): void {
     switch (change.kind) {
       case "table": {
         const name = `${change.table.family} ${change.table.name}`;
@@ -73,7 +73,7 @@ export class SimulatedNftables {
     }
   }
 
-  #changeRule(change: Change & { readonly kind: "rule" }): void {
+  #changeRule(change: FirewallChange & { readonly kind: "rule" }): void {
     const place = change.verb === "delete" ? change.chain : change.rule;
     const { rules } = get(this.#table(place).chains, place.chain);
     if (change.verb === "delete") {

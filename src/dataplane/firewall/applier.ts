@@ -4,7 +4,7 @@ import type { Firewall } from "../../net/firewall.ts";
 import type { Family } from "../../net/ip.ts";
 import type { Connection } from "../../netlink/connection.ts";
 import { NetlinkError } from "../../netlink/error.ts";
-import type { Change } from "../../netlink/nftables/change.ts";
+import type { FirewallChange } from "../../netlink/nftables/change.ts";
 import { getGeneration, readGeneration } from "../../netlink/nftables/generation.ts";
 import { commit, transact } from "../../netlink/nftables/transaction.ts";
 import { type DesiredFamily, diffFamily, diffSets, equalStructure, removal } from "./diff.ts";
@@ -34,7 +34,7 @@ const ATTEMPTS = 3;
  */
 export type Stage = "begin" | "complete";
 
-export interface ApplyOptions {
+export interface FirewallApplyOptions {
   /** Default: `complete`. */
   readonly stage?: Stage;
 }
@@ -102,7 +102,10 @@ export class FirewallApplier {
    * Makes the firewall what is desired, in one transaction; returns what that changed. A NetlinkError
    * if the kernel refuses it: then everything is as it was.
    */
-  apply(desired: Firewall, { stage = "complete" }: ApplyOptions = {}): readonly Change[] {
+  apply(
+    desired: Firewall,
+    { stage = "complete" }: FirewallApplyOptions = {},
+  ): readonly FirewallChange[] {
     if (this.#mustVerify && this.#readGeneration() !== this.#generation) this.invalidate();
     this.#mustVerify = false;
     if (this.#desired === desired) return [];
@@ -112,12 +115,12 @@ export class FirewallApplier {
   }
 
   /** Removes what the original agent left, once ours is in force; returns what was there. */
-  takeOver(): readonly Change[] {
+  takeOver(): readonly FirewallChange[] {
     return this.#done(takeOver(this.#connection));
   }
 
   /** Takes everything of ours out of the kernel; returns what was there. */
-  remove(): readonly Change[] {
+  remove(): readonly FirewallChange[] {
     this.invalidate();
     return this.#done(transact(
       this.#connection,
@@ -129,10 +132,10 @@ export class FirewallApplier {
   #changeMembers(
     desired: Firewall,
     stage: Stage,
-  ): readonly Change[] | undefined {
+  ): readonly FirewallChange[] | undefined {
     if (!this.#reached) return undefined;
     const desiredFamilies = new Map<Family, DesiredFamily>();
-    const changes: Change[] = [];
+    const changes: FirewallChange[] = [];
     for (const [family, reached] of this.#reached) {
       const rendered = this.#render(desired, { family, stage, present: reached.table });
       if (!equalStructure(reached, rendered)) return undefined;
@@ -146,7 +149,7 @@ export class FirewallApplier {
   }
 
   /** False if the kernel refuses it: somebody has changed our sets, so they must be observed. */
-  #tryCommit(changes: readonly Change[]): boolean {
+  #tryCommit(changes: readonly FirewallChange[]): boolean {
     try {
       commit(this.#connection, changes);
       this.#done(changes);
@@ -158,7 +161,7 @@ export class FirewallApplier {
   }
 
   /** Observes the kernel, then changes it. */
-  #change(desired: Firewall, stage: Stage): readonly Change[] {
+  #change(desired: Firewall, stage: Stage): readonly FirewallChange[] {
     this.invalidate();
     this.#generation = undefined;
     try {
@@ -177,7 +180,7 @@ export class FirewallApplier {
   }
 
   /** Again if something is gone that was there a moment before: somebody deletes our tables. */
-  #changeBoth(desired: Firewall, stage: Stage): readonly Change[] {
+  #changeBoth(desired: Firewall, stage: Stage): readonly FirewallChange[] {
     for (let attempt = 1;; attempt++) {
       try {
         return this.#changeFamilies(FAMILIES, desired, stage);
@@ -192,7 +195,7 @@ export class FirewallApplier {
     families: readonly Family[],
     desired: Firewall,
     stage: Stage,
-  ): readonly Change[] {
+  ): readonly FirewallChange[] {
     const desiredFamilies = new Map<Family, DesiredFamily>();
     const changes = transact(this.#connection, () =>
       families.flatMap((family) => {
@@ -206,7 +209,7 @@ export class FirewallApplier {
   }
 
   /** Each transaction makes the next generation: if it is another one later, there was not just ours. */
-  #follow(before: number | undefined, changes: readonly Change[]): void {
+  #follow(before: number | undefined, changes: readonly FirewallChange[]): void {
     this.#generation = before !== undefined && changes.length > 0 ? before + 1 : before;
   }
 
@@ -219,7 +222,7 @@ export class FirewallApplier {
     return observe(this.#connection, family);
   }
 
-  #done(changes: readonly Change[]): readonly Change[] {
+  #done(changes: readonly FirewallChange[]): readonly FirewallChange[] {
     this.#did(operationsOf(changes));
     return changes;
   }
@@ -251,7 +254,7 @@ function setsToBegin(desired: Sets, present: Observed["table"]): Sets {
 }
 
 /** What it would take to make the firewall what is desired; changes nothing. */
-export function planFirewall(connection: Connection, desired: Firewall): readonly Change[] {
+export function planFirewall(connection: Connection, desired: Firewall): readonly FirewallChange[] {
   return FAMILIES.flatMap((family) =>
     diffFamily(family, observe(connection, family), {
       table: {

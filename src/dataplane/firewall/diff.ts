@@ -1,7 +1,7 @@
 /** From what is there to what shall be, for one address family: a pure list of changes. */
 
 import type { Family } from "../../net/ip.ts";
-import type { Change } from "../../netlink/nftables/change.ts";
+import type { FirewallChange } from "../../netlink/nftables/change.ts";
 import { equalExpressions } from "../../netlink/nftables/expression/equal.ts";
 import type { Rule } from "../../netlink/nftables/rule.ts";
 import type { AddressSet } from "../../netlink/nftables/set.ts";
@@ -25,7 +25,11 @@ export interface DesiredFamily {
   readonly host: HostRules;
 }
 
-export function diffFamily(family: Family, observed: Observed, desired: DesiredFamily): Change[] {
+export function diffFamily(
+  family: Family,
+  observed: Observed,
+  desired: DesiredFamily,
+): FirewallChange[] {
   return [
     ...diffTable(family, observed.table, desired.table),
     ...diffHost(family, observed.host, desired.host),
@@ -33,7 +37,11 @@ export function diffFamily(family: Family, observed: Observed, desired: DesiredF
 }
 
 /** Other members are a few elements; anything else that differs makes the table anew, all at once. */
-function diffTable(family: Family, observed: Observed["table"], desired: KiloTable): Change[] {
+function diffTable(
+  family: Family,
+  observed: Observed["table"],
+  desired: KiloTable,
+): FirewallChange[] {
   if (typeof observed === "object" && equalChains(observed.chains, desired.chains)) {
     return diffSets(family, observed.sets, desired.sets);
   }
@@ -46,7 +54,7 @@ function diffTable(family: Family, observed: Observed["table"], desired: KiloTab
 }
 
 /** Everything of ours, away. */
-export function removal(family: Family, observed: Observed): Change[] {
+export function removal(family: Family, observed: Observed): FirewallChange[] {
   return [
     ...diffHost(family, observed.host, {}),
     ...observed.table === "absent" ? [] : [tableChange("delete", family)],
@@ -54,7 +62,7 @@ export function removal(family: Family, observed: Observed): Change[] {
 }
 
 /** The elements that leave and enter the sets of a table that stays as it is. */
-export function diffSets(family: Family, from: Sets, to: Sets): Change[] {
+export function diffSets(family: Family, from: Sets, to: Sets): FirewallChange[] {
   return SET_NAMES.flatMap((name) => {
     const { removed, added } = diffIntervals(from[name], to[name]);
     const set = addressSet(family, name);
@@ -70,15 +78,15 @@ function elements(
   verb: "add" | "delete",
   set: AddressSet,
   intervals: Sets[SetName],
-): Change[] {
+): FirewallChange[] {
   return intervals.length > 0 ? [{ kind: "elements", verb, set, intervals }] : [];
 }
 
-function tableChange(verb: "add" | "delete", family: Family): Change {
+function tableChange(verb: "add" | "delete", family: Family): FirewallChange {
   return { kind: "table", verb, table: { family: DIALECTS[family].table, name: TABLE_NAME } };
 }
 
-function newSet(family: Family, name: SetName, sets: Sets): Change[] {
+function newSet(family: Family, name: SetName, sets: Sets): FirewallChange[] {
   const set = addressSet(family, name);
   return [{ kind: "set", verb: "add", set }, ...elements("add", set, sets[name])];
 }
@@ -88,7 +96,7 @@ function addressSet(family: Family, name: SetName): AddressSet {
   return { family: table, table: TABLE_NAME, name, type };
 }
 
-function newChain(family: Family, { name, hook, rules }: BaseChain): Change[] {
+function newChain(family: Family, { name, hook, rules }: BaseChain): FirewallChange[] {
   const place = { family: DIALECTS[family].table, table: TABLE_NAME };
   return [
     { kind: "chain", verb: "add", chain: { ...place, name, hook } },
@@ -96,12 +104,16 @@ function newChain(family: Family, { name, hook, rules }: BaseChain): Change[] {
   ];
 }
 
-function ruleChange(verb: "add" | "insert", rule: Rule): Change {
+function ruleChange(verb: "add" | "insert", rule: Rule): FirewallChange {
   return { kind: "rule", verb, rule };
 }
 
 /** One rule, at the head, in each of the host's chains that is there and that we need. */
-function diffHost(family: Family, observed: Observed["host"], desired: HostRules): Change[] {
+function diffHost(
+  family: Family,
+  observed: Observed["host"],
+  desired: HostRules,
+): FirewallChange[] {
   return HOST_CHAINS.flatMap((name) => {
     const found = observed[name];
     if (!found) return [];
@@ -110,7 +122,12 @@ function diffHost(family: Family, observed: Observed["host"], desired: HostRules
     if (wanted && found.length === 1 && equalRules(found[0]!, wanted)) return [];
     return [
       ...wanted ? [ruleChange("insert", { ...chain, ...wanted })] : [],
-      ...found.map(({ handle }): Change => ({ kind: "rule", verb: "delete", chain, handle })),
+      ...found.map(({ handle }): FirewallChange => ({
+        kind: "rule",
+        verb: "delete",
+        chain,
+        handle,
+      })),
     ];
   });
 }

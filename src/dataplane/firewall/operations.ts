@@ -4,7 +4,7 @@
  */
 
 import type { Family } from "../../net/ip.ts";
-import type { Change } from "../../netlink/nftables/change.ts";
+import type { FirewallChange } from "../../netlink/nftables/change.ts";
 import { HOST_TABLE } from "./host_rules.ts";
 import { DIALECTS, type SetName } from "./rendering.ts";
 
@@ -51,12 +51,12 @@ export function observeOperations(family: Family): Operation[] {
   ));
 }
 
-export function operationsOf(changes: readonly Change[]): Operation[] {
+export function operationsOf(changes: readonly FirewallChange[]): Operation[] {
   return changes.flatMap((change) => operationOf(change) ?? []);
 }
 
 /** Undefined for what has no counterpart: a set is there for its elements. */
-function operationOf(change: Change): Operation | undefined {
+function operationOf(change: FirewallChange): Operation | undefined {
   const { verb } = change;
   switch (change.kind) {
     case "table":

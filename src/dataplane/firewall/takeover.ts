@@ -7,7 +7,7 @@ import type { Family } from "../../net/ip.ts";
 import type { Connection } from "../../netlink/connection.ts";
 import { NetlinkError } from "../../netlink/error.ts";
 import { listChains, readChain } from "../../netlink/nftables/chain.ts";
-import type { Change } from "../../netlink/nftables/change.ts";
+import type { FirewallChange } from "../../netlink/nftables/change.ts";
 import {
   type ChainName,
   listRules,
@@ -30,7 +30,7 @@ const PLACES = [
  * Removes it in one transaction and returns what was there. For when our own firewall is in force,
  * so that at no moment there is none. A NetlinkError if the kernel refuses.
  */
-export function takeOver(connection: Connection): readonly Change[] {
+export function takeOver(connection: Connection): readonly FirewallChange[] {
   const plan = () => FAMILIES.flatMap((family) => leftovers(connection, family));
   try {
     return transact(connection, plan);
@@ -41,7 +41,7 @@ export function takeOver(connection: Connection): readonly Change[] {
   }
 }
 
-function leftovers(connection: Connection, family: Family): Change[] {
+function leftovers(connection: Connection, family: Family): FirewallChange[] {
   const chains = connection.dump(listChains(DIALECTS[family].table)).map(readChain);
   const exists = ({ table, chain }: ChainName) =>
     chains.some((each) => each.table === table && each.name === chain);
@@ -57,13 +57,13 @@ function leftovers(connection: Connection, family: Family): Change[] {
 }
 
 /** Those of our own renderings in a chain of the host are not left over. */
-function leftRules(chain: ChainName, rules: readonly ObservedRule[]): Change[] {
+function leftRules(chain: ChainName, rules: readonly ObservedRule[]): FirewallChange[] {
   return rules
     .filter(({ comment }) => comment?.startsWith("Kilo: ") && !isHostRule(comment))
     .map(({ handle }) => ({ kind: "rule", verb: "delete", chain, handle }));
 }
 
-function removeChain(chain: ChainName): Change[] {
+function removeChain(chain: ChainName): FirewallChange[] {
   const { family, table, chain: name } = chain;
   return [
     { kind: "rule", verb: "delete", chain },

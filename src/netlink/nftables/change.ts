@@ -8,7 +8,7 @@ import { addRule, type ChainName, deleteRule, type Rule } from "./rule.ts";
 import { type AddressSet, addSet } from "./set.ts";
 import { changeTable, type Table } from "./table.ts";
 
-export type Change =
+export type FirewallChange =
   | { readonly kind: "table"; readonly verb: "add" | "delete"; readonly table: Table }
   | { readonly kind: "chain"; readonly verb: "add" | "delete"; readonly chain: Chain }
   | { readonly kind: "rule"; readonly verb: "add" | "insert"; readonly rule: Rule }
@@ -29,7 +29,7 @@ export type Change =
   };
 
 /** The messages of a change: one, or for many elements several. */
-export function encodeChange(change: Change): readonly Request[] {
+export function encodeChange(change: FirewallChange): readonly Request[] {
   switch (change.kind) {
     case "table":
       return [changeTable(change.verb, change.table)];

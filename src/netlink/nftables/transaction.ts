@@ -4,7 +4,7 @@ import type { Connection } from "../connection.ts";
 import { ERESTART } from "../../os/errno.ts";
 import { NetlinkError } from "../error.ts";
 import { batch } from "./batch.ts";
-import { type Change, encodeChange } from "./change.ts";
+import { encodeChange, type FirewallChange } from "./change.ts";
 import { getGeneration, readGeneration } from "./generation.ts";
 
 /** How often a transaction is planned anew because another program changed something meanwhile. */
@@ -13,7 +13,7 @@ const ATTEMPTS = 10;
 /** Changes that are not based on anything read: a NetlinkError if the kernel refuses them. */
 export function commit(
   connection: Connection,
-  changes: readonly Change[],
+  changes: readonly FirewallChange[],
   options: { readonly generation?: number } = {},
 ): void {
   const [error] = connection.batch(batch(changes.flatMap(encodeChange), options.generation));
@@ -28,8 +28,8 @@ export function commit(
  */
 export function transact(
   connection: Connection,
-  plan: () => readonly Change[],
-): readonly Change[] {
+  plan: () => readonly FirewallChange[],
+): readonly FirewallChange[] {
   for (let attempt = 1;; attempt++) {
     const generation = readGeneration(connection.get(getGeneration()));
     const changes = plan();

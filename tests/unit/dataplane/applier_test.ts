@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Applier, type Change } from "../../../src/dataplane/applier.ts";
+import { Applier, type EntryChange } from "../../../src/dataplane/applier.ts";
 import { NetlinkError } from "../../../src/netlink/error.ts";
 import { EEXIST, EINVAL, ENOBUFS, ESRCH } from "../../../src/os/errno.ts";
 
@@ -27,7 +27,7 @@ class Words {
     });
   }
 
-  #execute({ verb, entry }: Change<string>): NetlinkError | undefined {
+  #execute({ verb, entry }: EntryChange<string>): NetlinkError | undefined {
     this.tried.push(`${verb} ${entry}`);
     const error = this.refused.get(entry);
     if (error) return error;
@@ -37,7 +37,7 @@ class Words {
   }
 }
 
-function change(verb: "add" | "remove", entry: string): Change<string> {
+function change(verb: "add" | "remove", entry: string): EntryChange<string> {
   return { verb, entry };
 }
 

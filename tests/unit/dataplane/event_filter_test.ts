@@ -3,7 +3,7 @@ import { affectsMesh, type EventFilter } from "../../../src/dataplane/event_filt
 import { equalIP, parseIP } from "../../../src/net/ip.ts";
 import { formatPrefix, parsePrefix } from "../../../src/net/prefix.ts";
 import { addAddress, deleteAddress } from "../../../src/netlink/address.ts";
-import type { Subsystem } from "../../../src/netlink/events.ts";
+import type { EventKind } from "../../../src/netlink/events.ts";
 import { createLink, setLink } from "../../../src/netlink/link.ts";
 import {
   type Message,
@@ -29,8 +29,8 @@ function event(request: Request): Message {
   return readMessages(out.bytes())[0]!;
 }
 
-function affects(subsystem: Subsystem, request: Request) {
-  return affectsMesh({ subsystem, messages: [event(request)], overflow: false }, FILTER);
+function affects(kind: EventKind, request: Request) {
+  return affectsMesh({ kind, messages: [event(request)], overflow: false }, FILTER);
 }
 
 Deno.test("affectsMesh() knows our devices by name and by index", () => {
@@ -81,7 +81,7 @@ Deno.test("affectsMesh() passes over others' routes that take nothing's place of
     isRival: ({ dst, metric }: RouteEntry) => metric === 0 && formatPrefix(dst) === "10.42.1.0/24",
   };
   const matters = (request: Request) =>
-    affectsMesh({ subsystem: "route", messages: [event(request)], overflow: false }, filter);
+    affectsMesh({ kind: "route", messages: [event(request)], overflow: false }, filter);
   assert.ok(matters(addRoute(route("10.42.9.0/24", { protocol: 107 }))));
   assert.ok(matters(addRoute(route("0.0.0.0/0"))), "the underlay");
   assert.ok(matters(replaceRoute(route("10.42.1.0/24"))));
@@ -93,11 +93,11 @@ Deno.test("affectsMesh() passes over others' routes that take nothing's place of
 Deno.test("affectsMesh() is true for every event that it cannot read", () => {
   const foreign = createLink({ name: "veth9", kind: "veth" });
   assert.ok(
-    affectsMesh({ subsystem: "link", messages: [event(foreign)], overflow: false }, undefined),
+    affectsMesh({ kind: "link", messages: [event(foreign)], overflow: false }, undefined),
   );
-  for (const subsystem of ["link", "address", "route", "rule", "nftables"] as const) {
-    assert.ok(affectsMesh({ subsystem, messages: [], overflow: true }, FILTER));
+  for (const kind of ["link", "address", "route", "rule", "nftables"] as const) {
+    assert.ok(affectsMesh({ kind, messages: [], overflow: true }, FILTER));
     const message = { ...event(foreign), payload: new DataView(new ArrayBuffer(1)) };
-    assert.ok(affectsMesh({ subsystem, messages: [message], overflow: false }, FILTER), subsystem);
+    assert.ok(affectsMesh({ kind, messages: [message], overflow: false }, FILTER), kind);
   }
 });

@@ -12,7 +12,7 @@ import {
 } from "../../../src/netlink/conntrack.ts";
 import { EINVAL, ENOENT, EPERM } from "../../../src/os/errno.ts";
 import type { Message } from "../../../src/netlink/message.ts";
-import type { Change } from "../../../src/netlink/nftables/change.ts";
+import type { FirewallChange } from "../../../src/netlink/nftables/change.ts";
 import type { Interval } from "../../../src/netlink/nftables/interval.ts";
 import { answer, done, fakeTransport, message } from "../netlink/fake_kernel.ts";
 
@@ -85,7 +85,7 @@ Deno.test("staleFlows() leaves alone what lives under an address of the mesh", (
 
 const IP_TABLE = { kind: "table", table: { family: "ip", name: "kilo" } } as const;
 
-function known(verb: "add" | "delete", text: string, family: "ip" | "ip6" = "ip"): Change {
+function known(verb: "add" | "delete", text: string, family: "ip" | "ip6" = "ip"): FirewallChange {
   const type = family === "ip" ? "ipv4_addr" : "ipv6_addr";
   const set = { family, table: "kilo", name: "known", type } as const;
   return { kind: "elements", verb, set, intervals: intervals(text, family === "ip" ? 4 : 6) };

@@ -6,7 +6,7 @@ import {
   NF_INET_LOCAL_IN,
   NF_INET_POST_ROUTING,
 } from "../../../../src/netlink/nftables/chain.ts";
-import { type Change, encodeChange } from "../../../../src/netlink/nftables/change.ts";
+import { encodeChange, type FirewallChange } from "../../../../src/netlink/nftables/change.ts";
 import { readElements } from "../../../../src/netlink/nftables/element.ts";
 import { maskAndXor } from "../../../../src/netlink/nftables/expression/bitwise.ts";
 import { equal as equals } from "../../../../src/netlink/nftables/expression/cmp.ts";
@@ -37,7 +37,7 @@ const known6 = { ...ip6, name: "known", type: "ipv6_addr" } as const;
 
 interface Golden {
   readonly nft: string;
-  readonly change: Change;
+  readonly change: FirewallChange;
   readonly type: number;
   /** `nlmsg_flags` besides NLM_F_REQUEST. */
   readonly flags: number;
