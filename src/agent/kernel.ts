@@ -1,7 +1,7 @@
 /** The agent's hold on the kernel: sockets, the dataplane over them, and the events that affect it. */
 
 import { Dataplane, type DataplaneSettings, type StateKind } from "../dataplane/dataplane.ts";
-import { Device } from "../dataplane/device.ts";
+import { Device } from "../dataplane/wireguard/device.ts";
 import { FirewallApplier } from "../dataplane/firewall/applier.ts";
 import { FlowApplier } from "../dataplane/flow_applier.ts";
 import type { AgentMetrics } from "../http/agent_metrics.ts";

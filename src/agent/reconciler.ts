@@ -11,8 +11,8 @@ import type { Prefix } from "../net/prefix.ts";
 import { describeError } from "../net/text.ts";
 import { Alarms } from "./alarms.ts";
 import { Conflicts } from "./conflicts.ts";
-import { DevicePolls } from "./device_polls.ts";
-import { Handshakes, probesOf } from "./handshakes.ts";
+import { DevicePolls } from "../dataplane/wireguard/device_polls.ts";
+import { FirstPackets, probesOf } from "../dataplane/wireguard/first_packets.ts";
 import { HostFiles } from "./host_files.ts";
 import type { Log } from "./log.ts";
 import { Members, momentOf, type Standing } from "./members.ts";
@@ -67,7 +67,7 @@ export class Reconciler {
   readonly #members: Members;
   readonly #mesh: NodeMesh;
   readonly #view: View;
-  readonly #handshakes = new Handshakes();
+  readonly #firstPackets = new FirstPackets();
   readonly #polls = new DevicePolls();
   readonly #files: HostFiles;
   readonly #conflicts = new Conflicts<StateKind | "CNI">({
@@ -161,7 +161,7 @@ export class Reconciler {
   /** Round after round; a failed one is logged and tried again. Both lists must be complete. */
   async run(): Promise<void> {
     using _alarms = this.#alarms;
-    using _handshakes = this.#handshakes;
+    using _firstPackets = this.#firstPackets;
     using _files = this.#files;
     this.#isRunning = true;
     this.#trigger.mark("resync");
@@ -290,7 +290,7 @@ export class Reconciler {
   /** What a change to the kernel leads to, a little later. */
   #followUp({ wish, report }: Applied): void {
     const { added, again } = report.device;
-    this.#handshakes.provoke(probesOf(added, wish));
+    this.#firstPackets.send(probesOf(added, wish.device));
     if (added.length > 0) {
       this.#alarms.set("look", this.#polls.added(performance.now(), this.#mesh.peerCount));
     }

@@ -2,7 +2,7 @@
 
 import type { Link } from "../netlink/link.ts";
 import type { Warning } from "../net/warning.ts";
-import type { DeviceReport } from "./device.ts";
+import type { DeviceReport } from "./wireguard/device.ts";
 import type { Failure } from "./failures.ts";
 import type { TunnelState } from "./tunnel.ts";
 

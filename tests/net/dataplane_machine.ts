@@ -1,7 +1,7 @@
 /** A node's dataplane over real netlink, with a WireGuard device in memory. */
 
 import { Dataplane, type DataplaneSettings } from "../../src/dataplane/dataplane.ts";
-import { Device } from "../../src/dataplane/device.ts";
+import { Device } from "../../src/dataplane/wireguard/device.ts";
 import { FirewallApplier } from "../../src/dataplane/firewall/applier.ts";
 import { FlowApplier } from "../../src/dataplane/flow_applier.ts";
 import type { Report } from "../../src/dataplane/report.ts";

@@ -1,7 +1,7 @@
 /**
- * Which address of a peer that has one of each family (a DNS name with A and AAAA records): the
- * family that answered last, and while there is no session one after the other. A family that this
- * host has no route for is left out.
+ * Chooses the address of a peer that has one of each family (a DNS name with A and AAAA records): the
+ * family that answered last; without a session, one after the other. A family without a route on this
+ * host is left out.
  */
 
 import {
@@ -10,12 +10,10 @@ import {
   isLive,
   type PeerConfig,
   peersByKey,
-} from "../net/device.ts";
-import type { Family, IP } from "../net/ip.ts";
-import type { Key } from "../net/key.ts";
-
-/** Milliseconds for which a silent peer is tried at one address: two attempts of WireGuard's. */
-const ATTEMPT = 11_000;
+} from "../../net/device.ts";
+import type { Family, IP } from "../../net/ip.ts";
+import type { Key } from "../../net/key.ts";
+import { FAMILY_TIMEOUT } from "./timing.ts";
 
 interface Attempt {
   readonly family: Family;
@@ -23,7 +21,7 @@ interface Attempt {
   readonly until: number;
 }
 
-export interface FamilyCircumstances {
+export interface FamilyContext {
   readonly state: DeviceState;
   /** Milliseconds since the Unix epoch. */
   readonly now: number;
@@ -45,13 +43,13 @@ export class EndpointFamilies {
   #choice: Choice | undefined;
 
   /** The configuration with one address for each peer; the same value as before for the same choice. */
-  choose(desired: DeviceConfig, circumstances: FamilyCircumstances): DeviceConfig {
-    if (desired !== this.#desired) this.#meet(desired);
+  choose(desired: DeviceConfig, context: FamilyContext): DeviceConfig {
+    if (desired !== this.#desired) this.#track(desired);
     if (this.#dual.length === 0) return desired;
-    const known = peersByKey(circumstances.state);
+    const known = peersByKey(context.state);
     const chosen = new Map<Key, Family>();
     for (const peer of this.#dual) {
-      chosen.set(peer.publicKey, this.#familyOf(peer, known.get(peer.publicKey), circumstances));
+      chosen.set(peer.publicKey, this.#familyOf(peer, known.get(peer.publicKey), context));
     }
     const families = [...chosen.values()].join("");
     const last = this.#choice;
@@ -75,7 +73,7 @@ export class EndpointFamilies {
     return Math.min(...this.#attempts.values().map(({ until }) => until));
   }
 
-  #meet(desired: DeviceConfig): void {
+  #track(desired: DeviceConfig): void {
     this.#desired = desired;
     this.#dual = desired.peers.filter(({ endpoint }) => endpoint?.ip && endpoint.alternative);
     const keys = new Set<Key>(this.#dual.map(({ publicKey }) => publicKey));
@@ -87,7 +85,7 @@ export class EndpointFamilies {
   #familyOf(
     { publicKey, endpoint }: PeerConfig,
     before: DeviceState["peers"][number] | undefined,
-    { now, hasRoute }: FamilyCircumstances,
+    { now, hasRoute }: FamilyContext,
   ): Family {
     const answered = this.#answered.get(publicKey);
     if (before?.endpoint && isLive(before, now)) {
@@ -98,12 +96,14 @@ export class EndpointFamilies {
       return family;
     }
     const attempt = this.#attempts.get(publicKey);
-    if (attempt && now < attempt.until && now + ATTEMPT >= attempt.until) return attempt.family;
+    if (attempt && now < attempt.until && now + FAMILY_TIMEOUT >= attempt.until) {
+      return attempt.family;
+    }
     const addresses = [endpoint!.ip!, endpoint!.alternative!];
     const first = attempt ? other(attempt.family) : answered?.family ?? addresses[0]!.family;
     if (first !== addresses[0]!.family) addresses.reverse();
     const { family } = addresses.find(hasRoute) ?? addresses[0]!;
-    this.#attempts.set(publicKey, { family, until: now + ATTEMPT });
+    this.#attempts.set(publicKey, { family, until: now + FAMILY_TIMEOUT });
     return family;
   }
 }

@@ -1,9 +1,9 @@
 /** Why WireGuard cannot be had, in words that help. */
 
-import { describeError } from "../net/text.ts";
-import { NetlinkError } from "../netlink/error.ts";
-import { EADDRINUSE } from "../os/errno.ts";
-import { WireGuardError } from "../wireguard/client.ts";
+import { describeError } from "../../net/text.ts";
+import { NetlinkError } from "../../netlink/error.ts";
+import { EADDRINUSE } from "../../os/errno.ts";
+import { WireGuardError } from "../../wireguard/client.ts";
 
 /** Who holds a UDP port, in words (`WireGuard device wg0`); undefined if that cannot be known. */
 export type HolderOfPort = (port: number) => Promise<string | undefined>;

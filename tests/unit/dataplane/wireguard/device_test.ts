@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { Device } from "../../../src/dataplane/device.ts";
-import type { PeerState } from "../../../src/net/device.ts";
-import { parseIP } from "../../../src/net/ip.ts";
-import { keyFromBytes } from "../../../src/net/key.ts";
-import { WireGuardError } from "../../../src/wireguard/client.ts";
+import { Device } from "../../../../src/dataplane/wireguard/device.ts";
+import type { PeerState } from "../../../../src/net/device.ts";
+import { parseIP } from "../../../../src/net/ip.ts";
+import { keyFromBytes } from "../../../../src/net/key.ts";
+import { WireGuardError } from "../../../../src/wireguard/client.ts";
 import { DESIRED, EMPTY, FakeClient, KEPT } from "./fake_client.ts";
 
 const OPTIONS = { now: 0 };

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { DevicePolls } from "../../../src/agent/device_polls.ts";
+import { DevicePolls } from "../../../../src/dataplane/wireguard/device_polls.ts";
 
 /** When the device is polled in the time given, with additions at these times. */
 function pollsUntil(

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { Device } from "../../../src/dataplane/device.ts";
-import type { PeerState } from "../../../src/net/device.ts";
-import { formatAddressPort } from "../../../src/net/endpoint.ts";
-import { type IP, parseIP } from "../../../src/net/ip.ts";
+import { Device } from "../../../../src/dataplane/wireguard/device.ts";
+import type { PeerState } from "../../../../src/net/device.ts";
+import { formatAddressPort } from "../../../../src/net/endpoint.ts";
+import { type IP, parseIP } from "../../../../src/net/ip.ts";
 import { DESIRED, EMPTY, FakeClient, KEPT } from "./fake_client.ts";
 
 const V4 = "192.0.2.1:51820";

@@ -1,21 +1,27 @@
 /** The WireGuard device: which client speaks to it, what it has, and making it as desired. */
 
-import { sleep } from "../async/sleep.ts";
-import { type DeviceConfig, type DeviceState, peersByKey } from "../net/device.ts";
-import type { IP } from "../net/ip.ts";
-import type { Key } from "../net/key.ts";
+import { sleep } from "../../async/sleep.ts";
+import { type DeviceConfig, type DeviceState, peersByKey } from "../../net/device.ts";
+import type { IP } from "../../net/ip.ts";
+import type { Key } from "../../net/key.ts";
 import {
   afterChange,
   type DeviceChange,
   isEmptyChange,
   type PeerChange,
-} from "../wireguard/change.ts";
-import { EADDRINUSE } from "../os/errno.ts";
-import { type WireGuardClient, WireGuardError } from "../wireguard/client.ts";
-import { type Declared, declaredEndpoints, isRedeclared } from "../wireguard/declared.ts";
-import { diffDevice, type DiffOptions, equalButTraffic, inSyncUntil } from "../wireguard/diff.ts";
+} from "../../wireguard/change.ts";
+import { EADDRINUSE } from "../../os/errno.ts";
+import { type WireGuardClient, WireGuardError } from "../../wireguard/client.ts";
+import { type Declared, declaredEndpoints, isRedeclared } from "../../wireguard/declared.ts";
+import {
+  diffDevice,
+  type DiffOptions,
+  equalButTraffic,
+  inSyncUntil,
+} from "../../wireguard/diff.ts";
 import { EndpointFamilies } from "./endpoint_families.ts";
-import { type Care, findsPeers, YoungPeers } from "./young_peers.ts";
+import { findsPeers, HandshakeRetry, type RetryPlan } from "./handshake_retry.ts";
+import { RESET_PAUSE } from "./timing.ts";
 
 export interface DeviceReport {
   /** How many peers and settings were changed; 0 if all is as desired. */
@@ -32,9 +38,6 @@ export interface DeviceApplyOptions extends Omit<DiffOptions, "declared"> {
   /** Called with the addresses of peers before WireGuard is told to send there. */
   readonly beforeSending?: (to: readonly IP[]) => void;
 }
-
-/** Milliseconds in which a handshake under way comes to its end. */
-const RENEWAL_PAUSE = 5;
 
 /** A configuration that the device was found to have. */
 interface InSync {
@@ -56,7 +59,7 @@ export class Device {
   /** What it had when it last answered. */
   #last: DeviceState | undefined;
   #problem: WireGuardError | undefined;
-  readonly #young = new YoungPeers();
+  readonly #retry = new HandshakeRetry();
   readonly #families = new EndpointFamilies();
   /** What the device was last brought to, and where it has its peers declared. */
   #reached: { readonly desired?: DeviceConfig; readonly declared: Declared } = {
@@ -149,13 +152,13 @@ export class Device {
 
   async apply(desired: DeviceConfig, options: DeviceApplyOptions): Promise<DeviceReport> {
     const { now, hasRoute = () => true } = options;
-    if (!this.#problem && this.#young.isDue(now)) this.invalidate();
+    if (!this.#problem && this.#retry.isDue(now)) this.invalidate();
     const isRemembered = this.#state !== undefined && !this.#problem;
     const state = await this.read();
     if (!state || !this.#client) throw absent(this.#clients);
     if (this.#hasStaleSources) await renewSources(this.#client, state);
     this.#hasStaleSources = false;
-    if (this.#mustResetSessions) this.#young.renew(state.peers, now);
+    if (this.#mustResetSessions) this.#retry.resetSessions(state.peers, now);
     this.#mustResetSessions = false;
     const choose = () => this.#families.choose(desired, { state, now, hasRoute });
     let target = choose();
@@ -163,19 +166,19 @@ export class Device {
     if (inSync && inSync.state === state && inSync.target === target && now < inSync.until) {
       return { changed: 0, added: [] };
     }
-    if (isRemembered && findsPeers(target, state)) return await this.#applyAnew(desired, options);
-    const { renew, ...again } = this.#problem
-      ? NO_CARE // whether they have answered is not known
-      : this.#young.care(target, { state, ...options });
-    if (renew.size > 0) {
-      this.#families.giveUp(renew);
+    if (isRemembered && findsPeers(target, state)) return await this.#applyFresh(desired, options);
+    const { reset, ...again } = this.#problem
+      ? NO_RETRY // whether peers have answered is not known
+      : this.#retry.plan(target, { state, ...options });
+    if (reset.size > 0) {
+      this.#families.giveUp(reset);
       target = choose();
     }
-    const rest = renew.size === 0 ? state : withoutPeers(state, renew);
+    const rest = reset.size === 0 ? state : withoutPeers(state, reset);
     const { declared } = this.#reached;
     const change = diffDevice(target, rest, { ...options, declared });
     if (isRemembered && dependsOnTraffic(change, { target, declared })) {
-      return await this.#applyAnew(desired, options);
+      return await this.#applyFresh(desired, options);
     }
     if (isEmptyChange(change)) {
       this.#reach(desired);
@@ -187,17 +190,17 @@ export class Device {
     }
     options.beforeSending?.(endpointsOf(change));
     this.#state = this.#last = undefined; // for the case of an exception
-    if (renew.size > 0) await remove(renew, this.#client);
-    const reset = await configure(this.#client, change);
+    if (reset.size > 0) await remove(reset, this.#client);
+    const replaced = await configure(this.#client, change);
     this.#last = afterChange(rest, change);
-    if (reset.length === 0) this.#state = this.#last; // else handshakes are not as they were
+    if (replaced.length === 0) this.#state = this.#last; // else handshakes are not as they were
     this.#reach(desired);
     const { peers, ...settings } = change;
     return {
       changed: peers.length + Object.keys(settings).length,
       added: [
         ...peers.filter(({ kind }) => kind === "add").map(({ publicKey }) => publicKey),
-        ...reset,
+        ...replaced,
       ],
       ...again,
     };
@@ -209,8 +212,8 @@ export class Device {
     this.#reached = { desired, declared: declaredEndpoints(desired, declared) };
   }
 
-  /** To the device as it is now, which may have heard of peers where they are. */
-  async #applyAnew(desired: DeviceConfig, options: DeviceApplyOptions): Promise<DeviceReport> {
+  /** Reads the device first: it may have heard of peers at other addresses. */
+  async #applyFresh(desired: DeviceConfig, options: DeviceApplyOptions): Promise<DeviceReport> {
     this.invalidate();
     // What is read now also goes into what is desired next.
     return { ...await this.apply(desired, options), again: 0 };
@@ -258,7 +261,7 @@ async function renewSources(client: WireGuardClient, { peers }: DeviceState): Pr
   if (same.length > 0) await client.apply({ peers: same });
 }
 
-const NO_CARE: Care = { renew: new Set() };
+const NO_RETRY: RetryPlan = { reset: new Set() };
 
 /**
  * Does a peer get another endpoint because nothing was heard of it? The device follows peers by
@@ -277,13 +280,13 @@ function dependsOnTraffic(
 }
 
 /**
- * Removes peers that are to be added again. Added at once, what such a peer just said would still
- * be answered for the old one: it believes in a session that nobody has, or forgets our next attempt
- * over its own.
+ * Removes peers that will be added again, and waits. Without the pause, what such a peer just sent
+ * would still be answered for the old one: the peer would trust a session that nobody has, or drop
+ * our next attempt for its own.
  */
 async function remove(keys: ReadonlySet<Key>, client: WireGuardClient): Promise<void> {
   await client.apply({ peers: [...keys].map((publicKey) => ({ kind: "remove", publicKey })) });
-  await sleep(RENEWAL_PAUSE);
+  await sleep(RESET_PAUSE);
 }
 
 function endpointsOf({ peers }: DeviceChange): readonly IP[] {

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
-import { Device } from "../../../src/dataplane/device.ts";
-import type { DeviceConfig, PeerConfig } from "../../../src/net/device.ts";
-import { parseIP } from "../../../src/net/ip.ts";
-import { type Key, keyFromBytes } from "../../../src/net/key.ts";
+import { Device } from "../../../../src/dataplane/wireguard/device.ts";
+import type { DeviceConfig, PeerConfig } from "../../../../src/net/device.ts";
+import { parseIP } from "../../../../src/net/ip.ts";
+import { type Key, keyFromBytes } from "../../../../src/net/key.ts";
 import { DESIRED, EMPTY, FakeClient, KEPT, KEPT_DESIRED } from "./fake_client.ts";
 
 /** When the device resets the only peer of a configuration, in milliseconds after it came. */
-async function renewals(desired: DeviceConfig, publicKey?: Key): Promise<number[]> {
+async function resets(desired: DeviceConfig, publicKey?: Key): Promise<number[]> {
   const client = new FakeClient(EMPTY);
   const device = new Device([client]);
   const times: number[] = [];
@@ -25,17 +25,17 @@ const LATER = [140, 320, 700, 1500, 3000];
 const LOWER_KEY = keyFromBytes(new Uint8Array(32).fill(1));
 const HIGHER_KEY = keyFromBytes(new Uint8Array(32).fill(9));
 
-Deno.test("Device makes a peer anew that never answered, a few times", async () => {
-  assert.deepEqual(await renewals(KEPT_DESIRED), SOONER);
+Deno.test("Device resets a peer that never answered, a few times", async () => {
+  assert.deepEqual(await resets(KEPT_DESIRED), SOONER);
 });
 
-Deno.test("Device makes peers anew whose initiation crossed ours, one side first", async () => {
+Deno.test("Device resets peers whose initiation crossed ours, one side first", async () => {
   const desired = { ...DESIRED, peers: [{ ...KEPT, persistentKeepalive: 0 }] };
-  assert.deepEqual(await renewals(desired, LOWER_KEY), SOONER);
-  assert.deepEqual(await renewals(desired, HIGHER_KEY), LATER);
+  assert.deepEqual(await resets(desired, LOWER_KEY), SOONER);
+  assert.deepEqual(await resets(desired, HIGHER_KEY), LATER);
 });
 
-Deno.test("Device makes a peer anew at once that was never heard of and is found elsewhere", async () => {
+Deno.test("Device resets a peer at once that was never heard of and is found elsewhere", async () => {
   const at = (text: string) => ({ ip: parseIP(text)!, port: 51820 });
   const desired = (endpoint?: PeerConfig["endpoint"]) => ({
     ...DESIRED,
@@ -62,7 +62,7 @@ Deno.test("Device makes a peer anew at once that was never heard of and is found
   }
 });
 
-Deno.test("Device looks whether a peer was heard of meanwhile before it makes it anew", async () => {
+Deno.test("Device reads whether a peer was heard of meanwhile before it resets it", async () => {
   const client = new FakeClient(EMPTY);
   const device = new Device([client]);
   await device.apply(KEPT_DESIRED, { now: 0 });
@@ -76,13 +76,13 @@ Deno.test("Device looks whether a peer was heard of meanwhile before it makes it
 
 Deno.test("Device leaves it to a peer behind NAT to begin, unless it is behind one itself", async () => {
   const nat = { ...KEPT, persistentKeepalive: 0, behindNAT: true };
-  assert.deepEqual(await renewals({ peers: [nat] }, LOWER_KEY), []);
+  assert.deepEqual(await resets({ peers: [nat] }, LOWER_KEY), []);
   const both = { peers: [{ ...nat, persistentKeepalive: 25 }] };
-  assert.deepEqual(await renewals(both, LOWER_KEY), SOONER);
-  assert.deepEqual(await renewals(both, HIGHER_KEY), LATER);
+  assert.deepEqual(await resets(both, LOWER_KEY), SOONER);
+  assert.deepEqual(await resets(both, HIGHER_KEY), LATER);
 });
 
-Deno.test("Device does not make peers anew of which a hanging device says nothing", async () => {
+Deno.test("Device does not reset peers of which a hanging device says nothing", async () => {
   const client = new FakeClient(EMPTY);
   const device = new Device([client]);
   await device.apply(KEPT_DESIRED, { now: 0 });
@@ -91,7 +91,7 @@ Deno.test("Device does not make peers anew of which a hanging device says nothin
   for (let now = 10; now < 1000; now += 10) {
     assert.equal((await device.apply(KEPT_DESIRED, { now })).again !== undefined, now < SOONER[0]!);
   }
-  assert.deepEqual([client.removed, client.reads], [[], reads + 1], "asked once a look");
+  assert.deepEqual([client.removed, client.reads], [[], reads + 1], "asked once a poll");
   client.hangs = false;
   device.invalidate();
   await device.apply(KEPT_DESIRED, { now: 1000 });
@@ -115,7 +115,7 @@ const HANDSHAKE = 92;
 const CROSSED = 148 + HANDSHAKE;
 const DATA = 32;
 
-Deno.test("Device makes a peer anew whose handshake crossed ours and that does not answer then", async () => {
+Deno.test("Device resets a peer whose handshake crossed ours and that does not answer then", async () => {
   for (
     const [receivedBytes, expected] of [
       [CROSSED, [200, 450, 1000, 2200]], // as long as its packet may be under way it waits
@@ -178,7 +178,7 @@ Deno.test("Device leaves a peer alone that has answered", async () => {
   assert.deepEqual(client.removed, []);
 });
 
-Deno.test("Device begins anew with peers that have forgotten us", async () => {
+Deno.test("Device.resetSessions() resets peers that have forgotten us", async () => {
   const client = new FakeClient(EMPTY);
   const device = new Device([client]);
   await device.apply(KEPT_DESIRED, { now: 0 });
@@ -205,7 +205,7 @@ Deno.test("Device does not wait when the clock jumps back", async () => {
 
 Deno.test("Device leaves a peer to WireGuard of which no address is known that could answer", async () => {
   const { probe: _, ...silent } = KEPT;
-  assert.deepEqual(await renewals({ ...DESIRED, peers: [silent] }), []);
+  assert.deepEqual(await resets({ ...DESIRED, peers: [silent] }), []);
 });
 
 Deno.test("Device drops the dead session of such a peer once when it has forgotten us", async () => {

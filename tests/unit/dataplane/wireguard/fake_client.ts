@@ -1,11 +1,11 @@
 /** A WireGuard device in memory, and configurations for it. */
 
 import assert from "node:assert/strict";
-import type { DeviceState } from "../../../src/net/device.ts";
-import { parseIP } from "../../../src/net/ip.ts";
-import { type Key, keyFromBytes } from "../../../src/net/key.ts";
-import { afterChange } from "../../../src/wireguard/change.ts";
-import { type WireGuardClient, WireGuardError } from "../../../src/wireguard/client.ts";
+import type { DeviceState } from "../../../../src/net/device.ts";
+import { parseIP } from "../../../../src/net/ip.ts";
+import { type Key, keyFromBytes } from "../../../../src/net/key.ts";
+import { afterChange } from "../../../../src/wireguard/change.ts";
+import { type WireGuardClient, WireGuardError } from "../../../../src/wireguard/client.ts";
 
 export const DESIRED = {
   listenPort: 51820,
