@@ -54,7 +54,7 @@ async function save(namespace: Namespace, desired: Expected): Promise<State> {
       "",
     ),
     nft: await namespace.exec(["nft", "-s", "list", "ruleset"]),
-    wg: await waitFor("a device with all peers, none of them being made anew", async () => {
+    wg: await waitFor("a device with all peers, none of them being reset", async () => {
       const text = await namespace.exec(["wg", "showconf", DEVICE]);
       return text.split("[Peer]").length === desired.peers.size + 1 ? text : undefined;
     }),

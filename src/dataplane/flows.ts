@@ -2,7 +2,7 @@
  * Flows that are masqueraded and should not be any more. Connection tracking decides about a flow
  * once, with its first packet, and remembers that for as long as packets follow. So a flow that was
  * begun before its destination joined the mesh would go on under an address that WireGuard at the
- * other end refuses; forgotten, it is decided anew with its next packet.
+ * other end refuses; forgotten, it is decided again with its next packet.
  */
 
 import type { Family } from "../net/ip.ts";

@@ -87,5 +87,5 @@ async function wait({ fd, wakeFd }: Epoll): Promise<void> {
       else inBackground("read a descriptor", () => actions.get(ready)?.());
     }
   }
-  waiting = undefined; // at once: what comes from now on begins anew
+  waiting = undefined; // at once: what comes from now on waits again
 }

@@ -15,7 +15,7 @@ export interface WireGuardClient {
   /**
    * Carries the change out in order. Rejects with a {@link WireGuardError} if a part is refused;
    * others may have been carried out, so read the device again then. Resolves with the peers that the
-   * device could only change by beginning anew: they have no session.
+   * device could only change by removing and adding them: they have no session.
    */
   apply(change: DeviceChange): Promise<readonly Key[]>;
 }

@@ -9,7 +9,7 @@ import { afterChange, type DeviceChange, type PeerSetting } from "./change.ts";
 export interface Replacement {
   /** To be sent one by one: such a device carries values of one peer over to the next of a request. */
   readonly steps: readonly DeviceChange[];
-  /** The peers that were there and are added anew: their sessions are lost. */
+  /** The peers that were there and are added again: their sessions are lost. */
   readonly reset: readonly Key[];
 }
 

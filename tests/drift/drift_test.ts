@@ -105,7 +105,7 @@ onEachBackend("devices that are deleted and made again are taken into use", asyn
   const node = lab.node("berlin-1");
   await using observer = Observer.open(node.namespace);
   /** Time from when it is there again, with nothing on it yet. */
-  const anew = async (what: string, device: string, how: Replacement) => {
+  const replaced = async (what: string, device: string, how: Replacement) => {
     let since = 0;
     await observer.repairTime(what, async () => {
       await how.end();
@@ -120,16 +120,17 @@ onEachBackend("devices that are deleted and made again are taken into use", asyn
   await t.step({
     name: "wireguard-go killed and started",
     ignore: await hasKernelWireGuard(),
-    fn: () => anew("wireguard-go killed and started", "kilo0", { end: () => kill(node), make }),
+    fn: () => replaced("wireguard-go killed and started", "kilo0", { end: () => kill(node), make }),
   });
   await t.step(
     "the interface deleted and made again",
-    () => anew("the interface deleted and made again", "kilo0", { end: deletion("kilo0"), make }),
+    () =>
+      replaced("the interface deleted and made again", "kilo0", { end: deletion("kilo0"), make }),
   );
   await t.step(
     "the tunnel deleted and made again",
     () =>
-      anew("the tunnel deleted and made again", "tunl0", {
+      replaced("the tunnel deleted and made again", "tunl0", {
         end: deletion("tunl0"),
         make: () => addTunnel(node),
       }),

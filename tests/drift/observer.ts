@@ -61,7 +61,7 @@ export class Observer implements AsyncDisposable {
     });
   }
 
-  /** What the kernel has of the mesh, as text. Devices are told by name: they may be made anew. */
+  /** What the kernel has of the mesh, as text. Devices are told by name: they may be made again. */
   state(): string {
     const links = listLinks(this.#route);
     const name = (index: number | undefined) => links.find((link) => link.index === index)?.name;

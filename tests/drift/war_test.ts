@@ -8,7 +8,7 @@ import { Observer } from "./observer.ts";
 
 /** Milliseconds. */
 const RESYNC = 1500;
-/** Repairs of one kind in a row, and how often they begin anew: after each pause and resync. */
+/** Repairs of one kind in a row, and how often they begin again: after each pause and resync. */
 const LIMIT = 20;
 const PERIODS = 8;
 

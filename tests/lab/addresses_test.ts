@@ -136,7 +136,7 @@ Deno.test("a replaced private address is in routes and published by its event", 
   });
 });
 
-Deno.test("an address that is set anew was never away", async () => {
+Deno.test("an address that is set again was never away", async () => {
   await using lab = await mesh(THREE, { flags: NO_RESYNC });
   const [berlin1] = lab.nodes as [LabNode, LabNode, LabNode];
   await ip(berlin1, "addr add 10.1.0.100/32 dev eth0", "addr add 10.0.0.9/24 dev eth0");

@@ -39,7 +39,7 @@ Deno.test({
     }
     await lab.waitFor("pods still reach each other", () => podsReach(lab.nodes));
 
-    // Looked at again and again: nothing is set anew, be it the private key, which is not shown.
+    // Looked at again and again: nothing is set again, be it the private key, which is not shown.
     const before = await scrape(tokyo.namespace);
     let after = before;
     await lab.waitFor("it has looked five times", async () => {

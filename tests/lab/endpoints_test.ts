@@ -87,7 +87,7 @@ Deno.test("a Peer that does not talk from where it is declared keeps its tunnel"
   assert.equal(await device(), "192.0.2.200:51820");
   await lab.objects.put(endpoint(8));
   await lab.waitFor(
-    "what is declared anew is tried at once",
+    "what is declared again is tried at once",
     async () => await device() === "192.0.2.200:8",
   );
 });

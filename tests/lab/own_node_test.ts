@@ -1,4 +1,4 @@
-/** What becomes of this node's own object: made anew, claimed by two machines, gone. */
+/** What becomes of this node's own object: made again, claimed by two machines, gone. */
 
 import assert from "node:assert/strict";
 import { generatePrivateKey, publicKeyOf } from "../../src/wireguard/key.ts";
@@ -16,7 +16,7 @@ const NO_RESYNC = ["--resync-period=1h"];
 const CONFLIST = "/etc/cni/net.d/10-kilo.conflist";
 
 onEachBackend(
-  "a Node that is made anew with another pod CIDR has it in its CNI list with the same event",
+  "a Node that is made again with another pod CIDR has it in its CNI list with the same event",
   async (_, backend) => {
     await using lab = await mesh(["berlin-1", "tokyo-1"], { backend, flags: NO_RESYNC });
     const [berlin, tokyo] = lab.nodes as [LabNode, LabNode];

@@ -136,7 +136,7 @@ Deno.test("Dataplane has a way around the tunnel before WireGuard sends there", 
   assert.match(machine.node.ip("route get 203.0.113.32"), /dev kilo0/);
 });
 
-Deno.test("Dataplane that leads again makes peers anew, which have forgotten it", async () => {
+Deno.test("Dataplane that leads again resets its peers, which have forgotten it", async () => {
   using machine = new Machine();
   const endpoint = { ip: parseIP("192.0.2.1")!, port: 51820 };
   const leader = { ...LEADER, device: { ...LEADER.device, peers: [{ ...PEER, endpoint }] } };

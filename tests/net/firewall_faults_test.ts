@@ -9,7 +9,7 @@ import { transact } from "../../src/netlink/nftables/transaction.ts";
 import { DESIRED, elements, openMeddled } from "./firewalls.ts";
 import { NetworkNamespace } from "./namespace.ts";
 
-Deno.test("FirewallApplier.apply() plans anew when another program writes in between", () => {
+Deno.test("FirewallApplier.apply() plans again when another program writes in between", () => {
   using namespace = NetworkNamespace.enter("nft");
   const { connection, transport } = openMeddled();
   using _connection = connection;

@@ -23,7 +23,7 @@ export async function endpointsStayOutside(world: GuestWorld, spec: NodeSpec): P
   // Who has lost its peer must shake hands again.
   const { key } = await wgShow(berlin1);
   await tokyo.script(`wg set kilo0 peer ${key} remove`);
-  await world.waitFor("tokyo has made it anew", async () => {
+  await world.waitFor("tokyo has reset it", async () => {
     return (await wgShow(tokyo)).peers.find((one) => one.key === key)?.session.handshake;
   });
   await world.waitFor("pods reach each other", () => berlin2.pod.pings("10.42.3.2", { count: 3 }));

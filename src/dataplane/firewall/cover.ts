@@ -32,7 +32,7 @@ export class Cover {
   }
 
   /**
-   * The intervals that a changed prefix meets, and the room between them, are computed anew. No other
+   * The intervals that a changed prefix meets, and the room between them, are computed again. No other
    * prefix reaches into there, for intervals neither overlap nor touch.
    */
   #replaceAround(changed: readonly Prefix[]): readonly Interval[] {

@@ -36,7 +36,7 @@ export function diffFamily(
   ];
 }
 
-/** Other members are a few elements; anything else that differs makes the table anew, all at once. */
+/** Other members are a few elements; anything else that differs replaces the whole table at once. */
 function diffTable(
   family: Family,
   observed: Observed["table"],

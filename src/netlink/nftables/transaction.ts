@@ -7,7 +7,7 @@ import { batch } from "./batch.ts";
 import { encodeChange, type FirewallChange } from "./change.ts";
 import { getGeneration, readGeneration } from "./generation.ts";
 
-/** How often a transaction is planned anew because another program changed something meanwhile. */
+/** How often a transaction is planned again because another program changed something meanwhile. */
 const ATTEMPTS = 10;
 
 /** Changes that are not based on anything read: a NetlinkError if the kernel refuses them. */
@@ -22,7 +22,7 @@ export function commit(
 
 /**
  * Changes that are based on what `plan` reads from the kernel. It is called again if another program
- * made a transaction in between, or if the kernel's answer was lost, and must then find out anew what
+ * made a transaction in between, or if the kernel's answer was lost, and must then find out again what
  * is missing. Returns the last plan, which is in force. A NetlinkError if the kernel refuses it, or
  * if others write so often that no attempt succeeds.
  */

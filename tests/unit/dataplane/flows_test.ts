@@ -159,7 +159,7 @@ Deno.test("FlowApplier asks nothing where nobody was masqueraded before", async 
   const made = [{ ...IP_TABLE, verb: "add" }, known("add", "10.43.0.0/16")] as const;
   equal(await flows.follow(made, IN_FORCE), 0);
   deepEqual(asked, []);
-  equal(await flows.follow([{ ...IP_TABLE, verb: "delete" }, ...made], IN_FORCE), 1, "made anew");
+  equal(await flows.follow([{ ...IP_TABLE, verb: "delete" }, ...made], IN_FORCE), 1, "made again");
   equal(await flows.followOthers(IN_FORCE), 1, "rules of the original agent");
 });
 

@@ -193,7 +193,7 @@ Deno.test("diffDevice() leaves a roamed endpoint to WireGuard while the session 
   assert.deepEqual(changes(desired, otherPort), [MOVED_BACK]);
 });
 
-Deno.test("diffDevice() sets an endpoint that is declared anew, also of a peer that is talking", () => {
+Deno.test("diffDevice() sets an endpoint that is declared again, also of a peer that is talking", () => {
   const observed = state(present(A, { endpoint: ROAMED, lastHandshake: NOW - 1000 }));
   const named = { dns: "a.example", port: 51820 };
   const dual = { ...DECLARED, alternative: parseEndpoint("[2001:db8::1]:51820")!.ip! };
