@@ -80,12 +80,12 @@ export class Applier<Entry> {
     const differing = observed === this.#desired
       ? changedPart({ before: observed, after: desired }, this.#kind.equal)
       : { before: observed, after: desired };
-    const { changes, standing } = this.#split(this.#kind.diff(differing.after, differing.before), {
+    const { changes, kept } = this.#split(this.#kind.diff(differing.after, differing.before), {
       refusals: known ? this.#refusals : [],
     });
     const { done, refused } = this.#execute(changes);
 
-    this.#refusals = [...standing, ...refused];
+    this.#refusals = [...kept, ...refused];
     this.#warnings = warningsFor(this.#refusals);
     this.#desired = desired;
     if (this.#refusals.length === 0) this.#known = desired;
@@ -107,20 +107,20 @@ export class Applier<Entry> {
   #split(
     proposed: readonly EntryChange<Entry>[],
     { refusals }: { readonly refusals: readonly Refusal<Entry>[] },
-  ): { changes: readonly EntryChange<Entry>[]; standing: readonly Refusal<Entry>[] } {
-    if (refusals.length === 0) return { changes: proposed, standing: [] };
+  ): { changes: readonly EntryChange<Entry>[]; kept: readonly Refusal<Entry>[] } {
+    if (refusals.length === 0) return { changes: proposed, kept: [] };
     const { identity, equal } = this.#kind;
     const known = new Map(refusals.map((refusal) => [identity(refusal.change.entry), refusal]));
     const changes: EntryChange<Entry>[] = [];
-    const standing: Refusal<Entry>[] = [];
+    const kept: Refusal<Entry>[] = [];
     for (const change of proposed) {
       const refusal = known.get(identity(change.entry));
       const isSame = refusal?.change.verb === change.verb &&
         equal(refusal.change.entry, change.entry);
-      if (isSame) standing.push(refusal);
+      if (isSame) kept.push(refusal);
       else changes.push(change);
     }
-    return { changes, standing };
+    return { changes, kept };
   }
 
   /** What is refused may have waited for another change of the same lot, so it gets a second try. */

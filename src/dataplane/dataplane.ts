@@ -290,8 +290,8 @@ export class Dataplane {
       const hasRoute = (to: IP) => this.host.hasRoute(to);
       const report = await this.device.apply(device, { ...options, beforeSending, hasRoute });
       if (!kilo.up) beforeSending(endpointsOf(device));
-      const isRaised = this.host.changeLink(kilo, { up: true });
-      if (isReaddressed || isRaised) this.#routes.invalidate();
+      const cameUp = this.host.changeLink(kilo, { up: true });
+      if (isReaddressed || cameUp) this.#routes.invalidate();
       return report;
     } catch (error) {
       if (isReaddressed) this.#routes.invalidate();

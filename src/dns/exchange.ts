@@ -6,8 +6,8 @@ import { type Answer, decodeAnswer, encodeQuestion, type Question } from "./mess
 import { formatServer, type Server } from "./resolv_conf.ts";
 
 /** The server was not reached, or did not answer in time. */
-export class SilenceError extends Error {
-  override readonly name = "SilenceError";
+export class UnansweredError extends Error {
+  override readonly name = "UnansweredError";
 }
 
 export interface ExchangeOptions {
@@ -19,7 +19,7 @@ export interface ExchangeOptions {
   readonly useTCP: boolean;
 }
 
-/** Asks over UDP, and over TCP if the answer does not fit. Throws a {@link SilenceError}. */
+/** Asks over UDP, and over TCP if the answer does not fit. Throws a {@link UnansweredError}. */
 export async function exchange(
   question: Question,
   server: Server,
@@ -43,7 +43,7 @@ async function bounded(
 ): Promise<Answer> {
   signal.throwIfAborted();
   const { promise: ended, reject } = Promise.withResolvers<never>();
-  const late = new SilenceError(`${formatServer(server)} does not answer`);
+  const late = new UnansweredError(`${formatServer(server)} does not answer`);
   using stack = new DisposableStack();
   stack.use(onAbort(signal, "end a DNS question", () => reject(signal.reason)));
   const timer = startTimer(timeout, "end a DNS question", () => reject(late));
@@ -117,7 +117,7 @@ async function read(connection: Deno.Conn, length: number): Promise<Uint8Array<A
   return bytes;
 }
 
-function unreachable(server: Server, cause: unknown): SilenceError {
-  if (cause instanceof SilenceError) return cause;
-  return new SilenceError(`${formatServer(server)} is not reached`, { cause });
+function unreachable(server: Server, cause: unknown): UnansweredError {
+  if (cause instanceof UnansweredError) return cause;
+  return new UnansweredError(`${formatServer(server)} is not reached`, { cause });
 }

@@ -134,7 +134,7 @@ function readAddresses(
     addresses.set(owner, [...addresses.get(owner) ?? [], ipFromBytes(data.bytes(length))]);
   }
   let owner = name.toLowerCase();
-  for (let followed = 0; followed < MOST_ALIASES && !addresses.has(owner); followed++) {
+  for (let step = 0; step < MOST_ALIASES && !addresses.has(owner); step++) {
     owner = aliases.get(owner) ?? owner;
   }
   return addresses.get(owner) ?? [];

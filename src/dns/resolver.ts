@@ -7,7 +7,7 @@
 import { onAbort, startTimer } from "../async/background.ts";
 import { compareIP, equalIP, type IP } from "../net/ip.ts";
 import { quote } from "../net/text.ts";
-import { exchange, SilenceError } from "./exchange.ts";
+import { exchange, UnansweredError } from "./exchange.ts";
 import { hostKey, parseHosts } from "./hosts.ts";
 import { type Answer, isAskable, type RecordType } from "./message.ts";
 import { formatServer, parseResolvConf, type ResolvConf, type Server } from "./resolv_conf.ts";
@@ -121,7 +121,7 @@ export class DNSResolver implements Disposable {
   ): Promise<Answer> {
     const servers = this.#order(conf);
     let last: Answer | undefined;
-    let silence: SilenceError | undefined;
+    let unanswered: UnansweredError | undefined;
     for (let attempt = 0; attempt < conf.attempts; attempt++) {
       for (const server of servers) {
         const [id] = crypto.getRandomValues(new Uint16Array(1));
@@ -133,14 +133,14 @@ export class DNSResolver implements Disposable {
           if (answer.kind !== "failure") return answer;
           last = answer;
         } catch (error) {
-          if (!(error instanceof SilenceError)) throw error;
-          silence = error;
+          if (!(error instanceof UnansweredError)) throw error;
+          unanswered = error;
           this.#silent.set(formatServer(server), performance.now() + SILENT_FOR);
         }
       }
       if (last) return last; // they answered; they will not know better at once
     }
-    throw silence!;
+    throw unanswered!;
   }
 
   /** Those that did not answer lately come last: with many names each would wait for them. */
