@@ -4,6 +4,7 @@ import { run } from "./command.ts";
 import { longFiles, type Source, undeclaredPackages, wrongArrows } from "./house.ts";
 import { looseWork } from "./loose_work.ts";
 import { main, Refusal, step } from "./terminal.ts";
+import { retiredWords } from "./words.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname;
 const FOLDERS = ["src", "tests", "tools", "bench"];
@@ -32,6 +33,7 @@ export async function check(): Promise<Checked[]> {
         }),
       ),
     "length of files": () => refuse(longFiles(sources)),
+    "words": () => refuse(retiredWords(sources.filter(({ path }) => path.startsWith("src/")))),
   };
   const results: Checked[] = [];
   for (const [name, make] of Object.entries(checks)) {
