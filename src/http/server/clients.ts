@@ -33,6 +33,7 @@ export function limitsFor(
 }
 
 export class Clients {
+  readonly #most: number;
   #total: number;
   readonly #reserved: number;
   /** Each with the one first that was idle for longest. */
@@ -40,6 +41,7 @@ export class Clients {
   readonly #outside = new Set<Client>();
 
   constructor({ total, reserved }: ClientLimits) {
+    this.#most = total;
     this.#total = total;
     this.#reserved = reserved;
   }
@@ -54,10 +56,15 @@ export class Clients {
     return this.#closeSurplus();
   }
 
-  /** The process has no descriptors left: a quarter of ours is for others from now on. */
+  /** The process has no descriptors left: a quarter of ours is for others, until {@link restore}. */
   shrink(): void {
     this.#total = Math.max(LEAST, Math.min(this.#total, Math.floor(this.size * 3 / 4)));
     this.#closeSurplus();
+  }
+
+  /** The shortage is over: there may be as many as in the beginning. */
+  restore(): void {
+    this.#total = this.#most;
   }
 
   #closeSurplus(): number {

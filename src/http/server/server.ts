@@ -20,6 +20,12 @@ import { Socket } from "./socket.ts";
 /** Milliseconds until another try when no descriptor is left for one more connection. */
 const SHORTAGE_PAUSE = 10;
 
+/** Milliseconds without another shortage after which there may be as many connections as before. */
+const SHORTAGE_MEMORY = 60_000;
+
+/** There is no descriptor, or no memory, for one more connection. */
+const SHORTAGES = ["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"];
+
 /** Connections closed for new ones, after which the loop must go round: until then they keep their descriptors. */
 const MOST_CLOSED = 16;
 
@@ -39,6 +45,8 @@ export class HttpServer implements Disposable {
   readonly #pace: TokenBucket | undefined;
   readonly #closing = new AbortController();
   readonly #running = new Set<Promise<void>>();
+  /** Monotonic time, milliseconds. */
+  #lastShortage = -Infinity;
   /** Connections closed since the event loop went round last. */
   #closed = 0;
 
@@ -93,13 +101,16 @@ export class HttpServer implements Disposable {
       } catch (error) {
         if (error instanceof Deno.errors.BadResource) return; // closed
         if (error instanceof Deno.errors.Interrupted) return;
+        if (!isShortage(error)) continue; // the client is gone already, and so is its connection
         this.#clients.shrink();
+        this.#lastShortage = performance.now();
         await sleep(SHORTAGE_PAUSE, { signal: this.#closing.signal });
       }
     }
   }
 
   async #serve(socket: Socket): Promise<void> {
+    if (performance.now() - this.#lastShortage > SHORTAGE_MEMORY) this.#clients.restore();
     const isOwn = socket.isFromHere;
     const { handler, secure } = this.#options;
     const pace = isOwn ? undefined : this.#pace;
@@ -115,4 +126,8 @@ export class HttpServer implements Disposable {
     this.#running.delete(running);
     this.#clients.delete(connection);
   }
+}
+
+function isShortage(error: unknown): boolean {
+  return error instanceof Error && "code" in error && SHORTAGES.includes(String(error.code));
 }

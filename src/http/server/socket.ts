@@ -17,7 +17,12 @@ export class Socket implements Stream {
   constructor(connection: Deno.TcpConn) {
     this.#connection = connection;
     this.#fd = descriptorOf(connection);
-    connection.setNoDelay(); // a large response is several writes, of which none shall wait for another
+    try {
+      connection.setNoDelay(); // a large response is several writes, of which none shall wait for another
+    } catch (error) {
+      connection.close(); // which nobody else would
+      throw error;
+    }
   }
 
   /** Does the client run on this machine? Others cannot have a loopback or our own address as source. */

@@ -69,6 +69,14 @@ Deno.test("Clients.shrink() leaves some to others, and always takes a few", () =
   assert.deepEqual(["own", "own 2", "last"].filter((name) => crowd.closed.includes(name)), []);
 });
 
+Deno.test("Clients.restore() takes as many as before a shortage", () => {
+  const crowd = new Crowd(256, 32);
+  for (let times = 0; times < 20; times++) crowd.clients.shrink();
+  crowd.clients.restore();
+  for (let count = 0; count < 224; count++) crowd.join(`${count}`);
+  assert.deepEqual([crowd.clients.size, crowd.closed], [224, []]);
+});
+
 Deno.test("limitsFor() leaves half of the descriptors to others", () => {
   assert.deepEqual(limitsFor(1_000_000), { total: 256, reserved: 32 });
   assert.deepEqual(limitsFor(1024), { total: 256, reserved: 32 });

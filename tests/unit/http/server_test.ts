@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { openLibc } from "../../../src/os/libc.ts";
+import { check, libc, openLibc } from "../../../src/os/libc.ts";
 import { type Handler, textResponse } from "../../../src/http/server/message.ts";
 import { limitsFor } from "../../../src/http/server/clients.ts";
 import { HttpServer } from "../../../src/http/server/server.ts";
@@ -299,4 +299,36 @@ Deno.test("HttpServer waits 5 s for a head, and 10 s for a response to be read",
   ]);
   for (const time of [first, second]) assert.ok(time > 4.9 && time < 30, `${time}`);
   assert.ok(third > 9.9 && third < 60, `${third}`);
+});
+
+/** Connects, and takes the connection back (RST) before this returns, and so before anybody accepts it. */
+function connectAndReset(port: number): void {
+  const [AF_UNSPEC, AF_INET, SOCK_STREAM] = [0, 2, 1];
+  const address = (family: number) =>
+    Uint8Array.of(family, 0, port >> 8, port & 255, 127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0);
+  const fd = check("make a socket", libc().socket(AF_INET, SOCK_STREAM, 0));
+  check("connect", libc().connect(fd, address(AF_INET), 16));
+  check("disconnect", libc().connect(fd, address(AF_UNSPEC), 16)); // tcp_disconnect() resets
+  libc().close(fd);
+}
+
+Deno.test("HttpServer takes as many connections after others were reset before it took them", async () => {
+  using server = open();
+  using before = await Client.connect(server.port);
+  await before.send(HELLO);
+  await before.answer();
+  for (let count = 0; count < 200; count++) connectAndReset(server.port);
+  const start = performance.now();
+  const clients: Client[] = [];
+  try {
+    for (let count = 0; count < 40; count++) clients.push(await Client.connect(server.port));
+    for (const client of [before, ...clients]) {
+      await client.send(HELLO);
+      assert.equal((await client.answer()).status, 200);
+    }
+    const took = performance.now() - start;
+    assert.ok(took < 1500, `${took} ms: none of them makes the others wait`);
+  } finally {
+    for (const client of clients) client[Symbol.dispose]();
+  }
 });
