@@ -2,7 +2,7 @@
 
 import { graphPage, type GraphSources } from "./graph.ts";
 import type { HealthReport } from "./health.ts";
-import { formatMetrics, type Metric, METRICS_TYPE } from "./metrics/exposition.ts";
+import { formatMetrics, loadRegistry, type Metric, METRICS_TYPE } from "./metrics/exposition.ts";
 import { reuse } from "./reuse.ts";
 import { type Handler, type HttpResponse, jsonResponse } from "./server/message.ts";
 
@@ -27,6 +27,7 @@ export function pages(sources: Sources): Handler {
         return jsonResponse(report.ready ? 200 : 503, report);
       }
       case "/metrics":
+        await loadRegistry(); // or its time would count as that of the metrics
         return { status: 200, type: METRICS_TYPE, body: await metrics() };
       case "/graph":
         return await graph(query);

@@ -182,7 +182,10 @@ Deno.test("routes that the kernel refuses are shown as long as they are", async 
   assert.match(warning.text, /2001:db8:77::\/64/);
   const { parts } = await ready(node);
   assert.equal(parts.find(({ name }) => name === "routes")?.state, "fails");
-  assert.equal((await scrape(node.namespace)).get('kilo_refused{subsystem="routes"}'), 1);
+  await lab.waitFor(
+    "it is counted",
+    async () => (await scrape(node.namespace)).get('kilo_refused{subsystem="routes"}') === 1,
+  );
   await lab.waitFor("pods reach each other", () => podsReach(lab.nodes));
 
   await node.namespace.script("echo 0 >/proc/sys/net/ipv6/conf/kilo0/disable_ipv6");
@@ -191,5 +194,8 @@ Deno.test("routes that the kernel refuses are shown as long as they are", async 
     const { warnings, parts } = await ready(node);
     return warnings.length === 0 && !parts.some(({ name }) => name === "routes");
   });
-  assert.equal((await scrape(node.namespace)).get('kilo_refused{subsystem="routes"}'), 0);
+  await lab.waitFor(
+    "nothing is counted any more",
+    async () => (await scrape(node.namespace)).get('kilo_refused{subsystem="routes"}') === 0,
+  );
 });

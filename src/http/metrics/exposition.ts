@@ -3,8 +3,6 @@
  * the first time: before that the agent only counts, which needs no library.
  */
 
-import type { MetricObjectWithValues, MetricValue } from "prom-client";
-
 /** The media type of {@link formatMetrics}. */
 export const METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -32,9 +30,20 @@ export function single(
   return { name, help, type, samples: [{ value }] };
 }
 
+/** What is used of prom-client: its registry takes whatever shows itself as its metrics do. */
+type Registry = new () => {
+  registerMetric(metric: { readonly name: string; get(): Promise<unknown> }): void;
+  metrics(): Promise<string>;
+};
+
+/** Loads the library, the first time. */
+export async function loadRegistry(): Promise<Registry> {
+  return (await import("prom-client/lib/registry.js")).default;
+}
+
 /** In the exposition format, version 0.0.4. */
 export async function formatMetrics(metrics: Iterable<Metric>): Promise<string> {
-  const { default: Registry } = await import("prom-client/lib/registry.js");
+  const Registry = await loadRegistry();
   const registry = new Registry();
   for (const metric of metrics) {
     registry.registerMetric({ name: metric.name, get: () => Promise.resolve(valuesOf(metric)) });
@@ -43,11 +52,9 @@ export async function formatMetrics(metrics: Iterable<Metric>): Promise<string> 
 }
 
 /** As prom-client's own metrics show themselves to its registry. */
-function valuesOf(
-  { name, help, type, samples }: Metric,
-): MetricObjectWithValues<MetricValue<string>> {
+function valuesOf({ name, help, type, samples }: Metric) {
   const values = Array.from(samples, ({ suffix = "", labels = {}, value }) => (
     { metricName: name + suffix, labels, value }
   ));
-  return { name, help, type, values, aggregator: "sum" } as never;
+  return { name, help, type, values };
 }
