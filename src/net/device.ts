@@ -36,6 +36,8 @@ export interface PeerState {
   readonly lastHandshake: number;
   /** Also before the first handshake, of one that it has begun. */
   readonly receivedBytes: number;
+  /** Handshakes and keepalives included, as the bytes received. */
+  readonly sentBytes: number;
 }
 
 export interface DeviceState {

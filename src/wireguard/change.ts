@@ -128,6 +128,7 @@ function newPeer(setting: PeerSetting): PeerState {
     allowedIPs: addAllowedIPs,
     lastHandshake: 0,
     receivedBytes: 0,
+    sentBytes: 0,
   };
 }
 

@@ -98,7 +98,7 @@ export function inSyncUntil(desired: DeviceConfig, observed: DeviceState): numbe
 
 /**
  * Do two states of a device differ in nothing but when a handshake was, other than the first, and
- * how many bytes came?
+ * how many bytes were received and sent?
  */
 export function equalButTraffic(a: DeviceState, b: DeviceState): boolean {
   if (a === b) return true;

@@ -212,6 +212,7 @@ function decodePeer(peer: PeerMessage): PeerState & { allowedIPs: Prefix[] } {
       ? Number(handshake.tv_sec) * 1000 + Math.floor(Number(handshake.tv_nsec) / 1e6)
       : 0,
     receivedBytes: Number(peer.WGPEER_A_RX_BYTES ?? 0n),
+    sentBytes: Number(peer.WGPEER_A_TX_BYTES ?? 0n),
   };
 }
 

@@ -89,7 +89,7 @@ export function decodeDevice(answer: string, now = Date.now()): DeviceState {
  */
 export class DeviceDecoder {
   #head = "";
-  /** By their texts. */
+  /** By their texts, without the bytes sent: only these change while a peer is silent. */
   #peers: ReadonlyMap<string, PeerState> = new Map();
   #device: DeviceState | undefined;
 
@@ -97,28 +97,48 @@ export class DeviceDecoder {
   decode(answer: string, now = Date.now()): DeviceState {
     const texts = linesOf(answer).split("\npublic_key=");
     const head = texts.shift() ?? "";
-    const isSame = head === this.#head && texts.length === this.#peers.size &&
-      texts.every((text) => this.#peers.has(text));
-    if (isSame && this.#device) return this.#device;
-    const device = decodeHead(head);
+    const device = head === this.#head && this.#device ? this.#device : decodeHead(head);
     const clock = device.publicKey === undefined ? undefined : now;
-    const peers = new Map(
-      texts.map((text, at) => [text, this.#peers.get(text) ?? decodePeer(text, at + 1, clock)]),
-    );
+    const peers = new Map<string, PeerState>();
+    let isSame = head === this.#head && texts.length === this.#peers.size;
+    for (const [at, text] of texts.entries()) {
+      const { rest, sent } = splitSent(text);
+      const known = this.#peers.get(rest);
+      const peer = withSent(known ?? decodePeer(rest, at + 1, clock), sent, at + 1);
+      isSame &&= peer === known;
+      peers.set(rest, peer);
+    }
+    if (isSame && this.#device) return this.#device;
     this.#head = head;
     this.#peers = peers;
     return this.#device = { ...device, peers: [...peers.values()] };
   }
 }
 
-/**
- * The lines of an answer but for what nobody needs and changes all the time; a newline before the
- * first peer's, also where nothing is said of the device.
- */
+/** The lines of an answer; a newline before the first peer's, also if the device has none. */
 function linesOf(answer: string): string {
   const end = answer.lastIndexOf("errno=");
   const lines = end < 0 ? answer : answer.slice(0, end).trimEnd();
-  return (lines.startsWith("public_key=") ? `\n${lines}` : lines).replace(/\ntx_bytes=\d+/g, "");
+  return lines.startsWith("public_key=") ? `\n${lines}` : lines;
+}
+
+const SENT = "\ntx_bytes=";
+
+/** Takes the first line of the bytes sent out of a peer's lines; zero if there is none. */
+function splitSent(text: string): { readonly rest: string; readonly sent: string } {
+  const start = text.indexOf(SENT);
+  if (start < 0) return { rest: text, sent: "0" };
+  const end = text.indexOf("\n", start + 1);
+  const line = text.slice(start + SENT.length, end < 0 ? undefined : end);
+  return { rest: text.slice(0, start) + (end < 0 ? "" : text.slice(end)), sent: line };
+}
+
+/** The same value if it has sent just so much. */
+function withSent(peer: PeerState, sent: string, number: number): PeerState {
+  if (String(peer.sentBytes) === sent) return peer;
+  const draft = { ...peer, allowedIPs: [] };
+  readLines(`tx_bytes=${sent}`, PEER_READERS, { draft, what: `peer ${number}` });
+  return { ...peer, sentBytes: draft.sentBytes };
 }
 
 function decodeHead(text: string): DeviceDraft {
@@ -138,6 +158,7 @@ function decodePeer(text: string, number: number, clock: number | undefined): Pe
     allowedIPs: [],
     lastHandshake: 0,
     receivedBytes: 0,
+    sentBytes: 0,
   };
   readLines(`public_key=${text}`, PEER_READERS, { draft: peer, what: `peer ${number}` });
   if (clock === undefined || peer.lastHandshake >= EARLIEST_DATE) return peer;
@@ -185,6 +206,7 @@ const PEER_READERS: Readers<PeerDraft> = new Map([
     peer.lastHandshake += Math.floor(parseNumber(value, 999_999_999) / 1e6);
   }],
   ["rx_bytes", (peer, value) => peer.receivedBytes = parseNumber(value)],
+  ["tx_bytes", (peer, value) => peer.sentBytes = parseNumber(value)],
 ]);
 
 /** Milliseconds since the Unix epoch: what is less is no date but the time since one. In 2001. */

@@ -200,5 +200,6 @@ function peerState(publicKey: Key, n: number) {
     allowedIPs: [],
     lastHandshake: 1000 + n,
     receivedBytes: 0,
+    sentBytes: 0,
   };
 }

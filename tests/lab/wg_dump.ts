@@ -1,7 +1,4 @@
-/**
- * What `wg show NAME dump` prints of a device, from the state that our clients read. Both without
- * the bytes sent.
- */
+/** What `wg show NAME dump` prints of a device, from the state that our clients read. */
 
 import type { DeviceState, PeerState } from "../../src/net/device.ts";
 import { formatAddressPort } from "../../src/net/endpoint.ts";
@@ -16,11 +13,6 @@ export function wgDump(state: DeviceState, publicKey: Key): string {
   return [device, ...peers.map(fields)].map((line) => `${line.join("\t")}\n`).join("");
 }
 
-/** Takes the bytes sent out of what `wg` prints. */
-export function withoutSent(dump: string): string {
-  return dump.replace(/^((?:[^\t\n]+\t){6})\d+\t/gm, "$1");
-}
-
 function fields(peer: PeerState): readonly (string | number)[] {
   const { endpoint, allowedIPs } = peer;
   return [
@@ -30,6 +22,7 @@ function fields(peer: PeerState): readonly (string | number)[] {
     allowedIPs.map(formatPrefix).join(",") || "(none)",
     Math.floor(peer.lastHandshake / 1000),
     peer.receivedBytes,
+    peer.sentBytes,
     peer.persistentKeepalive || "off",
   ];
 }

@@ -42,7 +42,13 @@ export class SimulatedWireGuard {
     let peer = this.peers.get(publicKey);
     if (!peer) {
       if (change.kind === "update") return;
-      peer = { publicKey, persistentKeepalive: 0, lastHandshake: 0, receivedBytes: 0 };
+      peer = {
+        publicKey,
+        persistentKeepalive: 0,
+        lastHandshake: 0,
+        receivedBytes: 0,
+        sentBytes: 0,
+      };
     }
     const { presharedKey: kept, ...rest } = peer;
     const presharedKey = change.presharedKey ?? kept;

@@ -15,7 +15,7 @@ function meshOf(count: number, latest = 0) {
   });
   const members = { nodes: [], peers: keys.map((publicKey) => peer(1, { publicKey })) };
   const peers = keys.map((publicKey, n) => ({
-    ...{ publicKey, persistentKeepalive: 0, allowedIPs: [], receivedBytes: 0 },
+    ...{ publicKey, persistentKeepalive: 0, allowedIPs: [], receivedBytes: 0, sentBytes: 0 },
     endpoint: { ip: parseIP("203.0.113.9")!, port: 1024 + n },
     lastHandshake: 1 + (n + latest) % count,
   }));

@@ -15,6 +15,7 @@ function state(number: number, fields: Partial<PeerState> = {}): PeerState {
     allowedIPs: [],
     lastHandshake: 1,
     receivedBytes: 0,
+    sentBytes: 0,
     ...fields,
   };
 }

@@ -18,6 +18,7 @@ function used(peer: Partial<PeerState> = {}, fields: Parameters<typeof node>[1] 
       allowedIPs: [],
       lastHandshake: NOW - 1000,
       receivedBytes: 500,
+      sentBytes: 0,
       ...peer,
     }],
   };

@@ -36,6 +36,7 @@ function present(publicKey: Key, { ips, ...values }: Options<PeerState> = {}): P
     persistentKeepalive: 0,
     lastHandshake: 0,
     receivedBytes: 0,
+    sentBytes: 0,
     ...values,
     allowedIPs: prefixes(ips),
   };

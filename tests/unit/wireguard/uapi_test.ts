@@ -125,6 +125,7 @@ Deno.test("decodeDevice() reads what wireguard-go answers", () => {
     endpoint: endpoint("[fe80::1]:99"),
     lastHandshake: 1_700_000_000_123,
     receivedBytes: 12,
+    sentBytes: 11,
     persistentKeepalive: 7,
     allowedIPs: ["10.0.0.9/32", "fd00::/64"],
   });
@@ -132,6 +133,7 @@ Deno.test("decodeDevice() reads what wireguard-go answers", () => {
     publicKey: key(4),
     lastHandshake: 0,
     receivedBytes: 0,
+    sentBytes: 0,
     persistentKeepalive: 0,
     allowedIPs: [],
   });
@@ -181,6 +183,7 @@ Deno.test("decodeDevice() says whose value is wrong, never the value", () => {
       [`public_key=${hex(2)}\nallowed_ip=10.0.0.1`, "allowed_ip of peer 1"],
       [`public_key=${hex(2)}\npublic_key=${hex(3)}\nendpoint=a.example:5`, "endpoint of peer 2"],
       [`public_key=${hex(2)}\nrx_bytes=1e9`, "rx_bytes of peer 1"],
+      [`public_key=${hex(2)}\ntx_bytes=1e9`, "tx_bytes of peer 1"],
     ]
   ) {
     assert.throws(() => decodeDevice(`${line}\nerrno=0\n\n`), (error) => {
@@ -199,12 +202,16 @@ Deno.test("DeviceDecoder gives what did not change as the same value", () => {
   const decode = (...texts: string[]) => decoder.decode(`fwmark=7\n${texts.join("")}errno=0\n\n`);
   const first = decode(peer(2), peer(3));
   assert.equal(decode(peer(2), peer(3)), first);
-  assert.equal(decode(peer(3), peer(2, "tx_bytes=20\nrx_bytes=0")), first);
+  const sent = decode(peer(3), peer(2, "tx_bytes=20\nrx_bytes=0"));
+  assert.equal(sent.peers[0], first.peers[1]);
+  assert.deepEqual(sent.peers[1], { ...first.peers[0]!, sentBytes: 20 });
+  assert.equal(sent.peers[1]!.allowedIPs, first.peers[0]!.allowedIPs, "only the counter is read");
+  assert.equal(decode(peer(2, "tx_bytes=20\nrx_bytes=0"), peer(3)), sent);
 
   const heard = decode(peer(3), peer(2, "tx_bytes=20\nrx_bytes=9"));
   assert.equal(heard.peers[0], first.peers[1]);
-  assert.deepEqual(heard.peers[1], { ...first.peers[0]!, receivedBytes: 9 });
-  assert.equal(decode(peer(2, "tx_bytes=21\nrx_bytes=9"), peer(3)), heard);
+  assert.deepEqual(heard.peers[1], { ...first.peers[0]!, receivedBytes: 9, sentBytes: 20 });
+  assert.equal(decode(peer(2, "tx_bytes=20\nrx_bytes=9"), peer(3)), heard);
 
   assert.deepEqual(decode(peer(3)).peers, [first.peers[1]]);
   const text = `fwmark=8\n${peer(3)}errno=0\n\n`;
