@@ -2,12 +2,14 @@
 
 import type { Backend } from "../backend/backend.ts";
 import type { Exclusion, Present } from "../http/agent_metrics.ts";
+import type { PeerCounters } from "../http/device_metrics.ts";
 import type { DotText } from "../http/graph.ts";
 import { edgeCount, graph } from "../mesh/graph.ts";
 import type { Node } from "../mesh/node.ts";
 import { type CompleteNode, equalNodes, isComplete } from "../mesh/readiness.ts";
 import { topology, TopologyError } from "../mesh/topology.ts";
 import { formatIP } from "../net/ip.ts";
+import type { PeerState } from "../net/device.ts";
 import type { Key } from "../net/key.ts";
 import { compareText } from "../net/text.ts";
 import type { Kernel } from "./kernel.ts";
@@ -58,7 +60,11 @@ export class View {
   present(): Present {
     const { backend: { live, relists }, kernel } = this.#parts;
     const spent = kernel.dataplane.watch.milliseconds;
-    return { live, relists, spent, excluded: this.#excluded(), handshakes: this.#handshakes() };
+    return {
+      ...{ live, relists, spent, excluded: this.#excluded() },
+      handshakes: this.#handshakes(),
+      counters: this.#counters(),
+    };
   }
 
   /**
@@ -131,15 +137,32 @@ export class View {
   }
 
   *#handshakes(): Generator<Handshake> {
-    const { members, kernel } = this.#parts;
-    const names = new Map<Key, { readonly kind: "node" | "peer"; readonly name: string }>();
-    for (const { publicKey, name } of members.peers) names.set(publicKey, { kind: "peer", name });
-    for (const { key, name } of members.nodes) names.set(key, { kind: "node", name });
+    const names = this.#names();
     const now = Date.now();
-    for (const { publicKey, lastHandshake } of kernel.dataplane.device.known?.peers ?? []) {
+    for (const { publicKey, lastHandshake } of this.#devicePeers) {
       const who = names.get(publicKey);
       if (who && lastHandshake > 0) yield { ...who, age: (now - lastHandshake) / 1000 };
     }
+  }
+
+  *#counters(): Generator<PeerCounters> {
+    const names = this.#names();
+    const { interface: name } = this.#parts.options;
+    for (const peer of this.#devicePeers) {
+      yield { ...peer, interface: name, name: names.get(peer.publicKey)?.name };
+    }
+  }
+
+  get #devicePeers(): readonly PeerState[] {
+    return this.#parts.kernel.dataplane.device.known?.peers ?? [];
+  }
+
+  #names(): ReadonlyMap<Key, { readonly kind: "node" | "peer"; readonly name: string }> {
+    const { members } = this.#parts;
+    const names = new Map<Key, { readonly kind: "node" | "peer"; readonly name: string }>();
+    for (const { publicKey, name } of members.peers) names.set(publicKey, { kind: "peer", name });
+    for (const { key, name } of members.nodes) names.set(key, { kind: "node", name });
+    return names;
   }
 }
 

@@ -1,5 +1,6 @@
 /** What the agent counts of its work, told in its own words; the names are those of Prometheus. */
 
+import { deviceMetrics, type PeerCounters } from "./device_metrics.ts";
 import type { PartReport } from "./health.ts";
 import { type Metric, type Sample, single } from "./metrics/exposition.ts";
 import { Distribution } from "./metrics/distribution.ts";
@@ -41,6 +42,8 @@ export interface Present {
     readonly name: string;
     readonly age: number;
   }>;
+  /** All peers of the device. */
+  readonly counters: Iterable<PeerCounters>;
 }
 
 /** What holds at present. */
@@ -161,7 +164,9 @@ export class AgentMetrics {
         )),
       },
       ...present ? presentMetrics(present) : [],
-      ...present && this.#isLeader ? [handshakeMetric(present)] : [],
+      ...present && this.#isLeader
+        ? [handshakeMetric(present), ...deviceMetrics(present.counters)]
+        : [],
       ...processMetrics(),
     ];
   }

@@ -47,6 +47,7 @@ function scene({ nodes, peers = [], device, names = new Map() }: ViewOptions) {
   const view = new View({
     options: {
       hostname: "n1",
+      interface: "kilo0",
       meshGranularity: "full",
       subnet: prefix("10.4.0.0/16"),
     } as AgentOptions,
@@ -121,6 +122,17 @@ Deno.test("View knows whose handshakes the device remembers, without their keys"
   const seen = [...handshakes].map(({ kind, name, age }) => [kind, name, Math.round(age / 5)]);
   assert.deepEqual(seen, [["node", "n2", 1], ["peer", "p1", 12]]);
   assert.deepEqual([...view({ nodes: [fresh(1)] }).present().handshakes], []);
+});
+
+Deno.test("View counts the bytes of every peer of the device, with its object's name", () => {
+  const device = [{ key: 2, handshake: NOW }, { key: 99, handshake: 0 }];
+  const { counters } = view({ nodes: [fresh(1), fresh(2)], device }).present();
+  assert.deepEqual(
+    [...counters].map((
+      it,
+    ) => [it.interface, it.publicKey, it.name, it.lastHandshake, it.sentBytes]),
+    [["kilo0", key(2), "n2", NOW, 0], ["kilo0", key(99), undefined, 0, 0]],
+  );
 });
 
 Deno.test("View passes on what the backend and the kernel know", () => {

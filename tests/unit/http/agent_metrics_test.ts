@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { AgentMetrics, type Present } from "../../../src/http/agent_metrics.ts";
 import { formatMetrics } from "../../../src/http/metrics/exposition.ts";
+import { key } from "../mesh/cluster.ts";
 
 const PRESENT: Present = {
   live: true,
@@ -8,6 +9,10 @@ const PRESENT: Present = {
   spent: { device: 1500, firewall: 0, flows: 0, routes: 250, rules: 0 },
   excluded: new Map([["stale", 3]]),
   handshakes: [{ kind: "peer", name: "laptop", age: 12.5 }],
+  counters: [{
+    ...{ interface: "kilo0", publicKey: key(101), name: "laptop", allowedIPs: [] },
+    ...{ lastHandshake: 5000, receivedBytes: 148, sentBytes: 92 },
+  }],
 };
 
 const SUMS = { device: 0, firewall: 2, flows: 0, routes: 1, rules: 0 };
@@ -52,6 +57,9 @@ Deno.test("AgentMetrics has the original's metrics and ours, by name and type", 
     "process_heap_bytes gauge",
     "process_resident_memory_bytes gauge",
     "process_start_time_seconds gauge",
+    "wireguard_latest_handshake_seconds gauge",
+    "wireguard_received_bytes_total counter",
+    "wireguard_sent_bytes_total counter",
   ]);
   for (const type of types) {
     const [name] = type.split(" ");
@@ -124,10 +132,11 @@ Deno.test("AgentMetrics counts what is written and repaired, and firewall operat
   ]);
 });
 
-Deno.test("AgentMetrics shows what is so at present, handshakes of a leader only", async () => {
+Deno.test("AgentMetrics shows what is so at present, peers of the device on a leader only", async () => {
   const metrics = new AgentMetrics();
   const handshake = 'kilo_last_handshake_age_seconds{kind="peer",name="laptop"} 12.5';
   assert.ok(!(await lines(metrics)).includes(handshake));
+  assert.deepEqual(await valuesOf(metrics, "wireguard_"), []);
   metrics.applied(SUMS, { isLeader: true });
   for (
     const line of [
@@ -138,6 +147,7 @@ Deno.test("AgentMetrics shows what is so at present, handshakes of a leader only
       'kilo_excluded_nodes{reason="no key"} 0',
     ]
   ) assert.ok((await lines(metrics)).includes(line), line);
+  assert.equal((await valuesOf(metrics, "wireguard_")).length, 3);
   assert.ok((await lines(metrics, undefined)).includes("kilo_reconciles_total 0"));
 });
 
