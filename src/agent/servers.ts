@@ -74,12 +74,15 @@ export class Servers {
   #reachesDirectly(ip: IP): boolean {
     const address = formatIP(ip);
     const isDirect = this.#isDirect.get(address) ?? this.#isReachedWithout(ip);
-    this.#isDirect.set(address, isDirect);
-    return isDirect;
+    if (isDirect !== undefined) this.#isDirect.set(address, isDirect);
+    return isDirect ?? false;
   }
 
-  /** If the kernel does not say, the server is better kept. */
-  #isReachedWithout(ip: IP): boolean {
+  /**
+   * If the kernel does not say, the server is better kept. Undefined: there is no way to it yet, as
+   * before DHCP is done.
+   */
+  #isReachedWithout(ip: IP): boolean | undefined {
     try {
       return this.#options.host.isReachedWithout(ip, this.#options.kiloInterface);
     } catch {

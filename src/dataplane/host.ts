@@ -1,6 +1,6 @@
 /** The host's devices, addresses and default routes: read when asked for, kept until something happens. */
 
-import { equalIP, type Family, type IP } from "../net/ip.ts";
+import { equalIP, type Family, type IP, width } from "../net/ip.ts";
 import { ROUTE_PROTOCOL } from "../net/route.ts";
 import {
   addAddress,
@@ -84,18 +84,34 @@ export class Host {
 
   /**
    * The routes of the main table that the host was set up with, but for those that its addresses bring,
-   * and routing daemons' thousands; one with several next hops once for each.
+   * and routing daemons' thousands; one with several next hops once for each. The default route counts
+   * whoever set it.
    */
   get ways(): readonly RouteEntry[] {
-    return this.#ways ??= listWays(this.#connection);
+    return this.#ways ??= [
+      ...listWays(this.#connection),
+      ...this.defaultRoutes.filter((route) => !isSetUp(route)),
+    ];
   }
 
-  /** Is the address reached without a route of ours, and not through that device? */
-  isReachedWithout(ip: IP, device: string): boolean {
+  /**
+   * Is the address reached without the mesh, and not through that device? Undefined: it is not reached
+   * at all. A host route of ours that goes the host's own way was made for just that, by an agent that
+   * ran before this one.
+   */
+  isReachedWithout(ip: IP, device: string): boolean | undefined {
     const answer = lookUpRoute(this.#connection, ip);
     const route = typeof answer === "number" ? undefined : parseRoute(answer);
-    if (!route || route.protocol === ROUTE_PROTOCOL) return false;
-    return route.oif === undefined || route.oif !== this.link(device)?.index;
+    if (!route) return undefined;
+    if (route.oif !== undefined && route.oif === this.link(device)?.index) return false;
+    return route.protocol !== ROUTE_PROTOCOL || this.#isAround(route);
+  }
+
+  /** Those into the mesh go by a gateway inside of it, or by the Kilo interface. */
+  #isAround({ dst: { ip, bits }, gateway, oif }: RouteEntry): boolean {
+    if (bits < width(ip.family)) return false;
+    return gateway === undefined ||
+      this.ways.some((way) => way.oif === oif && equalIP(way.gateway, gateway));
   }
 
   /** The device of the default route; none if there is no such route, or it is a multipath one. */
@@ -198,6 +214,11 @@ const SETUP_PROTOCOLS: Readonly<Record<Family, readonly number[]>> = {
   4: [RTPROT_BOOT, RTPROT_STATIC, RTPROT_DHCP],
   6: [RTPROT_BOOT, RTPROT_STATIC, RTPROT_RA, RTPROT_DHCP],
 };
+
+/** Is it one of the main table that people, DHCP or router advertisements bring? */
+export function isSetUp({ dst: { ip }, protocol, table }: RouteEntry): boolean {
+  return table === RT_TABLE_MAIN && SETUP_PROTOCOLS[ip.family].includes(protocol);
+}
 
 function listWays(connection: Connection): RouteEntry[] {
   return ([4, 6] as const).flatMap((family) =>

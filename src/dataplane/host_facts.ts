@@ -1,10 +1,19 @@
 /** What this host is built on, as the mesh must know it; see {@link HostFacts}. */
 
 import { equalIP, type IP, width } from "../net/ip.ts";
-import { contains, formatPrefix, network, parsePrefix, prefixKey } from "../net/prefix.ts";
+import {
+  contains,
+  formatPrefix,
+  network,
+  parsePrefix,
+  type Prefix,
+  prefixKey,
+} from "../net/prefix.ts";
 import type { DeviceState } from "../net/device.ts";
 import type { EndpointInUse, HostFacts, Server, Way } from "../mesh/host_facts.ts";
 import type { Host } from "./host.ts";
+import { ARPHRD_ETHER } from "../netlink/link.ts";
+import { isOnLink } from "./routes.ts";
 import { TUNNEL_DEVICES } from "./tunnel.ts";
 
 /** The pods' bridge: what is on it is the mesh's own. */
@@ -67,16 +76,39 @@ export class HostFactsObserver {
   #networks(): HostFacts["networks"] {
     const names = this.#names();
     const networks = new Map<number | bigint, HostFacts["networks"][number]>();
-    for (const { index, prefix: { ip, bits }, peer } of this.#host.addresses) {
+    for (const { prefix, index } of [...this.#addressed(), ...this.#onLink()]) {
       const device = names.get(index);
-      const isHost = bits === width(ip.family) && peer === undefined;
-      if (device === undefined || isHost || this.#notOnLink.has(device)) continue;
-      const prefix = network({ ip: peer ?? ip, bits });
+      if (device === undefined || this.#notOnLink.has(device)) continue;
       const key = prefixKey(prefix);
       if (!networks.has(key)) networks.set(key, { prefix, device });
     }
     return [...networks.values()];
   }
+
+  /** The networks that come with addresses. */
+  #addressed(): OnDevice[] {
+    return this.#host.addresses.flatMap(({ index, prefix: { ip, bits }, peer }) => {
+      const isHost = bits === width(ip.family) && peer === undefined;
+      return isHost ? [] : { prefix: network({ ip: peer ?? ip, bits }), index };
+    });
+  }
+
+  /** Those that only a route says are on link, as beside an address with /32. */
+  #onLink(): OnDevice[] {
+    const lans = new Set(
+      this.#host.links.filter(({ type }) => type === ARPHRD_ETHER).map(({ index }) => index),
+    );
+    return this.#host.ways.flatMap((way) => {
+      const { dst, oif } = way;
+      return isOnLink(way) && oif !== undefined && lans.has(oif) ? { prefix: dst, index: oif } : [];
+    });
+  }
+}
+
+interface OnDevice {
+  readonly prefix: Prefix;
+  /** Of the device. */
+  readonly index: number;
 }
 
 function isLocal(ip: IP): boolean {

@@ -1,6 +1,6 @@
 /** Our routes in the kernel: what is there, what must change, and the changing. */
 
-import { equalIP, type IP } from "../net/ip.ts";
+import { equalIP, type IP, width } from "../net/ip.ts";
 import { equalPrefix, hostPrefix, type Prefix, prefixKey } from "../net/prefix.ts";
 import { KILO_TABLE, ROUTE_PROTOCOL } from "../net/route.ts";
 import type { Connection } from "../netlink/connection.ts";
@@ -16,9 +16,11 @@ import {
   type RouteEntry,
   type RouteFilter,
   RTM_NEWROUTE,
+  RTN_UNICAST,
 } from "../netlink/route.ts";
 import { Snapshot } from "../netlink/snapshot.ts";
 import { Applier, type EntryChange, type Result } from "./applier.ts";
+import { isSetUp } from "./host.ts";
 import { type Devices, METRIC, routeIdentity } from "./resolve.ts";
 
 /** `rtm_protocol` of the original agent's routes, and of many others'. */
@@ -186,9 +188,16 @@ function read({ filter, messages }: Dump): RouteEntry[] {
   return readRoutes(messages, filter);
 }
 
+/** Does it lead to a network of neighbours, and not just to one host or everywhere? */
+export function isOnLink({ dst: { ip, bits }, gateway, type, multipath }: RouteEntry): boolean {
+  return gateway === undefined && !multipath && type === RTN_UNICAST && bits > 0 &&
+    bits < width(ip.family);
+}
+
 /**
- * May this event have changed a route of ours, or a default route? Others' routes come and go all
- * day, a routing daemon's by the thousand; only one that takes the place of one of ours affects us.
+ * May this event have changed a route of ours, a default route, or what is on link? Others' routes
+ * come and go all day, a routing daemon's by the thousand; only one that takes the place of one of
+ * ours affects us.
  */
 export function affectsRoutes(
   event: Message,
@@ -197,6 +206,7 @@ export function affectsRoutes(
   const route = parseRoute(event);
   if (!route) return false;
   if (route.protocol === ROUTE_PROTOCOL || route.dst.bits === 0) return true;
+  if (isOnLink(route) && isSetUp(route)) return true;
   return event.type === RTM_NEWROUTE && (event.flags & NLM_F_REPLACE) !== 0 && isRival(route);
 }
 

@@ -143,6 +143,38 @@ Deno.test("encrypted packets do not enter the tunnel that their own endpoint is 
   assert.deepEqual(await ourRoutes(leader.namespace), []);
 });
 
+Deno.test("a host keeps what only a route puts on link, and its default route of whatever origin", async () => {
+  await using lab = await mesh(["berlin-1", "berlin-2", "tokyo-1"], {
+    prepare: async (lab) => {
+      for (const node of lab.nodes.slice(0, 2)) {
+        const [, gateway] = / via (\S+)/.exec(await node.exec(["ip", "route", "show", "default"]))!;
+        const routes = `ip route replace default via ${gateway} proto bird
+          ip addr add 172.30.0.5/32 dev eth0
+          ip route add 172.30.0.0/24 dev eth0 proto static`;
+        await node.exec(["sh", "-ec", routes]);
+      }
+    },
+  });
+  const [leader, follower] = lab.nodes as [LabNode, LabNode, LabNode];
+  await annotate(lab, "tokyo-1", { "allowed-location-ips": "203.0.113.0/24" });
+  await addPeer(lab, ["172.30.0.0/24", "172.31.0.0/24"]);
+  await lab.waitFor(
+    "the rest of tokyo's is routed",
+    async () => await wayTo(leader, "203.0.113.1") === "kilo0 via 10.4.0.2",
+  );
+  for (const node of [leader, follower]) {
+    assert.equal(await wayTo(node, "172.30.0.9"), "eth0");
+    assert.equal(await wayTo(node, "203.0.113.31"), "eth0 via 198.51.100.1");
+    await waitForWarning(lab, node, "Peer office: 172.30.0.0/24", "eth0");
+    await node.exec(["ip", "route", "append", "172.31.0.0/24", "dev", "eth0"]);
+    await lab.waitFor(
+      "what comes on link is kept",
+      async () => await wayTo(node, "172.31.0.9") === "eth0",
+      { timeout: 10_000 },
+    );
+  }
+});
+
 Deno.test("a Peer is reached at an endpoint inside its own allowed IPs", async () => {
   await using lab = await mesh(["berlin-1", "berlin-2", "tokyo-1", "laptop"]);
   const laptop = lab.peer("laptop");
@@ -271,6 +303,14 @@ onEachBackend("servers stay reachable the way they are", async (_, backend) => {
     assert.ok(await answers(node, API_SERVER));
     const role = backend.name === "kubernetes" ? "API server" : "name server";
     await waitForWarning(lab, node, "Peer office: 192.0.2.0/25", `${role} ${API_SERVER}`);
+  }
+  // The next agent finds routes that contain the servers, and the ways around them.
+  for (const node of lab.nodes) {
+    await node.agent!.stop("SIGKILL");
+    await node.startAgent();
+    await waitForWarning(lab, node, "Peer office: 192.0.2.0/25", API_SERVER);
+    assert.match(await wayTo(node, API_SERVER), /^eth0 via /);
+    assert.ok(await answers(node, API_SERVER));
   }
   // Who could not reach the API server would not hear of it.
   await lab.objects.delete("Peer", "office");

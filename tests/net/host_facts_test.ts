@@ -69,6 +69,41 @@ Deno.test("HostFactsObserver sees what a host is built on, and not what the mesh
   }
 });
 
+Deno.test("HostFactsObserver sees networks on link that no address of the host is in", () => {
+  using namespace = NetworkNamespace.enter("kg-facts");
+  setUp(namespace);
+  for (
+    const route of [
+      "10.60.0.0/24 dev eth0",
+      "10.61.0.1/32 dev eth0 proto dhcp",
+      "10.62.0.0/24 via 10.60.0.1 dev eth0",
+      "10.63.0.0/24 dev kube-bridge",
+      "10.64.0.0/24 dev eth0 proto 107",
+      "blackhole 10.65.0.0/24",
+      "fd60::/64 dev eth0 proto ra",
+    ]
+  ) namespace.run(`ip route add ${route}`);
+  namespace.run("ip tuntap add tun0 mode tun");
+  namespace.run("ip link set tun0 up");
+  namespace.run("ip route add 10.66.0.0/24 dev tun0");
+  using connection = new Connection(Socket.open(NETLINK_ROUTE));
+  const observer = new HostFactsObserver(new Host(connection), { kiloInterface: "kilo0" });
+  const networks = observer.observe(undefined, NOTHING).networks
+    .map(({ prefix }) => formatPrefix(prefix)).filter((text) => /^(10\.6|fd60)/.test(text));
+  assert.deepEqual(networks.sort(), ["10.60.0.0/24", "fd60::/64"]);
+});
+
+Deno.test("HostFactsObserver sees a default route whoever set it", () => {
+  using namespace = NetworkNamespace.enter("kg-facts");
+  setUp(namespace);
+  namespace.run("ip route del default");
+  namespace.run("ip route add default via 10.0.0.249 proto bird");
+  using connection = new Connection(Socket.open(NETLINK_ROUTE));
+  const observer = new HostFactsObserver(new Host(connection), { kiloInterface: "kilo0" });
+  const { ways } = observer.observe(undefined, NOTHING);
+  assert.ok(ips(ways.map(({ gateway }) => gateway)).includes("10.0.0.249"));
+});
+
 Deno.test("HostFactsObserver answers the same value as long as nothing changes", () => {
   using namespace = NetworkNamespace.enter("kg-facts");
   setUp(namespace);
@@ -103,7 +138,29 @@ Deno.test("Host tells whether an address is reached without the mesh", () => {
   for (const text of ["10.0.0.7", "8.8.8.8", "172.20.0.1", "fd00::7"]) {
     assert.ok(isDirect(text), text);
   }
-  for (const text of ["172.21.0.1", "172.22.0.1", "10.4.0.9", "2001:db8::1"]) {
-    assert.ok(!isDirect(text), text);
+  for (const text of ["172.21.0.1", "172.22.0.1", "10.4.0.9"]) {
+    assert.equal(isDirect(text), false, text);
+  }
+  assert.equal(isDirect("2001:db8::1"), undefined, "there is no way at all");
+});
+
+Deno.test("Host knows the ways around the mesh that an agent before made", () => {
+  using namespace = NetworkNamespace.enter("kg-facts");
+  setUp(namespace);
+  for (
+    const route of [
+      "192.0.2.0/24 dev kilo0",
+      "192.0.2.1 via 10.0.0.254 dev eth0", // as the default route
+      "10.0.0.8 dev eth0",
+      "192.0.2.2 via 10.0.0.2 dev eth0", // a node's, by the leader
+      "192.0.2.3 dev kilo0",
+    ]
+  ) namespace.run(`ip route add ${route} proto 107`);
+  using connection = new Connection(Socket.open(NETLINK_ROUTE));
+  const host = new Host(connection);
+  const isDirect = (text: string) => host.isReachedWithout(parseIP(text)!, "kilo0");
+  for (const text of ["192.0.2.1", "10.0.0.8"]) assert.equal(isDirect(text), true, text);
+  for (const text of ["192.0.2.2", "192.0.2.3", "192.0.2.4"]) {
+    assert.equal(isDirect(text), false, text);
   }
 });

@@ -40,3 +40,19 @@ Deno.test("Servers keeps how a server was reached when it was first heard of", a
   assert.equal(servers.known, known);
   assert.equal(asked, 1);
 });
+
+Deno.test("Servers asks again for the way to a server that had none at first", async () => {
+  const answers = [undefined, true];
+  const servers = new Servers({
+    host: { isReachedWithout: () => answers.length > 1 ? answers.shift() : answers[0] },
+    kiloInterface: "kilo0",
+    apiServer: () => "api.example",
+    lookup: () => Promise.resolve([parseIP("203.0.113.5")!]),
+    changed: () => {},
+  });
+  const roles = () => servers.known.map(({ role }) => role);
+  await servers.find();
+  assert.ok(!roles().includes("API server"), "before DHCP is done nothing leads there");
+  await servers.find();
+  assert.ok(roles().includes("API server"));
+});

@@ -74,8 +74,8 @@ Deno.test("affectsMesh() knows policy rules by their protocol", () => {
 });
 
 Deno.test("affectsMesh() passes over others' routes that take nothing's place of ours", () => {
-  const route = (text: string, { protocol = 186, metric = 0 } = {}) =>
-    routeEntry({ dst: parsePrefix(text)!, oif: 9, protocol, metric });
+  const route = (text: string, { protocol = 186, metric = 0, via = "" } = {}) =>
+    routeEntry({ dst: parsePrefix(text)!, oif: 9, protocol, metric, gateway: parseIP(via) });
   const filter = {
     ...FILTER,
     isRival: ({ dst, metric }: RouteEntry) => metric === 0 && formatPrefix(dst) === "10.42.1.0/24",
@@ -87,7 +87,10 @@ Deno.test("affectsMesh() passes over others' routes that take nothing's place of
   assert.ok(matters(replaceRoute(route("10.42.1.0/24"))));
   assert.ok(!matters(replaceRoute(route("10.42.1.0/24", { metric: 20 }))));
   assert.ok(!matters(replaceRoute(route("16.0.0.1/32"))));
-  assert.ok(!matters(addRoute(route("10.42.1.0/24"))), "it stands behind ours");
+  assert.ok(!matters(addRoute(route("10.42.1.0/24", { via: "10.0.0.1" }))), "it is behind ours");
+  assert.ok(matters(addRoute(route("10.42.7.0/24", { protocol: 4 }))), "a network on link");
+  assert.ok(!matters(addRoute(route("10.42.7.0/24", { protocol: 4, via: "10.0.0.1" }))));
+  assert.ok(!matters(addRoute(route("10.42.7.1/32", { protocol: 4 }))), "a pod");
 });
 
 Deno.test("affectsMesh() is true for every event that it cannot read", () => {

@@ -39,7 +39,9 @@ Deno.test("affectsRoutes() passes over what others do beside us", () => {
     routeEntry({ dst: parsePrefix(dst)!, oif: 7, protocol });
   assert.ok(affects(deleteRoute(route("10.42.0.0/24", 107))));
   assert.ok(affects(addRoute(route("0.0.0.0/0", 16))));
-  assert.ok(!affects(addRoute(route("10.42.0.0/24", 16))));
+  assert.ok(affects(addRoute(route("10.42.0.0/24", 16))), "a network on link");
+  const gateway = parsePrefix("10.0.0.1/32")!.ip;
+  assert.ok(!affects(addRoute({ ...route("10.42.0.0/24", 16), gateway })));
   assert.ok(!affects(deleteRoute(route("10.42.0.0/24", 2))));
   // It may have taken the place of ours.
   assert.ok(affects({ ...addRoute(route("10.42.0.0/24", 3)), flags: NLM_F_REPLACE }));
