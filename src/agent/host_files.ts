@@ -1,9 +1,9 @@
 /** What the node needs besides the mesh: its CNI configuration, watched, and forwarding switched on. */
 
 import { startTimer } from "../async/background.ts";
+import { Mutex } from "../async/mutex.ts";
 import type { Host } from "../dataplane/host.ts";
 import { mtuOf } from "../dataplane/interface.ts";
-import { Turns } from "../files/turns.ts";
 import { DirectoryWatch } from "../files/watch.ts";
 import { equalPrefix, type Prefix } from "../net/prefix.ts";
 import { writeConflist } from "./cni.ts";
@@ -25,7 +25,7 @@ export class HostFiles implements Disposable {
   #subnet: Prefix | undefined;
   #silence: number | undefined;
   #warnings: readonly Warning[] = [];
-  readonly #turns = new Turns();
+  readonly #mutex = new Mutex();
 
   /** `changed` is called when the CNI configuration, or its directory, is touched. */
   constructor(
@@ -60,7 +60,7 @@ export class HostFiles implements Disposable {
    */
   async tend(subnet: Prefix, { observe }: { readonly observe: boolean }): Promise<number> {
     if (!observe && this.#subnet && equalPrefix(this.#subnet, subnet)) return 0;
-    return await this.#turns.take(() => this.#tend(subnet));
+    return await this.#mutex.run(() => this.#tend(subnet));
   }
 
   async #tend(subnet: Prefix): Promise<number> {

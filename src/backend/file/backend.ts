@@ -4,6 +4,7 @@
  * machines it is a cluster without Kubernetes.
  */
 
+import { Mutex } from "../../async/mutex.ts";
 import { ifThere } from "../../files/replace.ts";
 import type { Strings } from "../../mesh/object.ts";
 import { STALE_AFTER } from "../../mesh/staleness.ts";
@@ -17,7 +18,6 @@ import { patched } from "./status.ts";
 import { removeStatus, writeStatus } from "./status_file.ts";
 import { SyncWatch } from "./sync.ts";
 import { SETTLED_AFTER } from "./whole_file.ts";
-import { Turns } from "../../files/turns.ts";
 import { DirectoryWatch, type FileEvent } from "../../files/watch.ts";
 import { warning } from "../../net/warning.ts";
 
@@ -66,9 +66,9 @@ export class FileBackend implements Backend {
   readonly #manifests: Directory;
   readonly #statuses: Directory;
   readonly #watches: readonly DirectoryWatch[];
-  readonly #pending = new Pending<string>((paths) => this.#turns.take(() => this.#look(paths)));
-  /** One at a time reads or writes the directory. */
-  readonly #turns = new Turns();
+  readonly #pending = new Pending<string>((paths) => this.#mutex.run(() => this.#look(paths)));
+  /** Reads and writes of the directory exclude each other. */
+  readonly #mutex = new Mutex();
   #changed: (change: Change) => void = () => {};
   readonly #complete = Promise.withResolvers<void>();
   #cluster: Assembled = NOTHING;
@@ -152,7 +152,7 @@ export class FileBackend implements Backend {
 
   async patchOwn(annotations: Readonly<Record<string, string | null>>): Promise<void> {
     await this.#complete.promise;
-    await this.#turns.take(async () => {
+    await this.#mutex.run(async () => {
       const name = this.#options.hostname;
       const path = `${this.#statuses.path}/${name}.yaml`;
       const status = this.#statusOf(name);
@@ -184,7 +184,7 @@ export class FileBackend implements Backend {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#pending[Symbol.dispose]();
-    await this.#turns.ended(); // it may still begin to watch
+    await this.#mutex.idle(); // it may still begin to watch
     for (const watch of this.#watches) watch[Symbol.dispose]();
     this.#complete.resolve();
   }
