@@ -1,8 +1,8 @@
 /** A stream of bytes as the lines in it, as many at a time as are there. */
 
 import { onAbort } from "../async/background.ts";
+import { TokenBucket } from "../async/token_bucket.ts";
 import { ConnectionError } from "./error.ts";
-import { RateLimit } from "./rate_limit.ts";
 
 /** Bytes: no object is that big (etcd takes 1.5 MB), so this is no stream of lines. */
 const LONGEST_LINE = 64 * 1024 * 1024;
@@ -10,11 +10,11 @@ const LONGEST_LINE = 64 * 1024 * 1024;
 /** Milliseconds: bytes that took longer to come were not there yet. */
 const WAITED = 2;
 
-/** So many looks are saved up in quiet times: when little happens, all of it is seen at once. */
-const SAVED = 20;
+/** Reads that a quiet stream saves up: when little happens, each line is read at once. */
+const SAVED_READS = 20;
 
-/** Lines that make a look count twice: to wake up costs more than a few of them. */
-const MANY = 6;
+/** A batch of this many lines takes two tokens: waking up costs more than a few lines. */
+const LARGE_BATCH = 6;
 
 /** Bytes that are read at a time: more than a TLS record has. */
 const BUFFER = 64 * 1024;
@@ -45,17 +45,19 @@ export async function* readLines(
   const cancel = () => reader.cancel().catch(() => {});
   using _abort = onAbort(signal, "end a stream", cancel);
   const splitter = new LineSplitter();
-  const looks = pace > 0 ? new RateLimit({ perSecond: 1000 / pace, burst: SAVED }) : undefined;
-  let found = 0; // lines in this look
+  const reads = pace > 0
+    ? new TokenBucket({ perSecond: 1000 / pace, burst: SAVED_READS })
+    : undefined;
+  let found = 0; // lines since the last token
   try {
     for (;;) {
       const asked = performance.now();
       const { done, value } = await reader.read(new Uint8Array(buffer));
       const isOfTheSame = performance.now() - asked <= WAITED;
       if (!isOfTheSame) {
-        if (found >= MANY) looks?.reserve();
+        if (found >= LARGE_BATCH) reads?.reserve();
         found = 0;
-        await looks?.wait(signal);
+        await reads?.take(signal);
       }
       const lines = done ? splitter.end() : splitter.push(value);
       if (value) buffer = value.buffer;

@@ -1,13 +1,13 @@
 /** A Kubernetes cluster: Nodes and Peers are followed, the own Node is annotated. */
 
 import { sleep } from "../../async/sleep.ts";
+import { TokenBucket } from "../../async/token_bucket.ts";
 import { Client } from "../../kubernetes/client.ts";
 import { StatusError } from "../../kubernetes/error.ts";
 import { link, unlessAborted } from "../../kubernetes/link.ts";
 import { listInChunks } from "../../kubernetes/list.ts";
 import { configReader, type ConfigSource } from "../../kubernetes/load_config.ts";
 import { compareResourceVersions, type KubernetesObject } from "../../kubernetes/object.ts";
-import { RateLimit } from "../../kubernetes/rate_limit.ts";
 import type { Node } from "../../mesh/node.ts";
 import { ANNOTATIONS } from "../../mesh/object.ts";
 import type { Peer } from "../../mesh/peer.ts";
@@ -59,8 +59,8 @@ export class KubernetesBackend implements Backend {
   readonly #source: ConfigSource;
   readonly #options: KubernetesBackendOptions;
   readonly #stop = new AbortController();
-  readonly #limit = new RateLimit(REQUESTS);
-  readonly #checkInLimit = new RateLimit(CHECK_INS);
+  readonly #limit = new TokenBucket(REQUESTS);
+  readonly #checkInLimit = new TokenBucket(CHECK_INS);
   readonly #nodes: Followed<RawNode, Node, NodeEntry>;
   readonly #peers: Followed<KubernetesObject, Peer>;
   readonly #unheard = new Unheard({
@@ -186,7 +186,7 @@ export class KubernetesBackend implements Backend {
     using _link = link(signal, ending);
     try {
       const client = await unlessAborted(this.#opened.promise, ending.signal);
-      if (!isUrgent) await limit.wait(ending.signal);
+      if (!isUrgent) await limit.take(ending.signal);
       const answer = await client.patch<RawNode>(`${NODES}/${encodeURIComponent(hostname)}`, {
         type: isRemoval ? "merge" : "strategic-merge",
         body: { metadata: { annotations } },
@@ -240,7 +240,7 @@ export class KubernetesBackend implements Backend {
   async #ask(): Promise<void> {
     const { signal } = this.#stop;
     for (const name of this.#wanted) {
-      await this.#limit.wait(signal);
+      await this.#limit.take(signal);
       if (signal.aborted) return;
       this.#wanted.delete(name);
       const query = { fieldSelector: `metadata.name=${name}` };
@@ -259,10 +259,10 @@ export class KubernetesBackend implements Backend {
     }
   }
 
-  #throttle(error: unknown, limit: RateLimit): void {
+  #throttle(error: unknown, limit: TokenBucket): void {
     if (!(error instanceof StatusError) || error.retryAfter === undefined) return;
     const longest = limit === this.#checkInLimit ? LONGEST_CHECK_IN_PAUSE : Infinity;
-    limit.pause(Math.min(error.retryAfter, longest));
+    limit.block(Math.min(error.retryAfter, longest));
   }
 
   async #waitForPeerKind(client: Client): Promise<void> {

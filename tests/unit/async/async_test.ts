@@ -73,10 +73,15 @@ Deno.test("Backoff.next() takes the jitter off", () => {
   assert.deepEqual([halves.next(), halves.next()], [150, 300]);
 });
 
-Deno.test("TokenBucket gives a burst at once and then one token an interval", () => {
+Deno.test("TokenBucket.reserve() gives a burst at once, then one token an interval", async () => {
   const clock = new FakeClock();
   const bucket = new TokenBucket({ perSecond: 5, burst: 3, clock });
   assert.deepEqual(Array.from({ length: 5 }, () => bucket.reserve()), [0, 0, 0, 200, 400]);
+  await clock.advance(400);
+  assert.equal(bucket.reserve(), 200, "reserved tokens count");
+  await clock.advance(60_000);
+  const burst = Array.from({ length: 4 }, () => bucket.reserve());
+  assert.deepEqual(burst, [0, 0, 0, 200], "no more than a burst");
 });
 
 Deno.test("TokenBucket.tryTake() takes what is there, and nothing of the future", async () => {
@@ -97,6 +102,8 @@ Deno.test("TokenBucket.block() blocks all callers, then gives one token after th
   assert.deepEqual([await isSettled(first), await isSettled(second)], [true, false]);
   await clock.advance(100);
   assert.equal(await isSettled(second), true);
+  bucket.block(0);
+  assert.equal(bucket.reserve(), 100, "no token is given twice");
 });
 
 Deno.test("TokenBucket.take() ends its wait when the signal is aborted", async () => {

@@ -3,7 +3,6 @@ import { sleep } from "../../../src/async/sleep.ts";
 import { Backoff } from "../../../src/kubernetes/backoff.ts";
 import { StatusError } from "../../../src/kubernetes/error.ts";
 import { parseRetryAfter } from "../../../src/kubernetes/retry_after.ts";
-import { RateLimit } from "../../../src/kubernetes/rate_limit.ts";
 
 Deno.test("Backoff doubles up to three seconds, with jitter, and begins anew after a success", () => {
   const least = new Backoff(() => 0), most = new Backoff(() => 1);
@@ -33,26 +32,6 @@ Deno.test("parseRetryAfter() takes seconds and dates, and not more than half a m
   for (const text of ["0", "-5", "soon", "", "1e9x", "Thu, 01 Jan 1970 00:00:00 GMT", null]) {
     assert.equal(parsed(text), undefined, `${text}`);
   }
-});
-
-Deno.test("RateLimit lets a burst through, then so many a second", () => {
-  let now = 1000;
-  const limit = new RateLimit({ perSecond: 5, burst: 3, now: () => now });
-  assert.deepEqual([1, 2, 3, 4, 5].map(() => limit.reserve()), [0, 0, 0, 200, 400]);
-  now += 400;
-  assert.equal(limit.reserve(), 200, "those that were promised count");
-  now += 60_000;
-  assert.deepEqual([1, 2, 3, 4].map(() => limit.reserve()), [0, 0, 0, 200], "no more than a burst");
-});
-
-Deno.test("RateLimit lets nobody through during a pause", () => {
-  let now = 1000;
-  const limit = new RateLimit({ perSecond: 5, burst: 3, now: () => now });
-  limit.pause(1000);
-  assert.deepEqual([limit.reserve(), limit.reserve()], [1000, 1200]);
-  now += 1200;
-  limit.pause(0);
-  assert.equal(limit.reserve(), 200, "nobody twice at one time");
 });
 
 Deno.test("sleep() ends with its signal", async () => {
