@@ -1,11 +1,12 @@
 /** Follows a collection for as long as it is wanted: list, watch, and both again after every fault. */
 
+import { Backoff } from "../async/backoff.ts";
 import { sleep } from "../async/sleep.ts";
-import { Backoff } from "./backoff.ts";
 import { ConnectionError, ReplacedError, SilenceError, StatusError } from "./error.ts";
 import { type Collection, currentResourceVersion, list, type Listing, type News } from "./list.ts";
 import { link } from "./link.ts";
 import { compareResourceVersions, type KubernetesObject, type Representation } from "./object.ts";
+import { requestedPause, RETRY_BACKOFF } from "./retry_after.ts";
 import { openWatch } from "./watch.ts";
 
 export type Update<T extends KubernetesObject> =
@@ -41,7 +42,7 @@ export async function* follow<T extends KubernetesObject>(
   options: FollowOptions,
 ): AsyncGenerator<Update<T>> {
   const { signal } = options;
-  const backoff = new Backoff();
+  const backoff = new Backoff(RETRY_BACKOFF);
   let version: string | undefined;
   while (!signal.aborted) {
     let began = Infinity;
@@ -76,7 +77,7 @@ export async function* follow<T extends KubernetesObject>(
       if (error instanceof StatusError && error.isGone) version = undefined;
       if (performance.now() - began > WORKED) backoff.reset();
       yield { type: "lost", error: error instanceof Error ? error : new Error(String(error)) };
-      await sleep(backoff.pause(error), { signal });
+      await sleep(backoff.next({ atLeast: requestedPause(error) }), { signal });
     }
   }
 }

@@ -1,9 +1,10 @@
 /** Does the cluster know Peers at all? Their CustomResourceDefinition may be installed after us. */
 
+import { Backoff } from "../../async/backoff.ts";
 import { sleep } from "../../async/sleep.ts";
-import { Backoff } from "../../kubernetes/backoff.ts";
 import type { Client } from "../../kubernetes/client.ts";
 import { StatusError } from "../../kubernetes/error.ts";
+import { requestedPause, RETRY_BACKOFF } from "../../kubernetes/retry_after.ts";
 import { describeError } from "../../net/text.ts";
 import type { Problem } from "../backend.ts";
 import { warning } from "../../net/warning.ts";
@@ -26,7 +27,7 @@ export async function waitForPeerKind(
     readonly tell: (problem: Problem | undefined) => void;
   },
 ): Promise<void> {
-  const backoff = new Backoff();
+  const backoff = new Backoff(RETRY_BACKOFF);
   const start = performance.now();
   while (!signal.aborted) {
     try {
@@ -39,7 +40,8 @@ export async function waitForPeerKind(
         ? missing(performance.now() - start)
         : `whether there can be Peers is not known yet: ${describeError(error)}`;
       tell({ ...warning("backend", NAME, text), isOutage: true });
-      await sleep(isMissing ? PERIOD : backoff.pause(error), { signal });
+      const pause = isMissing ? PERIOD : backoff.next({ atLeast: requestedPause(error) });
+      await sleep(pause, { signal });
     }
   }
 }
