@@ -154,7 +154,7 @@ async function compile(work: string, inputs: Inputs): Promise<void> {
     ..."compile --quiet --no-config --no-lock --no-npm --no-remote --no-check".split(" "),
     // The cache would be a file in /tmp that everybody can write before we run what is in it.
     "--no-code-cache",
-    // For src/agent/memory.ts; and new objects get 2 MB before they are looked through instead of
+    // For src/agent/memory_trim.ts; and new objects get 2 MB before they are looked through instead of
     // 16, which costs no time and spares a start with 1,000 nodes 12 MB. When to look for garbage
     // at rest is decided there, too: what V8 does by itself some seconds later finds no more.
     "--v8-flags=--expose-gc,--max-semi-space-size=2,--no-memory-reducer",

@@ -6,7 +6,7 @@ import type { DotText } from "../http/graph.ts";
 import { Health, type HealthReport, type PartReport } from "../http/health.ts";
 import type { Metric } from "../http/metrics/exposition.ts";
 import type { Sources } from "../http/pages.ts";
-import { giveBackMemory } from "./memory.ts";
+import { trimMemory } from "./memory_trim.ts";
 import type { TunnelState } from "../dataplane/tunnel.ts";
 import type { View } from "./view.ts";
 import { withoutKeys } from "../net/text.ts";
@@ -136,7 +136,7 @@ export class Monitor implements Sources {
     return this.#view?.mesh() ?? { problem: "the agent has not begun yet" };
   }
 
-  relieve(): void {
-    giveBackMemory();
+  trimMemory(): void {
+    trimMemory();
   }
 }

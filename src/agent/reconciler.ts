@@ -17,7 +17,7 @@ import { HostFiles } from "./host_files.ts";
 import type { Log } from "./log.ts";
 import { Members, momentOf, type Standing } from "./members.ts";
 import type { Monitor } from "./monitor.ts";
-import { forgetOwnFile, giveBackMemory } from "./memory.ts";
+import { forgetOwnFile, trimMemory } from "./memory_trim.ts";
 import { type Applied, NodeMesh, type NodeMeshParts } from "./node_mesh.ts";
 import { Trigger } from "./trigger.ts";
 import { View } from "./view.ts";
@@ -42,8 +42,8 @@ type Reason =
   | "resync"
   /** The last round failed, or left something for later. */
   | "again"
-  /** Something was changed a while ago, which took memory. */
-  | "relief";
+  /** A change a while ago took memory, which can be returned now. */
+  | "trim";
 
 /** Reasons to put back what somebody else changed. */
 const REPAIRS: readonly Reason[] = ["kernel", "files", "truce"];
@@ -51,8 +51,8 @@ const REPAIRS: readonly Reason[] = ["kernel", "files", "truce"];
 /** Milliseconds until a failed round is tried again; doubled each time, up to the resync period. */
 const FIRST_RETRY = 200;
 
-/** Milliseconds after a change, and perhaps others, in which memory is given back. */
-const RELIEF = 5000;
+/** Milliseconds from a change to the memory trim. Later changes do not postpone it. */
+const TRIM_DELAY = 5000;
 
 export interface ReconcilerParts extends NodeMeshParts {
   readonly standing: Standing;
@@ -78,7 +78,7 @@ export class Reconciler {
   /** What the last round had to tell. */
   #warnings: readonly Warning[] = [];
   #problems: readonly unknown[] = [];
-  #isReliefDue = false;
+  #isTrimDue = false;
   #retry = FIRST_RETRY;
   /** What the kernel was last brought to. */
   #applied: Desired | undefined;
@@ -165,7 +165,7 @@ export class Reconciler {
     using _files = this.#files;
     this.#isRunning = true;
     this.#trigger.mark("resync");
-    this.#expectRelief();
+    this.#expectTrim();
     for (;;) {
       const reasons = await this.#trigger.next();
       if (!reasons) return;
@@ -217,8 +217,8 @@ export class Reconciler {
   }
 
   async #round(reasons: ReadonlySet<Reason>): Promise<void> {
-    if (reasons.has("relief")) this.#relieve();
-    if (isOnly(reasons, ["relief"]) && !this.#failure) return;
+    if (reasons.has("trim")) this.#trimMemory();
+    if (isOnly(reasons, ["trim"]) && !this.#failure) return;
     const { dataplane } = this.#parts.kernel;
     if (reasons.has("look")) dataplane.invalidate("wireguard");
     if (
@@ -299,19 +299,19 @@ export class Reconciler {
     this.#parts.monitor.counts.applied(changes, { isLeader: wish.isLeader });
     const sum = Object.values(changes).reduce((sum, count) => sum + count, 0);
     if (sum === 0) return;
-    this.#expectRelief();
+    this.#expectTrim();
     this.#parts.log.info("the kernel follows the mesh", { leader: wish.isLeader, ...changes });
   }
 
-  /** Not put off by what comes meanwhile, or where something always changes it would never come. */
-  #expectRelief(): void {
-    if (!this.#isReliefDue) this.#alarms.set("relief", RELIEF);
-    this.#isReliefDue = true;
+  /** Never rescheduled, or a busy mesh would starve it. */
+  #expectTrim(): void {
+    if (!this.#isTrimDue) this.#alarms.set("trim", TRIM_DELAY);
+    this.#isTrimDue = true;
   }
 
-  #relieve(): void {
-    this.#isReliefDue = false;
-    giveBackMemory();
+  #trimMemory(): void {
+    this.#isTrimDue = false;
+    trimMemory();
   }
 
   /** Logs what is wrong now and was not before. */

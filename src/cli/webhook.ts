@@ -1,5 +1,5 @@
 import { configureLog, LOG_LEVELS, openLog } from "../agent/log.ts";
-import { giveBackMemory } from "../agent/memory.ts";
+import { trimMemory } from "../agent/memory_trim.ts";
 import { stopSignal } from "../agent/stop_signal.ts";
 import { reportFailuresTo } from "../async/background.ts";
 import { HttpsServer } from "../http/https_server.ts";
@@ -49,7 +49,7 @@ async function runWebhook(values: FlagValues<typeof FLAGS>): Promise<void> {
   );
 
   const webhook = new Webhook({
-    relieve: giveBackMemory,
+    trimMemory,
     reviewed: ({ operation, name, answer: { response } }) =>
       log.debug("reviewed a Peer", { operation, name, ...response }),
     failed: (problem) => log.error(`a request could not be answered: ${problem}`),

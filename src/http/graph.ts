@@ -20,8 +20,8 @@ export type DotText = { readonly dot: string } | { readonly problem: string };
 
 export interface GraphSources {
   mesh(): DotText;
-  /** Gives back memory that nobody needs: before a drawing, which takes much, and after it. */
-  relieve(): void;
+  /** Trims memory: before a drawing, which takes much, and after it. */
+  trimMemory(): void;
 }
 
 const TEXT = "text/plain; charset=utf-8";
@@ -67,14 +67,14 @@ export function graphPage(
   const makeDrawing = async (drawing: Drawing): Promise<HttpResponse> => {
     isDrawing = true;
     try {
-      sources.relieve();
+      sources.trimMemory();
       return { status: 200, type: DRAWINGS[drawing.format], body: await draw(drawing) };
     } catch (error) {
       if (error instanceof DrawingError) return textResponse(500, error.message);
       throw error;
     } finally {
       isDrawing = false;
-      sources.relieve();
+      sources.trimMemory();
     }
   };
 

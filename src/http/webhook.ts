@@ -34,7 +34,7 @@ const LARGE = 1024 * 1024;
 
 export interface WebhookOptions {
   /** Gives back memory that is not needed any more. */
-  readonly relieve: () => void;
+  readonly trimMemory: () => void;
   /** It was asked, and has this answer. */
   readonly reviewed: (reviewed: Reviewed) => void;
   /** It was asked what it cannot answer. */
@@ -44,7 +44,7 @@ export interface WebhookOptions {
 export class Webhook {
   readonly #options: WebhookOptions;
   readonly #budget = new Budget(LIMIT_TOGETHER);
-  #isRelieving = false;
+  #isTrimming = false;
   readonly #reviews = new Tally<"operation" | "response">({
     name: "admission_requests_total",
     help: "Reviews of Peers, by operation and whether the Peer is valid.",
@@ -76,7 +76,7 @@ export class Webhook {
       const text = await request.text({
         ...{ limit: LIMIT, timeout: BODY_TIMEOUT, budget: this.#budget },
       });
-      if (text.length > LARGE) this.#relieveSoon();
+      if (text.length > LARGE) this.#trimSoon();
       const reviewed = review(text);
       this.#reviews.add({
         operation: oneOf(OPERATIONS, reviewed.operation),
@@ -93,12 +93,12 @@ export class Webhook {
   }
 
   /** When the review is done. */
-  #relieveSoon(): void {
-    if (this.#isRelieving) return;
-    this.#isRelieving = true;
-    startTimer(0, "give back memory", () => {
-      this.#isRelieving = false;
-      this.#options.relieve();
+  #trimSoon(): void {
+    if (this.#isTrimming) return;
+    this.#isTrimming = true;
+    startTimer(0, "trim memory", () => {
+      this.#isTrimming = false;
+      this.#options.trimMemory();
     });
   }
 }

@@ -14,7 +14,7 @@ const SOURCES: Sources = {
   health: () => ({ ready: true, pending: null, parts: [] }),
   metrics: () => [{ name: "x", help: "X.", type: "gauge", samples: [{ value: 1 }] }],
   mesh: () => ({ dot: DOT }),
-  relieve() {},
+  trimMemory() {},
 };
 
 const request = (target: string, method = "GET"): HttpRequest => {
@@ -138,7 +138,7 @@ function fullMesh(count: number): { dot: string } {
 
 Deno.test("/graph draws a mesh that circo would take a minute for, once for all who ask", async () => {
   let mesh = fullMesh(40), drawn = 0; // twice for each drawing
-  const handler = pages({ ...SOURCES, mesh: () => mesh, relieve: () => void drawn++ });
+  const handler = pages({ ...SOURCES, mesh: () => mesh, trimMemory: () => void drawn++ });
   const graph = (query = "") => handler(request(`/graph${query}`));
   const first = [graph(), graph(), graph()];
   const busy = await graph("?format=json");
@@ -158,7 +158,7 @@ Deno.test("/graph draws a mesh that circo would take a minute for, once for all 
 Deno.test("/graph makes its text once, and remembers what cannot be drawn", async () => {
   const mesh = { dot: "digraph {" };
   let drawn = 0; // twice for each drawing
-  const handler = pages({ ...SOURCES, mesh: () => mesh, relieve: () => void drawn++ });
+  const handler = pages({ ...SOURCES, mesh: () => mesh, trimMemory: () => void drawn++ });
   const graph = (query: string) => handler(request(`/graph${query}`));
   assert.equal((await graph("?format=dot")).body, (await graph("?format=gv")).body);
   for (let times = 0; times < 3; times++) assert.equal((await graph("")).status, 500);

@@ -40,9 +40,9 @@ function question(
 class Seen {
   readonly reviewed: Reviewed[] = [];
   readonly failed: string[] = [];
-  relieved = 0;
+  trimmed = 0;
   readonly webhook = new Webhook({
-    relieve: () => void this.relieved++,
+    trimMemory: () => void this.trimmed++,
     reviewed: (reviewed) => this.reviewed.push(reviewed),
     failed: (problem) => this.failed.push(problem),
   });
@@ -275,7 +275,7 @@ Deno.test("answer() gives memory back after large bodies, and refuses what would
   const large = question({ object: { ...PEER, status: "x".repeat(2 ** 21) } });
   const [a, b] = await Promise.all([seen.ask(large), seen.ask(large)]);
   assert.deepEqual([a.status, b.status], [200, 200]);
-  await waitFor("the relief", () => seen.relieved > 0);
+  await waitFor("the memory trim", () => seen.trimmed > 0);
   const values = `[${"[],".repeat(700_000)}[]]`;
   assert.deepEqual(await seen.ask(question({ object: { spec: "?" } }).replace('"?"', values)), {
     ...{ status: 400, text: "the body has more than 1000000 values\n" },

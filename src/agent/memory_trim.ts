@@ -1,26 +1,26 @@
-/** Gives back the memory that a start or a change took and running does not need. */
+/** Memory trim: returns the memory to the kernel that a start or a change took and running does not need. */
 
 import { readSystemFile, releaseMemory } from "../os/libc.ts";
 
 /**
- * To be called between rounds, and seldom: it takes some 50 ms with 5,000 Peers. The heap is
- * collected: V8 itself waits for the next allocations, which in a quiet mesh never come. And the
- * program's own file is forgotten.
+ * Collects the heap and forgets the program's own file. V8 by itself collects at the next
+ * allocations, which in a quiet mesh never come. Call it seldom, and between passes: it takes some
+ * 50 ms with 5,000 Peers.
  */
-export function giveBackMemory(): void {
+export function trimMemory(): void {
   const { gc } = globalThis as { gc?: (options: Readonly<Record<string, string>>) => void };
   gc?.({ type: "major", execution: "sync", flavor: "last-resort" }); // --expose-gc, see the build
   forgetOwnFile();
 }
 
 /**
- * What was read of the program's own file counts no longer as ours: it is still in the page cache,
- * from which the little that is needed again is mapped at its next use. Takes a millisecond or two.
+ * Unmaps the pages that were read of the program's own file. They stay in the page cache; the few that
+ * are needed again are mapped at their next use. Takes a millisecond or two.
  */
 export function forgetOwnFile(): void {
   try {
     releaseMemory(ownPages(readSystemFile("/proc/self/maps")));
-  } catch { /* it was only thrift */ }
+  } catch { /* the memory stays mapped, no harm done */ }
 }
 
 /** Addresses `[from, to)`, from proc_pid_maps(5), of what is mapped read-only from files and was never written. */

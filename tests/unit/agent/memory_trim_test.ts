@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { ownPages } from "../../../src/agent/memory.ts";
+import { ownPages } from "../../../src/agent/memory_trim.ts";
 
 Deno.test("ownPages() names code and constants of files, and nothing that was ever written", () => {
   const maps = `\
