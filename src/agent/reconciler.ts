@@ -10,7 +10,6 @@ import type { Node } from "../mesh/node.ts";
 import type { Prefix } from "../net/prefix.ts";
 import { describeError } from "../net/text.ts";
 import { Alarms } from "./alarms.ts";
-import { Conflicts } from "./conflicts.ts";
 import { DevicePolls } from "../dataplane/wireguard/device_polls.ts";
 import { FirstPackets, probesOf } from "../dataplane/wireguard/first_packets.ts";
 import { HostFiles } from "./host_files.ts";
@@ -19,6 +18,7 @@ import { Members, momentOf, type Standing } from "./members.ts";
 import type { Monitor } from "./monitor.ts";
 import { forgetOwnFile, trimMemory } from "./memory_trim.ts";
 import { type Applied, NodeMesh, type NodeMeshParts } from "./node_mesh.ts";
+import { RepairBackoff } from "./repair_backoff.ts";
 import { Trigger } from "./trigger.ts";
 import { View } from "./view.ts";
 import { type Warning, warning } from "../net/warning.ts";
@@ -36,8 +36,8 @@ type Reason =
   | "look"
   /** A node may have gone stale. */
   | "members"
-  /** Repair again what somebody else kept undoing. */
-  | "truce"
+  /** A repair backoff is over. */
+  | "resume"
   /** Look at everything. */
   | "resync"
   /** The last round failed, or left something for later. */
@@ -46,7 +46,7 @@ type Reason =
   | "trim";
 
 /** Reasons to put back what somebody else changed. */
-const REPAIRS: readonly Reason[] = ["kernel", "files", "truce"];
+const REPAIRS: readonly Reason[] = ["kernel", "files", "resume"];
 
 /** Milliseconds until a failed round is tried again; doubled each time, up to the resync period. */
 const FIRST_RETRY = 200;
@@ -70,7 +70,7 @@ export class Reconciler {
   readonly #firstPackets = new FirstPackets();
   readonly #polls = new DevicePolls();
   readonly #files: HostFiles;
-  readonly #conflicts = new Conflicts<StateKind | "CNI">({
+  readonly #repairs = new RepairBackoff<StateKind | "CNI">({
     address: ["link"],
     route: ["link", "address"],
   });
@@ -144,7 +144,7 @@ export class Reconciler {
   }
 
   #raise(kinds: readonly (StateKind | "CNI")[], reason: Reason): void {
-    const raised = this.#conflicts.raise(kinds);
+    const raised = this.#repairs.add(kinds);
     this.#invalidate(raised);
     if (raised.length > 0) this.#trigger.mark(reason);
   }
@@ -178,7 +178,7 @@ export class Reconciler {
         this.#failed(error, reasons);
       }
       this.#alarms.set("members", this.#members.nextExpiry(momentOf(this.#parts)));
-      this.#alarms.set("truce", this.#conflicts.nextResume(performance.now()));
+      this.#alarms.set("resume", this.#repairs.nextResume(performance.now()));
     }
   }
 
@@ -226,8 +226,8 @@ export class Reconciler {
     ) {
       return this.#tell();
     }
-    if (reasons.has("truce")) this.#invalidate(this.#conflicts.resume(performance.now()));
-    const raised = this.#conflicts.take();
+    if (reasons.has("resume")) this.#invalidate(this.#repairs.resume(performance.now()));
+    const raised = this.#repairs.take();
     if (this.#expire()) this.#mesh.forget();
     else if (isOnly(reasons, ["members"]) && !this.#failure) return this.#tell();
     this.#lookAgain(reasons);
@@ -253,7 +253,7 @@ export class Reconciler {
     const { wish, report } = applied;
     const kinds = kernel.writtenSince(before);
     if (isOnly(reasons, REPAIRS) && kinds.size + written > 0) {
-      this.#conflicts.repaired(raised, performance.now());
+      this.#repairs.repaired(raised, performance.now());
     }
     if (wish === this.#applied && !reasons.has("again")) {
       monitor.repaired(kinds, { device: report.device.changed, files: written });
@@ -283,7 +283,7 @@ export class Reconciler {
   #lookAgain(reasons: ReadonlySet<Reason>): void {
     if (!reasons.has("resync")) return;
     forgetOwnFile(); // also before the first round, which needs other parts of it, and most memory
-    this.#conflicts.resumeAll();
+    this.#repairs.resumeAll();
     this.#mesh.refresh();
   }
 
@@ -327,7 +327,7 @@ export class Reconciler {
       }),
       this.#files.warnings,
       this.#mesh.warnings,
-      this.#conflicts.contested(time).map((kind) =>
+      this.#repairs.backedOff(time).map((kind) =>
         warning(
           "conflict",
           kind,
