@@ -19,7 +19,7 @@ import { configureLog, type Log, openLog } from "./log.ts";
 import { Monitor } from "./monitor.ts";
 import { lookupAddresses, lookupHost } from "./lookup.ts";
 import type { AgentOptions } from "./options.ts";
-import type { Standing } from "./members.ts";
+import type { Standing } from "./membership.ts";
 import { Publisher } from "./publisher.ts";
 import { Reconciler } from "./reconciler.ts";
 import { Resolver } from "./resolver.ts";

@@ -21,7 +21,7 @@ import type { AddressFinder } from "./address_finder.ts";
 import { EndpointChoice } from "./endpoint_choice.ts";
 import { encapsulatorOf, type Kernel } from "./kernel.ts";
 import { localNode } from "./local_node.ts";
-import type { Members } from "./members.ts";
+import type { Membership } from "./membership.ts";
 import type { AgentOptions } from "./options.ts";
 import { packetSource, type Sender, sourceWarnings } from "./packet_source.ts";
 import type { OwnFacts, Publisher } from "./publisher.ts";
@@ -58,16 +58,16 @@ export interface Applied {
 
 export class NodeMesh {
   readonly #parts: NodeMeshParts;
-  readonly #members: Members;
+  readonly #membership: Membership;
   readonly #wish: Wish;
   readonly #choice = new EndpointChoice();
   #reconciled: OwnFacts["reconciled"];
   #isForgotten = false;
   #sourceWarnings: readonly Warning[] = [];
 
-  constructor(parts: NodeMeshParts, members: Members) {
+  constructor(parts: NodeMeshParts, membership: Membership) {
     this.#parts = parts;
-    this.#members = members;
+    this.#membership = membership;
     this.#wish = new Wish(parts.options, parts.resolver);
   }
 
@@ -144,11 +144,11 @@ export class NodeMesh {
     const { kernel, key, addresses, servers, publisher } = this.#parts;
     const { device, facts } = kernel.dataplane;
     const wish = this.#wish.of(local, {
-      members: this.#members,
+      membership: this.#membership,
       hostDevices,
       discoveredAddress: addresses.found.internalIP,
       privateKey: key.privateKey,
-      usedEndpoints: usedEndpoints(this.#members.nodes, {
+      usedEndpoints: usedEndpoints(this.#membership.nodes, {
         device: device.known,
         now: Date.now(),
         isRedeclared: ({ key: publicKey, endpoint }) =>
@@ -177,7 +177,7 @@ export class NodeMesh {
     const { options, kernel, addresses } = this.#parts;
     const sender: Sender = {
       local,
-      nodes: this.#members.nodes,
+      nodes: this.#membership.nodes,
       discovered: addresses.found.internalIP?.ip,
       encapsulator: encapsulatorOf(options),
       hostDevices,
@@ -211,7 +211,7 @@ export class NodeMesh {
   }
 
   get #listed() {
-    return { nodes: [...this.#members.nodes], peers: [...this.#members.peers] };
+    return { nodes: [...this.#membership.nodes], peers: [...this.#membership.peers] };
   }
 
   /** Those that are published. */

@@ -14,7 +14,7 @@ import { DevicePolls } from "../dataplane/wireguard/device_polls.ts";
 import { FirstPackets, probesOf } from "../dataplane/wireguard/first_packets.ts";
 import { HostFiles } from "./host_files.ts";
 import type { Log } from "./log.ts";
-import { Members, momentOf, type Standing } from "./members.ts";
+import { Membership, momentOf, type Standing } from "./membership.ts";
 import type { Monitor } from "./monitor.ts";
 import { forgetOwnFile, trimMemory } from "./memory_trim.ts";
 import { type Applied, NodeMesh, type NodeMeshParts } from "./node_mesh.ts";
@@ -35,7 +35,7 @@ type Reason =
   /** Look at the WireGuard device, whose changes nobody tells. */
   | "look"
   /** A node may have gone stale. */
-  | "members"
+  | "expiry"
   /** A repair backoff is over. */
   | "resume"
   /** Look at everything. */
@@ -64,7 +64,7 @@ export class Reconciler {
   readonly #parts: ReconcilerParts;
   readonly #trigger = new Trigger<Reason>();
   readonly #alarms = new Alarms<Reason>((reason) => this.#trigger.mark(reason));
-  readonly #members: Members;
+  readonly #membership: Membership;
   readonly #mesh: NodeMesh;
   readonly #view: View;
   readonly #firstPackets = new FirstPackets();
@@ -89,9 +89,9 @@ export class Reconciler {
   constructor(parts: ReconcilerParts) {
     const { options, kernel, log, monitor } = parts;
     this.#parts = parts;
-    this.#members = new Members(options.hostname, parts);
-    this.#mesh = new NodeMesh(parts, this.#members);
-    this.#view = new View({ ...parts, members: this.#members });
+    this.#membership = new Membership(options.hostname, parts);
+    this.#mesh = new NodeMesh(parts, this.#membership);
+    this.#view = new View({ ...parts, membership: this.#membership });
     monitor.show(this.#view);
     this.#warningLog = new WarningLog(log);
     this.#files = new HostFiles(options, {
@@ -107,12 +107,12 @@ export class Reconciler {
     const cluster = backend.cluster();
     const own = cluster.nodes.get(this.#parts.options.hostname);
     if (!this.#isRunning && own && change.nodes.includes(own.name)) this.#tendEarly(own);
-    if (this.#members.update(cluster, change, momentOf(this.#parts))) this.meshChanged();
+    if (this.#membership.update(cluster, change, momentOf(this.#parts))) this.meshChanged();
     else if (change.nodes.includes(this.#parts.options.hostname)) this.#trigger.mark("mesh");
     else if (cluster.problems !== this.#problems) this.#tell(); // also before the first round
     this.#problems = cluster.problems;
     if (this.#isRunning) {
-      this.#alarms.set("members", this.#members.nextExpiry(momentOf(this.#parts)));
+      this.#alarms.set("expiry", this.#membership.nextExpiry(momentOf(this.#parts)));
     }
   }
 
@@ -177,7 +177,7 @@ export class Reconciler {
       } catch (error) {
         this.#failed(error, reasons);
       }
-      this.#alarms.set("members", this.#members.nextExpiry(momentOf(this.#parts)));
+      this.#alarms.set("expiry", this.#membership.nextExpiry(momentOf(this.#parts)));
       this.#alarms.set("resume", this.#repairs.nextResume(performance.now()));
     }
   }
@@ -229,7 +229,7 @@ export class Reconciler {
     if (reasons.has("resume")) this.#invalidate(this.#repairs.resume(performance.now()));
     const raised = this.#repairs.take();
     if (this.#expire()) this.#mesh.forget();
-    else if (isOnly(reasons, ["members"]) && !this.#failure) return this.#tell();
+    else if (isOnly(reasons, ["expiry"]) && !this.#failure) return this.#tell();
     this.#lookAgain(reasons);
     using _attempt = this.#parts.monitor.counts.attempt(this.#view.count());
     await this.#reconcile(reasons, raised);
@@ -275,7 +275,7 @@ export class Reconciler {
   /** Has a node gone stale? */
   #expire(): boolean {
     const { log } = this.#parts;
-    const expired = this.#members.expire(momentOf(this.#parts));
+    const expired = this.#membership.expire(momentOf(this.#parts));
     for (const name of expired) log.info("a node no longer checks in and leaves", { name });
     return expired.length > 0;
   }

@@ -13,7 +13,7 @@ import type { PeerState } from "../net/device.ts";
 import type { Key } from "../net/key.ts";
 import { compareText } from "../net/text.ts";
 import type { Kernel } from "./kernel.ts";
-import type { Members } from "./members.ts";
+import type { Membership } from "./membership.ts";
 import { withAddresses } from "./names.ts";
 import type { AgentOptions } from "./options.ts";
 import type { Resolver } from "./resolver.ts";
@@ -26,7 +26,7 @@ type Handshake = Present["handshakes"] extends Iterable<infer T> ? T : never;
 export interface ViewParts {
   readonly options: AgentOptions;
   readonly backend: Backend;
-  readonly members: Members;
+  readonly membership: Membership;
   readonly kernel: Kernel;
   readonly resolver: Resolver;
 }
@@ -53,7 +53,7 @@ export class View {
 
   /** Ready nodes, this one too, and ready Peers. */
   count(): { readonly nodes: number; readonly peers: number } {
-    const { nodeCount, peerCount } = this.#parts.members;
+    const { nodeCount, peerCount } = this.#parts.membership;
     return { nodes: nodeCount + (this.#local ? 1 : 0), peers: peerCount };
   }
 
@@ -72,7 +72,7 @@ export class View {
    * same object is returned until that changes.
    */
   mesh(): DotText {
-    const { members: { revision } } = this.#parts;
+    const { membership: { revision } } = this.#parts;
     const local = this.#local;
     const addresses = this.#resolved();
     const drawn = this.#drawn;
@@ -85,12 +85,12 @@ export class View {
   }
 
   #draw(local: CompleteNode | undefined): DotText {
-    const { options: { meshGranularity: granularity, subnet }, members, resolver } = this.#parts;
-    const others = [...members.nodes].sort((a, b) => compareText(a.name, b.name));
+    const { options: { meshGranularity: granularity, subnet }, membership, resolver } = this.#parts;
+    const others = [...membership.nodes].sort((a, b) => compareText(a.name, b.name));
     const hostname = (local ?? others[0])?.name;
     if (hostname === undefined) return { problem: "no node is ready" };
     const resolved = withAddresses(
-      { nodes: local ? [local, ...others] : others, peers: [...members.peers] },
+      { nodes: local ? [local, ...others] : others, peers: [...membership.peers] },
       resolver,
     );
     try {
@@ -106,9 +106,9 @@ export class View {
 
   /** What the names in the mesh resolve to, as a text to compare. */
   #resolved(): string {
-    const { members, resolver } = this.#parts;
+    const { membership, resolver } = this.#parts;
     const texts: string[] = [];
-    for (const targets of [members.nodes, members.peers, this.#local ? [this.#local] : []]) {
+    for (const targets of [membership.nodes, membership.peers, this.#local ? [this.#local] : []]) {
       for (const { name, endpoint } of targets) {
         if (endpoint?.dns === undefined) continue;
         const ip = resolver.address(endpoint.dns);
@@ -125,10 +125,10 @@ export class View {
   }
 
   #excluded(): ReadonlyMap<Exclusion, number> {
-    const { backend, members, options } = this.#parts;
+    const { backend, membership, options } = this.#parts;
     const excluded = new Map<Exclusion, number>();
     for (const node of backend.cluster().nodes.values()) {
-      if (members.hasNode(node.name)) continue;
+      if (membership.hasNode(node.name)) continue;
       const reason = reasonAgainst(node);
       if (reason === "stale" && node.name === options.hostname) continue;
       excluded.set(reason, (excluded.get(reason) ?? 0) + 1);
@@ -158,10 +158,10 @@ export class View {
   }
 
   #names(): ReadonlyMap<Key, { readonly kind: "node" | "peer"; readonly name: string }> {
-    const { members } = this.#parts;
+    const { membership } = this.#parts;
     const names = new Map<Key, { readonly kind: "node" | "peer"; readonly name: string }>();
-    for (const { publicKey, name } of members.peers) names.set(publicKey, { kind: "peer", name });
-    for (const { key, name } of members.nodes) names.set(key, { kind: "node", name });
+    for (const { publicKey, name } of membership.peers) names.set(publicKey, { kind: "peer", name });
+    for (const { key, name } of membership.nodes) names.set(key, { kind: "node", name });
     return names;
   }
 }

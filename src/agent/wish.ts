@@ -10,14 +10,14 @@ import { type Topology, topology } from "../mesh/topology.ts";
 import type { Key } from "../net/key.ts";
 import { equalPrefix, type Prefix } from "../net/prefix.ts";
 import { encapsulatorOf } from "./kernel.ts";
-import type { Members } from "./members.ts";
+import type { Membership } from "./membership.ts";
 import { resolveEndpoints } from "./names.ts";
 import type { AgentOptions } from "./options.ts";
 import type { Resolver } from "./resolver.ts";
 
-/** What the wish depends on besides the members and names. */
+/** What the wish depends on besides the membership and names. */
 export interface Circumstances {
-  readonly members: Members;
+  readonly membership: Membership;
   readonly hostDevices: HostDevices;
   /** The private address found on this host. */
   readonly discoveredAddress: Prefix | undefined;
@@ -83,9 +83,9 @@ export class Wish {
       return last;
     }
     const { meshGranularity: granularity, hostname, subnet } = this.#options;
-    const { members } = circumstances;
+    const { membership } = circumstances;
     const { nodes, peers, undecided } = resolveEndpoints(
-      { nodes: [local, ...members.nodes], peers: members.peers },
+      { nodes: [local, ...membership.nodes], peers: membership.peers },
       { resolver: this.#resolver, granularity },
     );
     if (undecided.length > 0) {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Kernel } from "../../../src/agent/kernel.ts";
-import { Members } from "../../../src/agent/members.ts";
+import { Membership } from "../../../src/agent/membership.ts";
 import type { AgentOptions } from "../../../src/agent/options.ts";
 import type { Resolver } from "../../../src/agent/resolver.ts";
 import { View } from "../../../src/agent/view.ts";
@@ -34,9 +34,9 @@ function scene({ nodes, peers = [], device, names = new Map() }: ViewOptions) {
     peers: new Map(peers.map((peer) => [peer.name, peer])),
     problems: [],
   };
-  const members = new Members("n1");
+  const membership = new Membership("n1");
   const change = { nodes: [...cluster.nodes.keys()], peers: [...cluster.peers.keys()] };
-  members.update(cluster, change, { monotonic: 0, wall: NOW, liveUntil: Infinity });
+  membership.update(cluster, change, { monotonic: 0, wall: NOW, liveUntil: Infinity });
   const state: Pick<DeviceState, "peers"> | undefined = device && {
     peers: device.map((each) => ({
       ...{ publicKey: key(each.key), lastHandshake: each.handshake, allowedIPs: [] },
@@ -52,7 +52,7 @@ function scene({ nodes, peers = [], device, names = new Map() }: ViewOptions) {
       subnet: prefix("10.4.0.0/16"),
     } as AgentOptions,
     backend: { cluster: () => cluster, live: true, relists: 7 } as unknown as Backend,
-    members,
+    membership,
     kernel: {
       dataplane: { device: { known: state }, watch: { milliseconds } },
     } as unknown as Kernel,
@@ -63,7 +63,7 @@ function scene({ nodes, peers = [], device, names = new Map() }: ViewOptions) {
   });
   const put = (node: Node) => {
     known.set(node.name, node);
-    members.update(cluster, { nodes: [node.name], peers: [] }, {
+    membership.update(cluster, { nodes: [node.name], peers: [] }, {
       monotonic: 0,
       wall: NOW,
       liveUntil: Infinity,

@@ -39,7 +39,7 @@ export interface Standing {
 }
 
 /** Follows a backend's cluster; everything costs as much as changed, not as much as there is. */
-export class Members {
+export class Membership {
   readonly #hostname: string;
   readonly #staleness = new Staleness();
   /** Pod subnets; none any more once both lists were seen and somebody may leave. */
