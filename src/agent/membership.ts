@@ -1,6 +1,6 @@
 /** Who makes up the mesh now, and whether something that happened makes it another one. */
 
-import type { Change, Cluster } from "../backend/backend.ts";
+import type { Cluster, ClusterChange } from "../backend/backend.ts";
 import type { Node } from "../mesh/node.ts";
 import type { Peer } from "../mesh/peer.ts";
 import {
@@ -88,7 +88,7 @@ export class Membership {
    * Takes over what changed in the cluster; true if it makes another mesh. The local node is not
    * looked at: it depends on more than its object.
    */
-  update(cluster: Cluster, change: Change, now: Moment): boolean {
+  update(cluster: Cluster, change: ClusterChange, now: Moment): boolean {
     this.#staleness.advance(now); // also where only the view is another
     let different = false;
     const standing = change.nodes.length > 0 ? this.#standingNodes(cluster) : new Set<Node>();

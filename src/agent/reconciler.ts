@@ -1,7 +1,7 @@
 /** The one loop: whatever happens only marks; a round brings this node to what the objects say. */
 
 import { inBackground } from "../async/background.ts";
-import type { Change } from "../backend/backend.ts";
+import type { ClusterChange } from "../backend/backend.ts";
 import type { StateKind } from "../dataplane/dataplane.ts";
 import { PartialFailure } from "../dataplane/failures.ts";
 import { changesOf } from "../dataplane/report.ts";
@@ -101,7 +101,7 @@ export class Reconciler {
   }
 
   /** The backend's cluster is another. */
-  clusterChanged(change: Change): void {
+  clusterChanged(change: ClusterChange): void {
     const { backend, monitor } = this.#parts;
     monitor.backendChanged(backend);
     const cluster = backend.cluster();

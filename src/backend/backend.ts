@@ -8,7 +8,7 @@ import type { Peer } from "../mesh/peer.ts";
 import type { Warning } from "../net/warning.ts";
 
 /** The names of Nodes and Peers that are new, different or gone since the last call. */
-export interface Change {
+export interface ClusterChange {
   readonly nodes: readonly string[];
   readonly peers: readonly string[];
 }
@@ -42,7 +42,7 @@ export interface Backend extends AsyncDisposable {
    * `changed` is called after each change of the cluster, also while it starts; with no names when
    * only the problems changed.
    */
-  start(changed: (change: Change) => void): Promise<void>;
+  start(changed: (change: ClusterChange) => void): Promise<void>;
 
   /**
    * Cheap: the value that the last `changed` spoke of. Before both lists are complete it may hold

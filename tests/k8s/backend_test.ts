@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Change, Cluster } from "../../src/backend/backend.ts";
+import type { Cluster, ClusterChange } from "../../src/backend/backend.ts";
 import { BackendError } from "../../src/backend/backend.ts";
 import { KubernetesBackend } from "../../src/backend/kubernetes/backend.ts";
 import { ANNOTATIONS } from "../../src/mesh/object.ts";
@@ -30,7 +30,7 @@ Deno.test.beforeAll(async () => {
 Deno.test.afterAll(() => server[Symbol.asyncDispose]());
 
 class Backend implements AsyncDisposable {
-  readonly changes: Change[] = [];
+  readonly changes: ClusterChange[] = [];
   readonly backend: KubernetesBackend;
   readonly complete: Promise<void>;
 

@@ -6,7 +6,7 @@ import type { Peer } from "../../mesh/peer.ts";
 import { equalNodes, equalPeers } from "../../mesh/readiness.ts";
 import { parseNode } from "../../mesh/read_node.ts";
 import { quote } from "../../net/text.ts";
-import type { Change, Cluster, Problem } from "../backend.ts";
+import type { Cluster, ClusterChange, Problem } from "../backend.ts";
 import type { PathContent } from "./directory.ts";
 import type { FileContent } from "./objects.ts";
 import { withStatus } from "./status.ts";
@@ -152,7 +152,11 @@ function readSource(
 }
 
 /** What differs between two clusters; undefined if nothing that anybody could notice. */
-export function changeOf(before: Cluster, after: Cluster, hostname: string): Change | undefined {
+export function changeOf(
+  before: Cluster,
+  after: Cluster,
+  hostname: string,
+): ClusterChange | undefined {
   const nodes = differing(before.nodes, after.nodes);
   const peers = differing(before.peers, after.peers);
   if (JSON.stringify(before.own) !== JSON.stringify(after.own) && !nodes.includes(hostname)) {

@@ -10,7 +10,13 @@ import type { Strings } from "../../mesh/object.ts";
 import { STALE_AFTER } from "../../mesh/staleness.ts";
 import { isRemote } from "../../os/file.ts";
 import { describeError, quote } from "../../net/text.ts";
-import { type Backend, BackendError, type Change, type Cluster, type Problem } from "../backend.ts";
+import {
+  type Backend,
+  BackendError,
+  type Cluster,
+  type ClusterChange,
+  type Problem,
+} from "../backend.ts";
 import { assemble, type Assembled, changeOf, NOTHING } from "./assemble.ts";
 import { Directory, isManifest, type Look } from "./directory.ts";
 import { Pending } from "./pending.ts";
@@ -69,7 +75,7 @@ export class FileBackend implements Backend {
   readonly #pending = new Pending<string>((paths) => this.#mutex.run(() => this.#look(paths)));
   /** Reads and writes of the directory exclude each other. */
   readonly #mutex = new Mutex();
-  #changed: (change: Change) => void = () => {};
+  #changed: (change: ClusterChange) => void = () => {};
   readonly #complete = Promise.withResolvers<void>();
   #cluster: Assembled = NOTHING;
   /** Files that their writers have closed, or that were moved here, and that did not change since. */
@@ -118,7 +124,7 @@ export class FileBackend implements Backend {
     );
   }
 
-  start(changed: (change: Change) => void): Promise<void> {
+  start(changed: (change: ClusterChange) => void): Promise<void> {
     this.#changed = changed;
     this.#startedAt = performance.now();
     this.#pending.set(EVERYTHING, 0);

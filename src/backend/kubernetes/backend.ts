@@ -16,8 +16,8 @@ import { warning } from "../../net/warning.ts";
 import {
   type Backend,
   BackendError,
-  type Change,
   type Cluster,
+  type ClusterChange,
   type PatchOptions,
   type Problem,
 } from "../backend.ts";
@@ -82,7 +82,7 @@ export class KubernetesBackend implements Backend {
   #objectProblems: readonly Problem[] = [];
   /** What is not as it should be with the kubeconfig and the credentials. */
   #accessProblems: readonly Problem[] = [];
-  #changed: (change: Change) => void = () => {};
+  #changed: (change: ClusterChange) => void = () => {};
   /** What the cluster holds; brought up to date in place, since every check-in is a change. */
   readonly #known = { nodes: new Map<string, Node>(), peers: new Map<string, Peer>() };
   #cluster: Cluster = { ...this.#known, problems: [] };
@@ -108,7 +108,7 @@ export class KubernetesBackend implements Backend {
   }
 
   /** Rejects with a BackendError when it is not clear which API server is meant, or who we are there. */
-  async start(changed: (change: Change) => void): Promise<void> {
+  async start(changed: (change: ClusterChange) => void): Promise<void> {
     this.#changed = changed;
     const { signal } = this.#stop;
     let client: Client;
@@ -295,7 +295,7 @@ export class KubernetesBackend implements Backend {
   }
 
   /** What is to be told; until both lists are complete that is the own Node alone. */
-  #takeChanged(): Change {
+  #takeChanged(): ClusterChange {
     if (this.#isComplete) {
       return { nodes: this.#nodes.store.takeChanged(), peers: this.#peers.store.takeChanged() };
     }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Membership } from "../../../src/agent/membership.ts";
-import type { Change, Cluster } from "../../../src/backend/backend.ts";
+import type { Cluster, ClusterChange } from "../../../src/backend/backend.ts";
 import type { Node } from "../../../src/mesh/node.ts";
 import type { Peer } from "../../../src/mesh/peer.ts";
 import type { Moment } from "../../../src/mesh/staleness.ts";
@@ -40,8 +40,8 @@ function cluster({ nodes = [], peers = [] }: { nodes?: Node[]; peers?: Peer[] })
   };
 }
 
-const N2: Change = { nodes: ["n2"], peers: [] };
-const P1: Change = { nodes: [], peers: ["p1"] };
+const N2: ClusterChange = { nodes: ["n2"], peers: [] };
+const P1: ClusterChange = { nodes: [], peers: ["p1"] };
 
 /** The mesh membership as node n1 knows it, which saw n2 check in at second 0. */
 function withNode(): Membership {
@@ -95,7 +95,7 @@ Deno.test("Membership.expire() drops a stale node once; a check-in adds it again
 Deno.test("Membership.expire() drops no node while the own view is not live, nor right after that", () => {
   const membership = withNode();
   pass(membership, 0, 50);
-  const nothing: Change = { nodes: [], peers: [] };
+  const nothing: ClusterChange = { nodes: [], peers: [] };
   membership.update(cluster({}), nothing, deaf(50));
   assert.deepEqual(membership.expire(deaf(300)), []);
   membership.update(cluster({}), nothing, at(300));
