@@ -177,7 +177,7 @@ Deno.test("an outage leaves the view as it was, and a deaf watch is found by our
   gateway.fault = () => new Response(null, { status: 503 });
   gateway.cut();
   await waitFor("the outage", () => !backend.backend.live);
-  assert.match(backend.problems, /cannot be followed, what was seen stays in force: .*503|was cut/);
+  assert.match(backend.problems, /cannot be watched, what was seen stays in force: .*503|was cut/);
   assert.ok(backend.cluster.nodes.has("b"));
   gateway.fault = () => undefined;
   await waitFor("the view", () => backend.backend.live && backend.problems === "");

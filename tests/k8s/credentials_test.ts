@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { Client } from "../../src/kubernetes/client.ts";
 import { ConfigError, StatusError } from "../../src/kubernetes/error.ts";
-import { follow } from "../../src/kubernetes/follow.ts";
+import { reflect } from "../../src/kubernetes/reflector.ts";
 import { configReader } from "../../src/kubernetes/load_config.ts";
 import type { KubernetesObject } from "../../src/kubernetes/object.ts";
 import { run } from "../../tools/command.ts";
@@ -59,21 +59,21 @@ async function install(name: string, from: { certificate: string; key: string })
 const isUnauthorized = (error: unknown) => error instanceof StatusError && error.code === 401;
 
 /** Sees what a watch brings, until disposed of. */
-class Follower implements AsyncDisposable {
+class Reflected implements AsyncDisposable {
   readonly #stop = new AbortController();
   readonly types: string[] = [];
   readonly names: string[] = [];
   readonly #done: Promise<void>;
 
   constructor(client: Client) {
-    this.#done = this.#follow(client);
+    this.#done = this.#reflect(client);
   }
 
-  async #follow(client: Client): Promise<void> {
+  async #reflect(client: Client): Promise<void> {
     const options = { representation: "metadata", pace: 0, silence: 60_000 } as const;
     const collection = { client, path: NODES };
     const { signal } = this.#stop;
-    for await (const update of follow<KubernetesObject>(collection, { ...options, signal })) {
+    for await (const update of reflect<KubernetesObject>(collection, { ...options, signal })) {
       this.types.push(update.type);
       if (update.type !== "events") continue;
       this.names.push(...update.events.map(({ object }) => object.metadata.name));
@@ -97,17 +97,17 @@ Deno.test("a certificate that expires and is replaced is used at once, by watche
   const kubeconfig = await server.writeKubeconfig("rotated", user);
   using watched = await Watched.open(kubeconfig);
   const { client } = watched;
-  await using follower = new Follower(client);
-  await waitFor("the watch", () => follower.count("live") > 0);
+  await using reflected = new Reflected(client);
+  await waitFor("the watch", () => reflected.count("live") > 0);
   await waitFor("the certificate to expire", async () => {
     return await client.get(NODES).then(() => false, isUnauthorized);
   }, { timeout: 30_000 });
-  const lost = follower.count("lost");
+  const lost = reflected.count("lost");
   await install("rotated", await server.authority.issue("next", { subject: ADMIN }));
   await client.get(NODES); // at the first try
   await server.kubectl(["apply", "-f", "-"], [node("seen")]);
-  await waitFor("the watch to tell", () => follower.names.includes("seen"));
-  assert.ok(follower.count("lost") - lost <= 1, "at most the attempt that was under way");
+  await waitFor("the watch to tell", () => reflected.names.includes("seen"));
+  assert.ok(reflected.count("lost") - lost <= 1, "at most the attempt that was under way");
   assert.equal(watched.said, "");
 });
 
@@ -117,12 +117,12 @@ Deno.test("watches begin anew with other credentials, and nothing counts as lost
   const kubeconfig = await server.writeKubeconfig("watch", { tokenFile });
   await using gateway = await Gateway.open(server);
   using watched = await Watched.open(kubeconfig, gateway.url);
-  await using follower = new Follower(watched.client);
+  await using reflected = new Reflected(watched.client);
   const watches = () =>
     gateway.requests.flatMap((request, at) =>
       request.includes("watch=1") ? [gateway.authorizations[at]!] : []
     );
-  await waitFor("the first watch", () => follower.count("live") > 0);
+  await waitFor("the first watch", () => reflected.count("live") > 0);
   await server.kubectl(["create", "serviceaccount", "watcher"]);
   const next = (await server.kubectl(["create", "token", "watcher"])).trim();
   const binding = "create clusterrolebinding w --clusterrole=cluster-admin";
@@ -132,9 +132,9 @@ Deno.test("watches begin anew with other credentials, and nothing counts as lost
     await watched.client.get(NODES);
     return watches().at(-1) === `Bearer ${next}`;
   }, { timeout: 30_000 });
-  await waitFor("it to be live", () => follower.count("live") > 1);
-  assert.equal(follower.count("lost"), 0);
-  assert.equal(follower.count("list"), 1, "nothing is listed again");
+  await waitFor("it to be live", () => reflected.count("live") > 1);
+  assert.equal(reflected.count("lost"), 0);
+  assert.equal(reflected.count("list"), 1, "nothing is listed again");
 });
 
 Deno.test("of what is replaced by something that cannot be used, the one before stays in use", async () => {

@@ -1,6 +1,6 @@
 /** Directories of manifests with backends on them, for one test. */
 
-import type { Change } from "../../src/backend/backend.ts";
+import type { ClusterChange } from "../../src/backend/backend.ts";
 import { FileBackend } from "../../src/backend/file/backend.ts";
 import { libc } from "../../src/os/libc.ts";
 import { pollerIdle } from "../../src/os/poller.ts";
@@ -17,7 +17,7 @@ export function test(name: string, run: () => Promise<void>): void {
 
 /** A directory with a backend on it, gone at the end of the block. */
 export class World implements AsyncDisposable {
-  readonly changes: Change[] = [];
+  readonly changes: ClusterChange[] = [];
   readonly #backends: FileBackend[] = [];
   #wake = () => {};
 
@@ -37,7 +37,7 @@ export class World implements AsyncDisposable {
     return backend;
   }
 
-  readonly changed = (change: Change): void => {
+  readonly changed = (change: ClusterChange): void => {
     this.changes.push(change);
     this.#wake();
   };

@@ -21,11 +21,11 @@ import {
   type PatchOptions,
   type Problem,
 } from "../backend.ts";
-import { Followed } from "./followed.ts";
+import { Informer } from "./informer.ts";
 import { waitForPeerKind } from "./peer_kind.ts";
 import { PodCIDRLooks } from "./pod_cidr_looks.ts";
 import { type NodeEntry, type RawNode, readNode, readPeer } from "./read.ts";
-import { Unheard } from "./unheard.ts";
+import { WatchLiveness } from "./watch_liveness.ts";
 
 const NODES = "/api/v1/nodes";
 const PEERS = "/apis/kilo.squat.ai/v1alpha1/peers";
@@ -61,9 +61,9 @@ export class KubernetesBackend implements Backend {
   readonly #stop = new AbortController();
   readonly #limit = new TokenBucket(REQUESTS);
   readonly #checkInLimit = new TokenBucket(CHECK_INS);
-  readonly #nodes: Followed<RawNode, Node, NodeEntry>;
-  readonly #peers: Followed<KubernetesObject, Peer>;
-  readonly #unheard = new Unheard({
+  readonly #nodes: Informer<RawNode, Node, NodeEntry>;
+  readonly #peers: Informer<KubernetesObject, Peer>;
+  readonly #liveness = new WatchLiveness({
     reopen: () => {
       this.#nodes.reopen();
       this.#peers.reopen(); // it went the same way
@@ -90,7 +90,7 @@ export class KubernetesBackend implements Backend {
   constructor(source: ConfigSource, options: KubernetesBackendOptions) {
     this.#source = source;
     this.#options = options;
-    this.#nodes = new Followed({
+    this.#nodes = new Informer({
       what: "Nodes",
       representation: "metadata",
       pace: NODE_PACE,
@@ -98,7 +98,7 @@ export class KubernetesBackend implements Backend {
       changed: () => this.#update(),
       heard: (raw) => this.#heard(raw),
     });
-    this.#peers = new Followed({
+    this.#peers = new Informer({
       what: "Peers",
       representation: "full",
       pace: 0,
@@ -155,7 +155,7 @@ export class KubernetesBackend implements Backend {
   }
 
   get nodesLive(): boolean {
-    return this.#nodes.live && !this.#unheard.isDeaf;
+    return this.#nodes.live && !this.#liveness.isDeaf;
   }
 
   get annotationRoom(): number {
@@ -202,7 +202,7 @@ export class KubernetesBackend implements Backend {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
-    this.#unheard[Symbol.dispose]();
+    this.#liveness[Symbol.dispose]();
     await this.#running;
     await this.#asking;
     this.#client?.[Symbol.dispose]();
@@ -214,7 +214,7 @@ export class KubernetesBackend implements Backend {
     const known = this.#nodes.store.get(name);
     if (!known || resourceVersion === undefined) return; // listed soon
     if (compareResourceVersions(resourceVersion, known.version) <= 0) return;
-    if (this.#nodes.live) this.#unheard.wrote(resourceVersion);
+    if (this.#nodes.live) this.#liveness.wrote(resourceVersion);
     this.#nodes.put(node);
     this.#update();
   }
@@ -226,7 +226,7 @@ export class KubernetesBackend implements Backend {
 
   #heard(node: RawNode): void {
     const { name, resourceVersion } = node.metadata;
-    if (resourceVersion !== undefined) this.#unheard.heard(resourceVersion);
+    if (resourceVersion !== undefined) this.#liveness.heard(resourceVersion);
     const entry = this.#nodes.store.get(name);
     if (entry?.podCIDR !== undefined || !entry) return this.#looks.forget(name);
     // Others that no agent speaks for are in no mesh, whatever their pod CIDR.
@@ -278,7 +278,7 @@ export class KubernetesBackend implements Backend {
 
   /** Makes the cluster of what is known, and tells if it differs. */
   #update(): void {
-    if (!this.#nodes.live) this.#unheard.clear();
+    if (!this.#nodes.live) this.#liveness.clear();
     const before = this.#cluster;
     const { nodes, peers } = this.#takeChanged();
     const problems = this.#problems(nodes.length + peers.length > 0);
@@ -315,7 +315,7 @@ export class KubernetesBackend implements Backend {
     if (objectsChanged) {
       this.#objectProblems = [...this.#nodes.store.problems(), ...this.#peers.store.problems()];
     }
-    const standing = [this.#nodes.problem, this.#peersProblem, this.#unheard.problem];
+    const standing = [this.#nodes.problem, this.#peersProblem, this.#liveness.problem];
     const problems = [...standing.filter((problem) => problem !== undefined)]
       .concat(this.#accessProblems, this.#objectProblems);
     const before = this.#cluster.problems;

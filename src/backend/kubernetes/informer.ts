@@ -1,6 +1,6 @@
-/** One collection as it is followed: what is known of it, and whether that is up to date. */
+/** An informer: what is known of one collection, and whether that is up to date. */
 
-import { follow, type FollowOptions, type Update } from "../../kubernetes/follow.ts";
+import { reflect, type ReflectOptions, type Update } from "../../kubernetes/reflector.ts";
 import type { Collection } from "../../kubernetes/list.ts";
 import type { KubernetesObject } from "../../kubernetes/object.ts";
 import { describeError } from "../../net/text.ts";
@@ -11,11 +11,11 @@ import { warning } from "../../net/warning.ts";
 /** Milliseconds without a word after which a watch is begun anew: mostly a bookmark comes each minute. */
 const SILENCE = 75_000;
 
-export interface FollowedOptions<R extends KubernetesObject, E>
-  extends Pick<FollowOptions, "representation" | "pace"> {
+export interface InformerOptions<R extends KubernetesObject, E>
+  extends Pick<ReflectOptions, "representation" | "pace"> {
   /** For messages: `Nodes`. */
   readonly what: string;
-  /** `last`: what was known of the object of this name. */
+  /** `last`: what was known of the object with this name. */
   readonly read: (raw: R, last: E | undefined) => E;
   /** Something is new, here or in the store. */
   readonly changed: () => void;
@@ -23,23 +23,23 @@ export interface FollowedOptions<R extends KubernetesObject, E>
   readonly heard?: (object: R) => void;
 }
 
-export class Followed<R extends KubernetesObject, V, E extends Entry<V> = Entry<V>> {
+export class Informer<R extends KubernetesObject, V, E extends Entry<V> = Entry<V>> {
   readonly store = new Store<V, E>();
-  readonly #options: FollowedOptions<R, E>;
+  readonly #options: InformerOptions<R, E>;
   readonly #complete = Promise.withResolvers<void>();
   #stream: AbortController | undefined;
   #isComplete = false;
   #live = false;
-  /** It was live once and is not any more. */
+  /** It was live, and is not live now. */
   #lost = false;
   #relists = 0;
   #problem: Problem | undefined;
 
-  constructor(options: FollowedOptions<R, E>) {
+  constructor(options: InformerOptions<R, E>) {
     this.#options = options;
   }
 
-  /** When all there is has been listed once, or following has ended. */
+  /** Resolves when everything was listed once, or {@link run} has ended. */
   get complete(): Promise<void> {
     return this.#complete.promise;
   }
@@ -62,10 +62,10 @@ export class Followed<R extends KubernetesObject, V, E extends Entry<V> = Entry<
     return this.#problem;
   }
 
-  /** Follows until the signal is aborted. */
+  /** Lists and watches until the signal is aborted. */
   async run(collection: Collection, signal: AbortSignal): Promise<void> {
     const { representation, pace } = this.#options;
-    const updates = follow<R>(collection, {
+    const updates = reflect<R>(collection, {
       ...{ representation, pace, silence: SILENCE, signal },
       opening: (stream) => this.#stream = stream,
     });
@@ -73,7 +73,7 @@ export class Followed<R extends KubernetesObject, V, E extends Entry<V> = Entry<
     this.#complete.resolve();
   }
 
-  /** Opens the watch again where it is: it may have gone deaf. Nothing is lost by that. */
+  /** Opens the watch again at its version, without losing events: the connection may be dead. */
   reopen(): void {
     if (this.#live) this.#stream?.abort();
   }
@@ -108,14 +108,14 @@ export class Followed<R extends KubernetesObject, V, E extends Entry<V> = Entry<
         }
         break;
       case "lost": {
-        const outcome = this.#isComplete ? "followed, what was seen stays in force" : "listed yet";
+        const outcome = this.#isComplete ? "watched, what was seen stays in force" : "listed yet";
         this.#notLive(`${what} cannot be ${outcome}: ${describeError(update.error)}`);
       }
     }
     changed();
   }
 
-  /** An object as it is now, from an answer perhaps. */
+  /** Takes the current state of an object, also from the answer to a patch. */
   put(object: R): void {
     const { name } = object.metadata;
     this.store.put(name, this.#options.read(object, this.store.get(name)));

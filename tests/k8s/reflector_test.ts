@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Client } from "../../src/kubernetes/client.ts";
-import { follow, type FollowOptions } from "../../src/kubernetes/follow.ts";
+import { reflect, type ReflectOptions } from "../../src/kubernetes/reflector.ts";
 import { loadConfig } from "../../src/kubernetes/load_config.ts";
 import type { KubernetesObject } from "../../src/kubernetes/object.ts";
 import { waitFor } from "../lab/wait.ts";
@@ -18,8 +18,8 @@ Deno.test.afterAll(() => server[Symbol.asyncDispose]());
 
 const NODES = "/api/v1/nodes";
 
-/** Nodes as a follower sees them, and the story of its updates. */
-class Follower implements AsyncDisposable {
+/** Nodes as a reflected sees them, and the story of its updates. */
+class Reflected implements AsyncDisposable {
   readonly names = new Set<string>();
   /** Kinds of updates in the order they came; those of objects left out. */
   readonly story: string[] = [];
@@ -29,21 +29,21 @@ class Follower implements AsyncDisposable {
   readonly #client: Client;
   readonly #done: Promise<void>;
 
-  private constructor(client: Client, options: Partial<FollowOptions>) {
+  private constructor(client: Client, options: Partial<ReflectOptions>) {
     this.#client = client;
     this.#done = this.#run(options);
   }
 
   static async open(
     url: string,
-    { server: of = server, ...options }: Partial<FollowOptions> & { server?: ApiServer } = {},
-  ): Promise<Follower> {
+    { server: of = server, ...options }: Partial<ReflectOptions> & { server?: ApiServer } = {},
+  ): Promise<Reflected> {
     const config = await loadConfig({ kubeconfig: of.adminKubeconfig, master: url });
-    return new Follower(await Client.open(config), options);
+    return new Reflected(await Client.open(config), options);
   }
 
-  async #run(options: Partial<FollowOptions>): Promise<void> {
-    const updates = follow<KubernetesObject>({ client: this.#client, path: NODES }, {
+  async #run(options: Partial<ReflectOptions>): Promise<void> {
+    const updates = reflect<KubernetesObject>({ client: this.#client, path: NODES }, {
       ...{ representation: "metadata", pace: 0, silence: 75_000, signal: this.#stop.signal },
       ...options,
     });
@@ -104,74 +104,74 @@ async function remove(...names: string[]): Promise<void> {
   await server.kubectl(["delete", "node", "--wait=false", ...names]);
 }
 
-Deno.test("follow() lists, then tells what comes and goes", async () => {
+Deno.test("reflect() lists, then tells what comes and goes", async () => {
   await create("a", "b");
-  await using follower = await Follower.open(server.url);
-  await follower.live();
-  assert.deepEqual(follower.story, ["list", "complete", "live"]);
+  await using reflected = await Reflected.open(server.url);
+  await reflected.live();
+  assert.deepEqual(reflected.story, ["list", "complete", "live"]);
   await create("c");
-  await follower.has("a", "b", "c");
+  await reflected.has("a", "b", "c");
   await remove("a", "c");
-  await follower.has("b");
-  assert.deepEqual(follower.events, ["ADDED c", "DELETED a", "DELETED c"]);
+  await reflected.has("b");
+  assert.deepEqual(reflected.events, ["ADDED c", "DELETED a", "DELETED c"]);
 });
 
-Deno.test("follow() resumes a cut watch without a list, and misses nothing", async () => {
+Deno.test("reflect() resumes a cut watch without a list, and misses nothing", async () => {
   await using gateway = await Gateway.open(server);
-  await using follower = await Follower.open(gateway.url);
-  await follower.live();
+  await using reflected = await Reflected.open(gateway.url);
+  await reflected.live();
   gateway.fault = () => new Response(null, { status: 503 });
   gateway.cut();
-  await waitFor("the cut to be noticed", () => follower.count("lost"));
+  await waitFor("the cut to be noticed", () => reflected.count("lost"));
   await create("d");
   await remove("b");
   gateway.fault = () => undefined;
-  await follower.has("d");
-  assert.equal(follower.count("list"), 1);
-  assert.deepEqual(follower.events, ["ADDED d", "DELETED b"]);
+  await reflected.has("d");
+  assert.equal(reflected.count("list"), 1);
+  assert.deepEqual(reflected.events, ["ADDED d", "DELETED b"]);
 });
 
-Deno.test("follow() has the server end each watch after five to ten minutes", async () => {
+Deno.test("reflect() has the server end each watch after five to ten minutes", async () => {
   await using gateway = await Gateway.open(server);
-  await using follower = await Follower.open(gateway.url);
-  await follower.live();
+  await using reflected = await Reflected.open(gateway.url);
+  await reflected.live();
   gateway.cut();
-  await follower.live(2);
+  await reflected.live(2);
   const [watch] = gateway.requests.filter((request) => /resourceVersion=[1-9]/.test(request));
   const seconds = Number(/timeoutSeconds=(\d+)/.exec(watch!)?.[1]);
   assert.ok(seconds >= 300 && seconds <= 600, watch);
 });
 
-Deno.test("follow() lists anew when its place is forgotten", async () => {
+Deno.test("reflect() lists anew when its place is forgotten", async () => {
   await using gateway = await Gateway.open(server);
-  await using follower = await Follower.open(gateway.url);
-  await follower.live();
+  await using reflected = await Reflected.open(gateway.url);
+  await reflected.live();
   let gone = 1;
   gateway.fault = ({ search }) =>
     /resourceVersion=[1-9]/.test(search) && gone-- > 0
       ? Response.json({ kind: "Status", code: 410, message: "too old" }, { status: 410 })
       : undefined;
   gateway.cut();
-  await follower.live(2);
-  assert.equal(follower.count("list"), 2);
-  assert.match(follower.story.join("\n"), /410 too old/);
+  await reflected.live(2);
+  assert.equal(reflected.count("list"), 2);
+  assert.match(reflected.story.join("\n"), /410 too old/);
 });
 
-Deno.test("follow() asks again where nothing was said for long, and calls nothing lost", async () => {
+Deno.test("reflect() asks again where nothing was said for long, and calls nothing lost", async () => {
   await using gateway = await Gateway.open(server);
-  await using follower = await Follower.open(gateway.url, { silence: 1000 });
-  await follower.live();
+  await using reflected = await Reflected.open(gateway.url, { silence: 1000 });
+  await reflected.live();
   gateway.cut();
-  await follower.live(2);
+  await reflected.live(2);
   gateway.isSilent = true;
   await create("e");
-  await follower.live(3);
+  await reflected.live(3);
   gateway.isSilent = false;
-  await follower.has("d", "e");
-  assert.deepEqual([follower.count("lost"), follower.count("list")], [1, 1]);
+  await reflected.has("d", "e");
+  assert.deepEqual([reflected.count("lost"), reflected.count("list")], [1, 1]);
 });
 
-Deno.test("follow() keeps away from a throttling server for as long as it asks", async () => {
+Deno.test("reflect() keeps away from a throttling server for as long as it asks", async () => {
   await using gateway = await Gateway.open(server);
   const asked: number[] = [];
   gateway.fault = () => {
@@ -180,13 +180,13 @@ Deno.test("follow() keeps away from a throttling server for as long as it asks",
       ? new Response(null, { status: 429, headers: { "retry-after": "1" } })
       : undefined;
   };
-  await using follower = await Follower.open(gateway.url);
-  await follower.live();
+  await using reflected = await Reflected.open(gateway.url);
+  await reflected.live();
   assert.ok(asked[1]! - asked[0]! >= 1000 && asked[2]! - asked[1]! >= 1000);
-  await follower.has("d", "e");
+  await reflected.has("d", "e");
 });
 
-Deno.test("follow() begins a chunked list anew when it is forgotten half-way", async () => {
+Deno.test("reflect() begins a chunked list anew when it is forgotten half-way", async () => {
   const many = Array.from({ length: 60 }, (_, at) => `m${at}`);
   await create(...many);
   await using gateway = await Gateway.open(server);
@@ -197,40 +197,40 @@ Deno.test("follow() begins a chunked list anew when it is forgotten half-way", a
       ? Response.json({ kind: "Status", code: 410, reason: "Expired" }, { status: 410 })
       : undefined;
   };
-  await using follower = await Follower.open(gateway.url);
-  await follower.has("d", "e", ...many);
-  assert.deepEqual(follower.story.map((update) => update.split(":")[0]).slice(0, 4), [
+  await using reflected = await Reflected.open(gateway.url);
+  await reflected.has("d", "e", ...many);
+  assert.deepEqual(reflected.story.map((update) => update.split(":")[0]).slice(0, 4), [
     ...["list", "lost", "list", "complete"],
   ]);
 });
 
-Deno.test("follow() survives a restart of the server, and one that lost its history", async () => {
+Deno.test("reflect() survives a restart of the server, and one that lost its history", async () => {
   await using server = await ApiServer.start();
   const create = (name: string) => server.kubectl(["create", "-f", "-"], [node(name)]);
   await create("d");
   await server.halt();
   await server.backup();
   await server.resume();
-  await using follower = await Follower.open(server.url, { server });
-  await follower.live();
+  await using reflected = await Reflected.open(server.url, { server });
+  await reflected.live();
   await create("late");
-  await follower.has("d", "late");
+  await reflected.has("d", "late");
 
   await server.halt();
-  await waitFor("the outage to be noticed", () => follower.count("lost"));
+  await waitFor("the outage to be noticed", () => reflected.count("lost"));
   await server.resume();
-  await follower.live(2);
-  await follower.has("d", "late");
+  await reflected.live(2);
+  await reflected.has("d", "late");
   await create("later");
-  await follower.has("d", "late", "later");
+  await reflected.has("d", "late", "later");
 
-  const lists = follower.count("list");
+  const lists = reflected.count("list");
   await server.halt();
   await server.restore();
   await server.resume();
-  await follower.live(3);
-  await follower.has("d");
-  assert.equal(follower.count("list"), lists + 1, "what it saw is no longer true");
+  await reflected.live(3);
+  await reflected.has("d");
+  assert.equal(reflected.count("list"), lists + 1, "what it saw is no longer true");
   await create("new");
-  await follower.has("d", "new");
+  await reflected.has("d", "new");
 });

@@ -1,4 +1,4 @@
-/** Follows a collection for as long as it is wanted: list, watch, and both again after every fault. */
+/** Reflects a collection: list, then watch, and again after each fault, until the caller ends it. */
 
 import { Backoff } from "../async/backoff.ts";
 import { sleep } from "../async/sleep.ts";
@@ -11,10 +11,10 @@ import { openWatch } from "./watch.ts";
 
 export type Update<T extends KubernetesObject> =
   | Listing<T>
-  /** No longer live, or not yet; another attempt follows by itself. */
+  /** Not live, or not yet. Another attempt follows by itself. */
   | { readonly type: "lost"; readonly error: Error };
 
-export interface FollowOptions {
+export interface ReflectOptions {
   /** How objects come in events; in lists, and for some seconds after one, they are whole. */
   readonly representation: Representation;
   /** Milliseconds between two looks at what came; 0: everything at once. */
@@ -22,24 +22,24 @@ export interface FollowOptions {
   /** Milliseconds without a word after which a watch is begun anew; mostly a bookmark comes each minute. */
   readonly silence: number;
   readonly signal: AbortSignal;
-  /** Is given what ends the stream of now: it is opened again at the version it has come to. */
+  /** Takes what ends the current stream; it is then opened again at the version it has come to. */
   readonly opening?: (stream: AbortController) => void;
 }
 
-/** Seconds after which a server ends a watch: from here to twice that, so that not all come at once. */
+/** Seconds after which a server ends a watch: from this to twice as many, to keep clients apart. */
 const WATCH_SECONDS = 300;
 
 /** Milliseconds: a watch that ended sooner did not work. */
 const WORKED = 5000;
 
 /**
- * Never throws, and ends only by `signal`. A watch goes on where the last one ended, unless the
- * server has forgotten that (410) or knows less than we do, its history being lost: then all is
- * listed again.
+ * Never throws; only `signal` ends it. A watch continues at the version where the last one ended. If
+ * the server has forgotten that version (410), or has lost its history and counts from a lower one,
+ * everything is listed again.
  */
-export async function* follow<T extends KubernetesObject>(
+export async function* reflect<T extends KubernetesObject>(
   collection: Collection,
-  options: FollowOptions,
+  options: ReflectOptions,
 ): AsyncGenerator<Update<T>> {
   const { signal } = options;
   const backoff = new Backoff(RETRY_BACKOFF);
@@ -83,8 +83,8 @@ export async function* follow<T extends KubernetesObject>(
 }
 
 /**
- * A watch from a version that is still to come would be a silent one: a server that was restored
- * from a backup counts from there again.
+ * Is the server's version lower than ours? A server restored from a backup counts from there again, and
+ * a watch from a version of the future receives no events.
  */
 async function isLost(
   version: string,
@@ -95,7 +95,7 @@ async function isLost(
 
 async function* watch<T extends KubernetesObject>(
   collection: Collection,
-  { version, ...options }: FollowOptions & { readonly version: string },
+  { version, ...options }: ReflectOptions & { readonly version: string },
 ): AsyncGenerator<News<T>> {
   const query = {
     resourceVersion: version,
@@ -107,7 +107,7 @@ async function* watch<T extends KubernetesObject>(
   for await (const events of stream) yield { type: "events", events };
 }
 
-/** How far the server's story is known then; undefined: as far as before. */
+/** The version up to which the collection is known after this update; undefined: as before. */
 function versionAfter<T extends KubernetesObject>(update: Update<T>): string | undefined {
   if (update.type === "complete") return update.version;
   if (update.type === "events") return update.events.at(-1)!.object.metadata.resourceVersion;
