@@ -91,7 +91,7 @@ export class AddressFinder {
     const found = this.#tryDiscover();
     const isLoss = this.#problem === undefined &&
       (found instanceof Error || isWorse(found, this.#found));
-    const wait = isLoss ? this.#patience() : 0;
+    const wait = isLoss ? this.#replacementWait() : 0;
     if (wait > 0) return wait;
     this.#worseSince = undefined;
     this.#isCurrent = true;
@@ -101,7 +101,8 @@ export class AddressFinder {
     return undefined;
   }
 
-  #patience(): number {
+  /** Milliseconds for which the lost address may still be replaced by an equal one. */
+  #replacementWait(): number {
     const now = this.#clock.now();
     this.#worseSince ??= now;
     return this.#worseSince + REPLACEMENT_TIMEOUT - now;

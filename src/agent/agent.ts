@@ -50,7 +50,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   using _server = new HttpServer(options.listen, {
     handler: pages(monitor),
     limits: limitsFor(descriptors),
-    pace: VISITORS,
+    rate: VISITORS,
   });
   using kernel = new Kernel(options, monitor.counts);
   const state = await State.open(log);

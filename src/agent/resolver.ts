@@ -52,10 +52,10 @@ export class Resolver implements Disposable {
   #wanted: ReadonlySet<string> = new Set();
   /** Never looked up so far: at once. */
   readonly #fresh = new Set<string>();
-  /** To be looked up again: one every {@link #pace} milliseconds. */
+  /** To be looked up again: one every {@link #interval} milliseconds. */
   readonly #again = new Set<string>();
   readonly #running = new Set<string>();
-  #pace = 0;
+  #interval = 0;
   /** When the next one is looked up again. */
   #nextAgain = 0;
   #timer: Disposable | undefined;
@@ -88,8 +88,8 @@ export class Resolver implements Disposable {
       if (!this.#fresh.has(name) && !this.#running.has(name)) this.#again.add(name);
     }
     if (this.#again.size === 0) return;
-    this.#pace = this.#options.period * SPREAD / this.#again.size;
-    this.#nextAgain = Math.min(this.#nextAgain, this.#clock.now() + this.#pace);
+    this.#interval = this.#options.period * SPREAD / this.#again.size;
+    this.#nextAgain = Math.min(this.#nextAgain, this.#clock.now() + this.#interval);
     this.#startDue();
   }
 
@@ -167,7 +167,7 @@ export class Resolver implements Disposable {
     }
     this.#again.delete(again);
     this.#nextAgain = Math.max(this.#nextAgain, this.#clock.now() - this.#options.period) +
-      this.#pace;
+      this.#interval;
     return again;
   }
 

@@ -24,12 +24,12 @@ export class DrawingError extends Error {
 }
 
 /** Milliseconds: `circo` takes a minute for 40 leaders, and hours for 100. */
-const PATIENCE = 10_000;
+const DRAWING_TIMEOUT = 10_000;
 
 /** Draws, as UTF-8 text; rejects with a {@link DrawingError} after some seconds, or if Graphviz refuses. */
 export async function draw(
   drawing: Drawing,
-  { patience = PATIENCE } = {},
+  { timeout = DRAWING_TIMEOUT } = {},
 ): Promise<Uint8Array<ArrayBuffer>> {
   const { promise, resolve, reject } = Promise.withResolvers<Drawn>();
   const worker = new Worker(WORKER, { type: "module" });
@@ -39,14 +39,14 @@ export async function draw(
     reject(new DrawingError(`drawing failed: ${event.message}`));
   };
   const late = () => {
-    const seconds = patience / 1000;
+    const seconds = timeout / 1000;
     return new DrawingError(
       `${drawing.layout} did not draw it in ${seconds} s: try another layout`,
     );
   };
   try {
     worker.postMessage(drawing);
-    const drawn = await deadline(promise, { milliseconds: patience, what: "drawing", late });
+    const drawn = await deadline(promise, { milliseconds: timeout, what: "drawing", late });
     if ("problem" in drawn) throw new DrawingError(`drawing failed: ${drawn.problem}`);
     return drawn.bytes;
   } finally {

@@ -1,6 +1,6 @@
 /** Requests to an API server, with answers as JSON or as a stream. */
 
-import { startTimer } from "../async/background.ts";
+import { deadline, DeadlineError } from "../async/deadline.ts";
 import { explainPeerFault } from "../tls/peer_fault.ts";
 import { readJSON, readRefusal } from "./body.ts";
 import type { ClientConfig } from "./config.ts";
@@ -11,7 +11,7 @@ import { parseRetryAfter } from "./retry_after.ts";
 import { type Session, Transport, type TransportOptions } from "./transport.ts";
 
 /** Milliseconds for a whole answer, or the beginning of a stream. */
-const PATIENCE = 10_000;
+const REQUEST_TIMEOUT = 10_000;
 
 const ACCEPT: Readonly<Record<Representation | "metadata-list", string>> = {
   "full": "application/json",
@@ -133,25 +133,21 @@ export class Client implements Disposable {
     },
   ): Promise<T> {
     const what = this.describe(request.method, request.path);
-    let isLate = false;
-    const timer = startTimer(PATIENCE, "give a request up", () => {
-      isLate = true;
-      ending.abort();
-    });
     const answer = async () => {
       const response = await this.#fetch(request, session, ending.signal);
       if (response.ok) return await read(response, session);
       throw await this.#statusError(response, what);
     };
     try {
-      return await unlessAborted(answer(), ending.signal);
+      const answered = unlessAborted(answer(), ending.signal);
+      return await deadline(answered, { milliseconds: REQUEST_TIMEOUT, what });
     } catch (error) {
       if (error instanceof StatusError) throw error;
+      const isLate = error instanceof DeadlineError;
+      if (isLate) ending.abort();
       this.#transport.reconnect();
-      const message = isLate ? `${what}: no answer within ${PATIENCE / 1000} s` : what;
+      const message = isLate ? `${what}: no answer within ${REQUEST_TIMEOUT / 1000} s` : what;
       throw new ConnectionError(message, isLate ? {} : { cause: this.#explain(error) });
-    } finally {
-      clearTimeout(timer);
     }
   }
 

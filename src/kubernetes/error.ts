@@ -11,7 +11,7 @@ export class ConnectionError extends Error {
 }
 
 /** Nothing came for long: there may have been nothing to say, or the connection may be dead. */
-export class SilenceError extends ConnectionError {}
+export class IdleTimeoutError extends ConnectionError {}
 
 /** The credentials of a stream are not those of now: begin it anew, nothing is wrong. */
 export class ReplacedError extends ConnectionError {}

@@ -7,8 +7,8 @@ import { ConnectionError } from "./error.ts";
 /** Bytes: no object is that big (etcd takes 1.5 MB), so this is no stream of lines. */
 const LONGEST_LINE = 64 * 1024 * 1024;
 
-/** Milliseconds: bytes that took longer to come were not there yet. */
-const WAITED = 2;
+/** Milliseconds: bytes that took longer begin another batch. */
+const SAME_BATCH = 2;
 
 /** Reads that a quiet stream saves up: when little happens, each line is read at once. */
 const SAVED_READS = 20;
@@ -23,21 +23,21 @@ const NEWLINE = 0x0a;
 
 export interface LinesOptions {
   /**
-   * Milliseconds between two looks where there is always something to see, and twice that where
-   * there is much; 0: at once.
+   * Milliseconds between two batches of a busy stream, and twice that after a large batch; 0: each
+   * line is yielded as it comes.
    */
-  readonly pace: number;
-  /** Ends the stream, as if there were no more. */
+  readonly batchInterval: number;
+  /** Ends the stream, as if there were no more lines. */
   readonly signal?: AbortSignal;
 }
 
 /**
  * Yields whole lines without their ends, in batches; the end of the stream ends the last line too.
- * What comes between two looks is left with the kernel meanwhile, which costs nothing.
+ * Between two batches the bytes stay in the kernel, which costs nothing.
  */
 export async function* readLines(
   stream: ReadableStream<Uint8Array<ArrayBuffer>>,
-  { pace, signal }: LinesOptions,
+  { batchInterval, signal }: LinesOptions,
 ): AsyncGenerator<readonly string[]> {
   const reader = stream.getReader({ mode: "byob" }); // else each read gets a buffer of its own
   let buffer = new ArrayBuffer(BUFFER);
@@ -45,16 +45,16 @@ export async function* readLines(
   const cancel = () => reader.cancel().catch(() => {});
   using _abort = onAbort(signal, "end a stream", cancel);
   const splitter = new LineSplitter();
-  const reads = pace > 0
-    ? new TokenBucket({ perSecond: 1000 / pace, burst: SAVED_READS })
+  const reads = batchInterval > 0
+    ? new TokenBucket({ perSecond: 1000 / batchInterval, burst: SAVED_READS })
     : undefined;
   let found = 0; // lines since the last token
   try {
     for (;;) {
       const asked = performance.now();
       const { done, value } = await reader.read(new Uint8Array(buffer));
-      const isOfTheSame = performance.now() - asked <= WAITED;
-      if (!isOfTheSame) {
+      const isSameBatch = performance.now() - asked <= SAME_BATCH;
+      if (!isSameBatch) {
         if (found >= LARGE_BATCH) reads?.reserve();
         found = 0;
         await reads?.take(signal);

@@ -12,7 +12,7 @@ import { openWatch, type WatchEvent } from "./watch.ts";
 const CHUNK = 50;
 
 /** Milliseconds without a byte after which a streamed list counts as dead. */
-const SILENCE = 15_000;
+const IDLE_TIMEOUT = 15_000;
 
 /**
  * Milliseconds for which the stream of a list tells the news too: at a start nothing is as dear as
@@ -46,7 +46,7 @@ export type News<T extends KubernetesObject> =
 
 /**
  * Lists them: by stream, which then tells the news for some seconds, or where the server has no such
- * thing in chunks. A `StatusError` that `isGone`: begin anew. A `SilenceError`: after the list there
+ * thing in chunks. A `StatusError` that `isGone`: begin anew. A `IdleTimeoutError`: after the list there
  * may have been no news.
  */
 export async function* list<T extends KubernetesObject>(
@@ -80,7 +80,13 @@ async function openStream<T extends KubernetesObject>(
     resourceVersionMatch: "NotOlderThan",
     allowWatchBookmarks: "true",
   };
-  const options = { query, representation: "full", pace: 0, silence: SILENCE, signal } as const;
+  const options = {
+    query,
+    representation: "full",
+    batchInterval: 0,
+    idleTimeout: IDLE_TIMEOUT,
+    signal,
+  } as const;
   try {
     return await openWatch<T>(collection, options);
   } catch (error) {

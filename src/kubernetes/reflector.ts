@@ -2,7 +2,7 @@
 
 import { Backoff } from "../async/backoff.ts";
 import { sleep } from "../async/sleep.ts";
-import { ConnectionError, ReplacedError, SilenceError, StatusError } from "./error.ts";
+import { ConnectionError, IdleTimeoutError, ReplacedError, StatusError } from "./error.ts";
 import { type Collection, currentResourceVersion, list, type Listing, type News } from "./list.ts";
 import { link } from "./link.ts";
 import { compareResourceVersions, type KubernetesObject, type Representation } from "./object.ts";
@@ -17,10 +17,10 @@ export type Update<T extends KubernetesObject> =
 export interface ReflectOptions {
   /** How objects come in events; in lists, and for some seconds after one, they are whole. */
   readonly representation: Representation;
-  /** Milliseconds between two looks at what came; 0: everything at once. */
-  readonly pace: number;
-  /** Milliseconds without a word after which a watch is begun anew; mostly a bookmark comes each minute. */
-  readonly silence: number;
+  /** Milliseconds between two batches of events; 0: each as it comes. */
+  readonly batchInterval: number;
+  /** Milliseconds without a byte after which the watch is opened again; mostly a bookmark comes each minute. */
+  readonly idleTimeout: number;
   readonly signal: AbortSignal;
   /** Takes what ends the current stream; it is then opened again at the version it has come to. */
   readonly opening?: (stream: AbortController) => void;
@@ -73,7 +73,7 @@ export async function* reflect<T extends KubernetesObject>(
       if (stream.signal.aborted) continue;
       if (error instanceof ReplacedError) continue;
       // No bookmark is promised: a server that has seen no event of a kind since its start sends none.
-      if (began < Infinity && error instanceof SilenceError) continue;
+      if (began < Infinity && error instanceof IdleTimeoutError) continue;
       if (error instanceof StatusError && error.isGone) version = undefined;
       if (performance.now() - began > WORKED) backoff.reset();
       yield { type: "lost", error: error instanceof Error ? error : new Error(String(error)) };

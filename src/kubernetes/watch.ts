@@ -2,7 +2,7 @@
 
 import { startTimer } from "../async/background.ts";
 import type { Client, Query } from "./client.ts";
-import { ConnectionError, ReplacedError, SilenceError, StatusError } from "./error.ts";
+import { ConnectionError, IdleTimeoutError, ReplacedError, StatusError } from "./error.ts";
 import { link } from "./link.ts";
 import { readLines } from "./lines.ts";
 import type { KubernetesObject, Representation, Status } from "./object.ts";
@@ -16,17 +16,17 @@ export interface WatchEvent<T extends KubernetesObject> {
 export interface WatchOptions {
   readonly query: Query;
   readonly representation: Representation;
-  /** Milliseconds between two looks at what came; 0: everything at once. */
-  readonly pace: number;
-  /** Milliseconds without any byte after which the connection counts as dead. */
-  readonly silence: number;
+  /** Milliseconds between two batches of events; 0: each as it comes. */
+  readonly batchInterval: number;
+  /** Milliseconds without a byte after which the connection counts as dead. */
+  readonly idleTimeout: number;
   readonly signal: AbortSignal;
 }
 
 /**
  * Resolves when the server begins to answer; then batches of events, until the server ends the
  * stream. A {@link StatusError} is what the server says (`isGone`: list anew), anything else a
- * {@link ConnectionError}, of which {@link SilenceError} and {@link ReplacedError} are two.
+ * {@link ConnectionError}, of which {@link IdleTimeoutError} and {@link ReplacedError} are two.
  */
 export async function openWatch<T extends KubernetesObject>(
   { client, path }: { readonly client: Client; readonly path: string },
@@ -48,7 +48,7 @@ export async function openWatch<T extends KubernetesObject>(
 
 async function* readEvents<T extends KubernetesObject>(
   stream: ReadableStream<Uint8Array<ArrayBuffer>>,
-  { what, ending, replaced, linked, pace, silence, signal }: WatchOptions & {
+  { what, ending, replaced, linked, batchInterval, idleTimeout, signal }: WatchOptions & {
     what: string;
     ending: AbortController;
     replaced: AbortSignal;
@@ -56,12 +56,12 @@ async function* readEvents<T extends KubernetesObject>(
   },
 ): AsyncGenerator<readonly WatchEvent<T>[]> {
   using _linked = linked;
-  using watchdog = new Watchdog(silence, () => ending.abort());
+  using idle = new IdleTimer(idleTimeout, () => ending.abort());
   try {
-    for await (const lines of readLines(stream, { pace, signal: ending.signal })) {
-      watchdog.feed();
+    for await (const lines of readLines(stream, { batchInterval, signal: ending.signal })) {
+      idle.restart();
       yield lines.map((line) => parseEvent<T>(line, what));
-      watchdog.feed(); // whoever took the events may have been slow
+      idle.restart(); // the consumer may have been slow
     }
   } catch (cause) {
     if (cause instanceof StatusError || cause instanceof ConnectionError) throw cause;
@@ -70,7 +70,7 @@ async function* readEvents<T extends KubernetesObject>(
   if (signal.aborted) return;
   if (replaced.aborted) throw new ReplacedError(`${what}: the credentials are other ones now`);
   if (ending.signal.aborted) {
-    throw new SilenceError(`${what}: silent for ${silence / 1000} s`);
+    throw new IdleTimeoutError(`${what}: silent for ${idleTimeout / 1000} s`);
   }
 }
 
@@ -87,31 +87,31 @@ function parseEvent<T extends KubernetesObject>(line: string, what: string): Wat
   throw new StatusError(`${what}: ${code} ${words}`, { code });
 }
 
-/** Barks once when it was not fed for so many milliseconds. */
-class Watchdog implements Disposable {
-  readonly #patience: number;
-  readonly #bark: () => void;
-  #fed = performance.now();
+/** Calls `expired` once, when it was not restarted for the timeout. */
+class IdleTimer implements Disposable {
+  readonly #timeout: number;
+  readonly #expired: () => void;
+  #restarted = performance.now();
   #timer: number;
 
-  constructor(patience: number, bark: () => void) {
-    this.#patience = patience;
-    this.#bark = bark;
-    this.#timer = this.#start(patience);
+  constructor(milliseconds: number, expired: () => void) {
+    this.#timeout = milliseconds;
+    this.#expired = expired;
+    this.#timer = this.#start(milliseconds);
   }
 
-  feed(): void {
-    this.#fed = performance.now();
+  restart(): void {
+    this.#restarted = performance.now();
   }
 
-  #look(): void {
-    const left = this.#fed + this.#patience - performance.now();
-    if (left <= 0) this.#bark();
+  #check(): void {
+    const left = this.#restarted + this.#timeout - performance.now();
+    if (left <= 0) this.#expired();
     else this.#timer = this.#start(left);
   }
 
   #start(milliseconds: number): number {
-    return startTimer(milliseconds, "watch a watch", () => this.#look());
+    return startTimer(milliseconds, "end an idle watch", () => this.#check());
   }
 
   [Symbol.dispose](): void {

@@ -92,7 +92,12 @@ Deno.test("a patch answers the object, and its event follows at once, as metadat
   using client = await admin();
   const nodes = { client, path: NODES };
   const { version } = await all(list(nodes, never));
-  const options = { query: { resourceVersion: version }, pace: 0, silence: 10_000, signal: never };
+  const options = {
+    query: { resourceVersion: version },
+    batchInterval: 0,
+    idleTimeout: 10_000,
+    signal: never,
+  };
   const watches = await Promise.all(
     (["metadata", "full"] as const).map((representation) =>
       openWatch<KubernetesObject>(nodes, { ...options, representation })
@@ -127,7 +132,7 @@ Deno.test("a watch from a forgotten version ends with an error that says so", as
   gateway.fault = () => new Response(JSON.stringify({ type: "ERROR", object: status }) + "\n");
   using client = await admin(gateway.url);
   const watch = await openWatch({ client, path: NODES }, {
-    ...{ query: {}, representation: "full", pace: 0, silence: 1000, signal: never },
+    ...{ query: {}, representation: "full", batchInterval: 0, idleTimeout: 1000, signal: never },
   });
   await assert.rejects(
     watch.next(),

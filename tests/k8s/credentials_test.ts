@@ -70,7 +70,7 @@ class Reflected implements AsyncDisposable {
   }
 
   async #reflect(client: Client): Promise<void> {
-    const options = { representation: "metadata", pace: 0, silence: 60_000 } as const;
+    const options = { representation: "metadata", batchInterval: 0, idleTimeout: 60_000 } as const;
     const collection = { client, path: NODES };
     const { signal } = this.#stop;
     for await (const update of reflect<KubernetesObject>(collection, { ...options, signal })) {

@@ -44,7 +44,12 @@ class Reflected implements AsyncDisposable {
 
   async #run(options: Partial<ReflectOptions>): Promise<void> {
     const updates = reflect<KubernetesObject>({ client: this.#client, path: NODES }, {
-      ...{ representation: "metadata", pace: 0, silence: 75_000, signal: this.#stop.signal },
+      ...{
+        representation: "metadata",
+        batchInterval: 0,
+        idleTimeout: 75_000,
+        signal: this.#stop.signal,
+      },
       ...options,
     });
     for await (const update of updates) {
@@ -159,7 +164,7 @@ Deno.test("reflect() lists anew when its place is forgotten", async () => {
 
 Deno.test("reflect() asks again where nothing was said for long, and calls nothing lost", async () => {
   await using gateway = await Gateway.open(server);
-  await using reflected = await Reflected.open(gateway.url, { silence: 1000 });
+  await using reflected = await Reflected.open(gateway.url, { idleTimeout: 1000 });
   await reflected.live();
   gateway.cut();
   await reflected.live(2);

@@ -30,8 +30,8 @@ import { WatchLiveness } from "./watch_liveness.ts";
 const NODES = "/api/v1/nodes";
 const PEERS = "/apis/kilo.squat.ai/v1alpha1/peers";
 
-/** Milliseconds between looks at Nodes that came: a thousand of them check in 33 times a second. */
-const NODE_PACE = 250;
+/** Milliseconds between two batches of Node events: a thousand Nodes check in 33 times a second. */
+const NODE_BATCH_INTERVAL = 250;
 
 /** Milliseconds until a Node that could not be read is asked for again. */
 const RETRY = 3000;
@@ -93,7 +93,7 @@ export class KubernetesBackend implements Backend {
     this.#nodes = new Informer({
       what: "Nodes",
       representation: "metadata",
-      pace: NODE_PACE,
+      batchInterval: NODE_BATCH_INTERVAL,
       read: (raw, last) => this.#read(raw, last),
       changed: () => this.#update(),
       heard: (raw) => this.#heard(raw),
@@ -101,7 +101,7 @@ export class KubernetesBackend implements Backend {
     this.#peers = new Informer({
       what: "Peers",
       representation: "full",
-      pace: 0,
+      batchInterval: 0,
       read: readPeer,
       changed: () => this.#update(),
     });

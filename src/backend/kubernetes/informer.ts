@@ -8,11 +8,11 @@ import type { Problem } from "../backend.ts";
 import { type Entry, Store } from "./store.ts";
 import { warning } from "../../net/warning.ts";
 
-/** Milliseconds without a word after which a watch is begun anew: mostly a bookmark comes each minute. */
-const SILENCE = 75_000;
+/** Milliseconds without a byte after which the watch is opened again: mostly a bookmark comes each minute. */
+const IDLE_TIMEOUT = 75_000;
 
 export interface InformerOptions<R extends KubernetesObject, E>
-  extends Pick<ReflectOptions, "representation" | "pace"> {
+  extends Pick<ReflectOptions, "representation" | "batchInterval"> {
   /** For messages: `Nodes`. */
   readonly what: string;
   /** `last`: what was known of the object with this name. */
@@ -64,9 +64,9 @@ export class Informer<R extends KubernetesObject, V, E extends Entry<V> = Entry<
 
   /** Lists and watches until the signal is aborted. */
   async run(collection: Collection, signal: AbortSignal): Promise<void> {
-    const { representation, pace } = this.#options;
+    const { representation, batchInterval } = this.#options;
     const updates = reflect<R>(collection, {
-      ...{ representation, pace, silence: SILENCE, signal },
+      ...{ representation, batchInterval, idleTimeout: IDLE_TIMEOUT, signal },
       opening: (stream) => this.#stream = stream,
     });
     for await (const update of updates) this.#take(update);

@@ -33,7 +33,7 @@ export interface ServerOptions {
   readonly handler: Handler;
   readonly limits: ClientLimits;
   /** For requests from other machines; default: as fast as they come. */
-  readonly pace?: { readonly perSecond: number; readonly burst: number };
+  readonly rate?: { readonly perSecond: number; readonly burst: number };
   /** What is read and written instead of a connection's own bytes; if it rejects, that is closed. */
   readonly secure?: Secure;
 }
@@ -42,7 +42,7 @@ export class HttpServer implements Disposable {
   readonly #options: ServerOptions;
   readonly #listeners: readonly Deno.TcpListener[];
   readonly #clients: Clients;
-  readonly #pace: TokenBucket | undefined;
+  readonly #bucket: TokenBucket | undefined;
   readonly #closing = new AbortController();
   readonly #running = new Set<Promise<void>>();
   /** Monotonic time, milliseconds. */
@@ -54,7 +54,7 @@ export class HttpServer implements Disposable {
   constructor(address: string, options: ServerOptions) {
     this.#options = options;
     this.#clients = new Clients(options.limits);
-    this.#pace = options.pace && new TokenBucket(options.pace);
+    this.#bucket = options.rate && new TokenBucket(options.rate);
     this.#listeners = listenOn(address);
     openLibc(); // as long as the program may
     for (const listener of this.#listeners) {
@@ -113,10 +113,10 @@ export class HttpServer implements Disposable {
     if (performance.now() - this.#lastShortage > SHORTAGE_MEMORY) this.#clients.restore();
     const isOwn = socket.isFromHere;
     const { handler, secure } = this.#options;
-    const pace = isOwn ? undefined : this.#pace;
+    const bucket = isOwn ? undefined : this.#bucket;
     const connection: Connection = new Connection({
       ...{ socket, secure, handler },
-      turn: () => pace?.take(this.#closing.signal),
+      turn: () => bucket?.take(this.#closing.signal),
       moved: () => this.#clients.moved(connection),
     });
     this.#closed += this.#clients.add(connection, { isOwn });

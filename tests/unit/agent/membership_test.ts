@@ -76,7 +76,10 @@ Deno.test("Membership.update() drops nodes and Peers that are gone or not ready 
   }
   const membership = withNode();
   membership.update(cluster({ peers: [peer(1)] }), P1, at(0));
-  assert.equal(membership.update(cluster({ peers: [peer(1, { allowedIPs: [] })] }), P1, at(1)), true);
+  assert.equal(
+    membership.update(cluster({ peers: [peer(1, { allowedIPs: [] })] }), P1, at(1)),
+    true,
+  );
   assert.deepEqual(names(membership), ["n2"]);
 });
 

@@ -8,7 +8,7 @@ Deno.test("draw() gives up in time, and the thread with it", async () => {
   let turns = 0;
   const timer = setInterval(() => turns++, 10);
   await assert.rejects(
-    draw({ dot, format: "svg", layout: "circo" }, { patience: 500 }),
+    draw({ dot, format: "svg", layout: "circo" }, { timeout: 500 }),
     (error: Error) => {
       assert.ok(error instanceof DrawingError);
       assert.equal(error.message, "circo did not draw it in 0.5 s: try another layout");

@@ -30,13 +30,13 @@ Deno.test("LineSplitter keeps what is unfinished until it is ended", () => {
 });
 
 /** A stream that is written by hand, and what is read from it with the time since the start. */
-function paced(pace: number) {
+function paced(batchInterval: number) {
   let stream: ReadableByteStreamController;
   const readable = new ReadableStream({ type: "bytes", start: (given) => void (stream = given) });
   const start = performance.now();
   const batches: { lines: readonly string[]; at: number }[] = [];
   const done = (async () => {
-    for await (const lines of readLines(readable, { pace })) {
+    for await (const lines of readLines(readable, { batchInterval })) {
       batches.push({ lines, at: performance.now() - start });
     }
   })();
@@ -53,7 +53,7 @@ function paced(pace: number) {
 
 const later = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
-Deno.test("readLines() with a pace tells a few lines at once, then waits", async () => {
+Deno.test("readLines() with a batchInterval tells a few lines at once, then waits", async () => {
   const { write, end, batches, done } = paced(1000);
   const few = Array.from({ length: 20 }, (_, at) => `${at}`);
   for (const line of few) {
@@ -66,14 +66,14 @@ Deno.test("readLines() with a pace tells a few lines at once, then waits", async
     write(line);
     await later(10);
   }
-  assert.equal(batches.length, few.length, "the pace is kept");
+  assert.equal(batches.length, few.length, "the batchInterval is kept");
   end();
   await done;
   assert.deepEqual(batches.flatMap(({ lines }) => lines), [...few, "b", "c", "d"]);
   assert.ok(batches.at(-1)!.at - batches[few.length]!.at < 200, "and then all together");
 });
 
-Deno.test("readLines() with a pace looks half as often while each look brings many lines", async () => {
+Deno.test("readLines() with a batchInterval looks half as often while each look brings many lines", async () => {
   const { write, end, batches, done } = paced(50);
   for (let at = 0; at < 80; at++) {
     await later(10);
@@ -93,7 +93,7 @@ Deno.test("readLines() lets go of the stream when nobody reads on", async () => 
     pull: (controller) => controller.enqueue(bytes("x\n")),
     cancel: () => void (cancelled = true),
   });
-  for await (const lines of readLines(stream, { pace: 0 })) {
+  for await (const lines of readLines(stream, { batchInterval: 0 })) {
     assert.deepEqual(lines, ["x"]);
     break;
   }
