@@ -27,7 +27,7 @@ import { packetSource, type Sender, sourceWarnings } from "./packet_source.ts";
 import type { OwnFacts, Publisher } from "./publisher.ts";
 import type { Resolver } from "./resolver.ts";
 import type { Servers } from "./servers.ts";
-import { Wish } from "./wish.ts";
+import { DesiredStateCache } from "./desired_state_cache.ts";
 
 export interface NodeMeshParts {
   readonly options: AgentOptions;
@@ -52,14 +52,14 @@ export interface Observed {
 }
 
 export interface Applied {
-  readonly wish: Desired;
+  readonly desired: Desired;
   readonly report: Report;
 }
 
 export class NodeMesh {
   readonly #parts: NodeMeshParts;
   readonly #membership: Membership;
-  readonly #wish: Wish;
+  readonly #cache: DesiredStateCache;
   readonly #choice = new EndpointChoice();
   #reconciled: OwnFacts["reconciled"];
   #isForgotten = false;
@@ -68,17 +68,17 @@ export class NodeMesh {
   constructor(parts: NodeMeshParts, membership: Membership) {
     this.#parts = parts;
     this.#membership = membership;
-    this.#wish = new Wish(parts.options, parts.resolver);
+    this.#cache = new DesiredStateCache(parts.options, parts.resolver);
   }
 
-  /** Peers on the device, as last wished. */
+  /** Peers on the device, as last desired. */
   get peerCount(): number {
-    return this.#wish.peerCount;
+    return this.#cache.peerCount;
   }
 
-  /** A member or a name is another. */
+  /** A node, a Peer or the address of a name has changed. */
   forget(): void {
-    this.#wish.forget();
+    this.#cache.forget();
   }
 
   /** Observe this again in the next pass. */
@@ -143,7 +143,7 @@ export class NodeMesh {
   async apply({ local, hostDevices, readings }: Observed): Promise<Applied | string> {
     const { kernel, key, addresses, servers, publisher } = this.#parts;
     const { device, facts } = kernel.dataplane;
-    const wish = this.#wish.of(local, {
+    const desired = this.#cache.of(local, {
       membership: this.#membership,
       hostDevices,
       discoveredAddress: addresses.found.internalIP,
@@ -156,20 +156,26 @@ export class NodeMesh {
       }),
       facts: facts.observe(device.known, { servers: servers.known }),
     });
-    if (typeof wish === "string") return wish;
+    if (typeof desired === "string") return desired;
     const { publicKey } = key;
-    const report = await kernel.dataplane.apply(wish, { hostDevices, now: Date.now(), publicKey });
+    const report = await kernel.dataplane.apply(desired, {
+      hostDevices,
+      now: Date.now(),
+      publicKey,
+    });
     const discoveredEndpoints = device.readings === readings
       ? local.discoveredEndpoints
       : await this.#discover();
     const source = this.#findSource(local, hostDevices);
     this.#reconciled = {
-      ...wish.address && { wireGuardIP: wish.address },
+      ...desired.address && { wireGuardIP: desired.address },
       ...source && { encapsulationIP: hostPrefix(source) },
-      discoveredEndpoints: wish.isLeader ? await this.#choose(discoveredEndpoints) : NO_ENDPOINTS,
+      discoveredEndpoints: desired.isLeader
+        ? await this.#choose(discoveredEndpoints)
+        : NO_ENDPOINTS,
     };
     publisher.update(this.#own());
-    return { wish, report };
+    return { desired, report };
   }
 
   /** From where packets to the own location come, if not from the internal address. */

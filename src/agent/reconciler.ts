@@ -250,18 +250,18 @@ export class Reconciler {
       monitor.counts.failed("apply");
       return this.#stall(applied);
     }
-    const { wish, report } = applied;
+    const { desired, report } = applied;
     const kinds = kernel.writtenSince(before);
     if (isOnly(reasons, REPAIRS) && kinds.size + written > 0) {
       this.#repairs.repaired(raised, performance.now());
     }
-    if (wish === this.#applied && !reasons.has("again")) {
+    if (desired === this.#applied && !reasons.has("again")) {
       monitor.repaired(kinds, { device: report.device.changed, files: written });
     }
     this.#followUp(applied);
-    this.#tell([...wish.warnings, ...observed.hostDevices.warnings, ...report.warnings]);
+    this.#tell([...desired.warnings, ...observed.hostDevices.warnings, ...report.warnings]);
     monitor.applied(report.refused, observed.hostDevices.tunnel);
-    this.#applied = report.failures.length === 0 ? wish : undefined;
+    this.#applied = report.failures.length === 0 ? desired : undefined;
     if (report.failures.length > 0) throw new PartialFailure(report.failures);
     monitor.meshStands();
   }
@@ -288,19 +288,19 @@ export class Reconciler {
   }
 
   /** What a change to the kernel leads to, a little later. */
-  #followUp({ wish, report }: Applied): void {
+  #followUp({ desired, report }: Applied): void {
     const { added, again } = report.device;
-    this.#firstPackets.send(probesOf(added, wish.device));
+    this.#firstPackets.send(probesOf(added, desired.device));
     if (added.length > 0) {
       this.#alarms.set("look", this.#polls.added(performance.now(), this.#mesh.peerCount));
     }
     if (again !== undefined) this.#alarms.set("again", again);
     const changes = changesOf(report);
-    this.#parts.monitor.counts.applied(changes, { isLeader: wish.isLeader });
+    this.#parts.monitor.counts.applied(changes, { isLeader: desired.isLeader });
     const sum = Object.values(changes).reduce((sum, count) => sum + count, 0);
     if (sum === 0) return;
     this.#expectTrim();
-    this.#parts.log.info("the kernel follows the mesh", { leader: wish.isLeader, ...changes });
+    this.#parts.log.info("the kernel follows the mesh", { leader: desired.isLeader, ...changes });
   }
 
   /** Never rescheduled, or a busy mesh would starve it. */

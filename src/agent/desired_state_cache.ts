@@ -1,4 +1,4 @@
-/** From who is in the mesh to what this node's kernel shall have, computed only when it may differ. */
+/** Caches the desired state of this node: computed again only when something that it depends on has changed. */
 
 import type { HostDevices } from "../dataplane/dataplane.ts";
 import { type Desired, desired, type Settings } from "../mesh/desired.ts";
@@ -15,8 +15,8 @@ import { resolveEndpoints } from "./names.ts";
 import type { AgentOptions } from "./options.ts";
 import type { Resolver } from "./resolver.ts";
 
-/** What the wish depends on besides the membership and names. */
-export interface Circumstances {
+/** What the desired state depends on besides the command line and DNS names. */
+export interface DesiredContext {
   readonly membership: Membership;
   readonly hostDevices: HostDevices;
   /** The private address found on this host. */
@@ -29,7 +29,7 @@ export interface Circumstances {
 
 const NOWHERE: UsedEndpoints = new Map();
 
-export class Wish {
+export class DesiredStateCache {
   readonly #options: AgentOptions;
   readonly #resolver: Resolver;
   #last:
@@ -50,20 +50,20 @@ export class Wish {
     this.#resolver = resolver;
   }
 
-  /** Peers on the device, as last wished. */
+  /** Peers on the device, as last desired. */
   get peerCount(): number {
     return this.#last?.desired.device.peers.length ?? 0;
   }
 
-  /** A member or a name is another. */
+  /** A node, a Peer or the address of a name has changed. */
   forget(): void {
     this.#last = undefined;
   }
 
   /** The same value as before if nothing differs; or why there can be none now, in one sentence. */
-  of(local: CompleteNode, circumstances: Circumstances): Desired | string {
-    const { facts } = circumstances;
-    const computed = this.#compute(local, circumstances);
+  of(local: CompleteNode, context: DesiredContext): Desired | string {
+    const { facts } = context;
+    const computed = this.#compute(local, context);
     if (typeof computed === "string") return computed;
     const last = this.#protected;
     if (last?.of === computed.desired && last.facts === facts) return last.desired;
@@ -75,15 +75,15 @@ export class Wish {
   /** The mesh as every agent computes it. */
   #compute(
     local: CompleteNode,
-    circumstances: Circumstances,
+    context: DesiredContext,
   ): { readonly topology: Topology; readonly desired: Desired } | string {
-    const settings = this.#settings(local, circumstances);
+    const settings = this.#settings(local, context);
     const last = this.#last;
     if (last && equalNodes(last.local, local) && equalSettings(last.settings, settings)) {
       return last;
     }
     const { meshGranularity: granularity, hostname, subnet } = this.#options;
-    const { membership } = circumstances;
+    const { membership } = context;
     const { nodes, peers, undecided } = resolveEndpoints(
       { nodes: [local, ...membership.nodes], peers: membership.peers },
       { resolver: this.#resolver, granularity },
@@ -98,7 +98,7 @@ export class Wish {
 
   #settings(
     local: CompleteNode,
-    { hostDevices, discoveredAddress, privateKey, usedEndpoints }: Circumstances,
+    { hostDevices, discoveredAddress, privateKey, usedEndpoints }: DesiredContext,
   ): Settings {
     const options = this.#options;
     const privateAddress = hostDevices.private && (discoveredAddress ?? local.internalIP);
