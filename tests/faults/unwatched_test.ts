@@ -33,7 +33,7 @@ if (import.meta.main && Deno.args[0] === "measure") {
     }).output();
     assert(stdout.length > 0, new TextDecoder().decode(stderr));
     const { said, took } = JSON.parse(new TextDecoder().decode(stdout));
-    assert.match(said, /cannot be watched, so it is looked at every 10 s: .*EMFILE/);
+    assert.match(said, /cannot be watched, so it is read every 10 s: .*EMFILE/);
     assert(took < 15_000, `${took} ms`);
   });
 }

@@ -1,6 +1,6 @@
 /**
  * A directory as the cluster: manifests of Nodes and Peers in it, what the agents publish in
- * `status/`. Followed with inotify, looked through again at each resync. Shared or synced between
+ * `status/`. Watched with inotify, and read again at each resync. Shared or synced between
  * machines it is a cluster without Kubernetes.
  */
 
@@ -18,42 +18,42 @@ import {
   type Problem,
 } from "../backend.ts";
 import { assemble, type Assembled, changeOf, NOTHING } from "./assemble.ts";
-import { Directory, isManifest, type Look } from "./directory.ts";
+import { Directory, isManifest, type ReadContext } from "./directory.ts";
 import { Pending } from "./pending.ts";
 import { patched } from "./status.ts";
 import { removeStatus, writeStatus } from "./status_file.ts";
 import { SyncWatch } from "./sync.ts";
-import { SETTLED_AFTER } from "./whole_file.ts";
+import { STABLE_AFTER } from "./whole_file.ts";
 import { DirectoryWatch, type FileEvent } from "../../files/watch.ts";
 import { warning } from "../../net/warning.ts";
 
-/** Milliseconds for which the first events after a rest are gathered: those of one file. */
+/** Milliseconds for which the first events after a rest are collected: those of one file. */
 const GATHER = 2;
-/** Between two rounds of work passes so many times what they take: 5 % of a core at most. */
-const LEISURE = 20;
-/** Milliseconds of rest that may be owed: when nodes start together, each new key counts. */
-const CREDIT = 1000;
-/** Milliseconds that pass at least, so that a burst is a few changes. */
+/** An update is followed by a rest of so many times what it took: 5 % of a core at most. */
+const REST_FACTOR = 20;
+/** Milliseconds of rest that quiet times save up: when nodes start together, each new key is read at once. */
+const SAVED_REST = 1000;
+/** Milliseconds of the shortest rest, so that a burst is a few changes. */
 const SHORTEST_REST = 20;
-/** Milliseconds that this may make anybody wait for a file they wrote. */
+/** Milliseconds of the longest rest: a file that somebody wrote is read within this time. */
 const LONGEST_REST = 250;
-/** The same, where all files must be looked at. */
+/** The same, where all files are read. */
 const LONGEST_WAIT = 2000;
-/** Milliseconds after which a file is looked at again that may not be whole. */
-const SETTLING = SETTLED_AFTER + 50;
+/** Milliseconds after which a file that may not be whole is read again. */
+const REREAD_DELAY = STABLE_AFTER + 50;
 /** Milliseconds that a start waits for files to become whole. */
 const LONGEST_START = 30_000;
 /** Milliseconds until a directory that cannot be listed is tried again. */
 const RETRY = 250;
 /**
- * Milliseconds between looks at everything where inotify does not tell of all changes: with the 30 s
+ * Milliseconds between reads of everything where inotify does not report all changes: with the 30 s
  * between two check-ins that is well below the 60 s after which a node is stale.
  */
 const POLL_PERIOD = 10_000;
 /** The directory, in the other, of what agents publish. */
 const STATUS = "status";
 
-/** To be looked at, among the paths of single files. */
+/** Stands for all files, among the paths of single files. */
 const EVERYTHING = "";
 
 export interface FileBackendOptions {
@@ -61,7 +61,7 @@ export interface FileBackendOptions {
   readonly hostname: string;
   /** Node label that names the location. */
   readonly topologyLabel: string;
-  /** Milliseconds between two looks at everything. */
+  /** Milliseconds between two reads of everything. */
   readonly resyncPeriod: number;
   /** Nothing is watched: for commands that read everything once, and need no FFI. */
   readonly isOnce?: boolean;
@@ -72,7 +72,7 @@ export class FileBackend implements Backend {
   readonly #manifests: Directory;
   readonly #statuses: Directory;
   readonly #watches: readonly DirectoryWatch[];
-  readonly #pending = new Pending<string>((paths) => this.#mutex.run(() => this.#look(paths)));
+  readonly #pending = new Pending<string>((paths) => this.#mutex.run(() => this.#read(paths)));
   /** Reads and writes of the directory exclude each other. */
   readonly #mutex = new Mutex();
   #changed: (change: ClusterChange) => void = () => {};
@@ -80,7 +80,7 @@ export class FileBackend implements Backend {
   #cluster: Assembled = NOTHING;
   /** Files that their writers have closed, or that were moved here, and that did not change since. */
   readonly #whole = new Set<string>();
-  /** Files of which an event came since they were last looked at. */
+  /** Files of which an event came since they were last read. */
   readonly #announced = new Set<string>();
   /** Does the file system change without an event? */
   #isSilent = false;
@@ -93,9 +93,9 @@ export class FileBackend implements Backend {
   #wasSyncOutage = false;
   /** What is wrong with the directories themselves. */
   #problems: Problem[] = [];
-  /** Milliseconds that the last look at everything took. */
-  #lookTook = 0;
-  /** When there was as much rest as the work so far takes, on the monotonic clock. */
+  /** Milliseconds that the last read of everything took. */
+  #readTook = 0;
+  /** Monotonic time when the rest for all updates so far is over. */
   #restedAt = -Infinity;
   #live = false;
   /** It was live once and is not any more. */
@@ -109,7 +109,7 @@ export class FileBackend implements Backend {
     this.#manifests = new Directory(path, {
       topologyLabel,
       followLinks: true, // as in a mounted ConfigMap
-      refill: { milliseconds: SETTLED_AFTER, after: "last change" },
+      refill: { milliseconds: STABLE_AFTER, after: "last change" },
     });
     this.#statuses = new Directory(`${path}/${STATUS}`, {
       topologyLabel,
@@ -162,16 +162,16 @@ export class FileBackend implements Backend {
       const name = this.#options.hostname;
       const path = `${this.#statuses.path}/${name}.yaml`;
       const status = this.#statusOf(name);
-      const wish = patched(status, annotations);
-      if (JSON.stringify(wish) === JSON.stringify(status) && status) return;
+      const desired = patched(status, annotations);
+      if (JSON.stringify(desired) === JSON.stringify(status) && status) return;
       try {
-        await this.#writeStatus(path, wish);
+        await this.#writeStatus(path, desired);
       } catch (error) {
-        if (this.#manifests.isDoubtful) this.#pending.setAtLatest(EVERYTHING, 0);
+        if (this.#manifests.isStale) this.#pending.setAtLatest(EVERYTHING, 0);
         throw new BackendError(`annotating Node ${quote(name)} in ${path}`, { cause: error });
       }
-      await this.#look([path]);
-      if (!wish) this.#update(); // no look finds what is known to be gone
+      await this.#read([path]);
+      if (!desired) this.#update(); // reading it finds no difference: it is forgotten already
     });
   }
 
@@ -202,32 +202,32 @@ export class FileBackend implements Backend {
       if (kind === "closed" || kind === "replaced") this.#whole.add(path);
       else if (kind !== "other") this.#whole.delete(path);
       if (kind !== "modified") this.#pending.setAtLatest(path, GATHER);
-      else if (!this.#pending.has(path)) this.#pending.set(path, SETTLING); // closing it comes first
+      else if (!this.#pending.has(path)) this.#pending.set(path, REREAD_DELAY); // closing it comes first
     } else if (name === STATUS) { // it comes into being when the first agent publishes
       this.#pending.setAtLatest(EVERYTHING, GATHER);
     } else if (!name?.startsWith(".") || name.startsWith("..")) { // `..data` of a mounted ConfigMap
-      const wait = name === undefined ? 0 : Math.min(LONGEST_WAIT, this.#lookTook * LEISURE);
+      const wait = name === undefined ? 0 : Math.min(LONGEST_WAIT, this.#readTook * REST_FACTOR);
       this.#pending.setAtLatest(EVERYTHING, Math.max(GATHER, wait));
     }
   }
 
-  async #look(paths: readonly string[]): Promise<void> {
+  async #read(paths: readonly string[]): Promise<void> {
     if (paths.includes(EVERYTHING)) {
-      await this.#lookAtEverything();
-      this.#pending.setAtLatest(EVERYTHING, this.#lookPeriod());
+      await this.#readEverything();
+      this.#pending.setAtLatest(EVERYTHING, this.#readPeriod());
       this.#update();
     } else {
       let differs = false; // what this agent wrote itself it has read before the event comes
       for (const path of paths) this.#announced.delete(path);
       for (const directory of [this.#manifests, this.#statuses]) {
         if ((await directory.refresh(paths, this.#view)).size > 0) differs = true;
-        if (directory.isDoubtful) this.#pending.setAtLatest(EVERYTHING, 0);
+        if (directory.isStale) this.#pending.setAtLatest(EVERYTHING, 0);
       }
       for (const path of paths) this.#whole.delete(path);
       if (differs) this.#update();
     }
     const unsettled = this.#unsettled();
-    for (const path of unsettled) this.#pending.setAtLatest(path, SETTLING);
+    for (const path of unsettled) this.#pending.setAtLatest(path, REREAD_DELAY);
     const isLate = performance.now() - this.#startedAt >= LONGEST_START;
     if (this.#live && (isLate || unsettled.length === 0)) this.#complete.resolve();
   }
@@ -237,21 +237,21 @@ export class FileBackend implements Backend {
     return [...this.#manifests.unsettled, ...this.#statuses.unsettled];
   }
 
-  /** Milliseconds until the next look at everything. */
-  #lookPeriod(): number {
+  /** Milliseconds until everything is read again. */
+  #readPeriod(): number {
     if (!this.#live) return RETRY;
     const { resyncPeriod } = this.#options;
-    const isTold = !this.#isRemote && !this.#isSilent && !this.#isUnwatched;
-    return isTold ? resyncPeriod : Math.min(resyncPeriod, POLL_PERIOD);
+    const hasEvents = !this.#isRemote && !this.#isSilent && !this.#isUnwatched;
+    return hasEvents ? resyncPeriod : Math.min(resyncPeriod, POLL_PERIOD);
   }
 
-  get #view(): Look {
+  get #view(): ReadContext {
     if (this.#options.isOnce) return { isRemote: true, isWhole: () => true };
     return { isRemote: this.#isRemote, isWhole: (path) => this.#whole.has(path) };
   }
 
   /** Finds out whether the view is live on the way. */
-  async #lookAtEverything(): Promise<void> {
+  async #readEverything(): Promise<void> {
     const start = performance.now();
     this.#problems = [];
     const paths = this.#watches.map(({ path }) => path);
@@ -265,7 +265,7 @@ export class FileBackend implements Backend {
         if (await ifThere(() => watch.ensure())) isNew = true;
       } catch (error) {
         this.#isUnwatched = true;
-        const text = `${watch.path} cannot be watched, so it is looked at every ` +
+        const text = `${watch.path} cannot be watched, so it is read every ` +
           `${POLL_PERIOD / 1000} s: ${describeError(error)}`;
         this.#problems.push(warning("backend", watch.path, text));
       }
@@ -291,7 +291,7 @@ export class FileBackend implements Backend {
     }
     this.#announced.clear();
     this.#whole.clear();
-    this.#lookTook = performance.now() - start;
+    this.#readTook = performance.now() - start;
   }
 
   /** The files that differ; undefined, and a problem: the directory is away. */
@@ -331,8 +331,8 @@ export class FileBackend implements Backend {
     this.#sync.observe(this.#cluster.nodes, { monotonic: start, wall: Date.now() });
     const change = changeOf(before, this.#cluster, hostname);
     const now = performance.now();
-    const owed = Math.max(this.#restedAt - now, -CREDIT) + (now - start) * LEISURE;
-    this.#restedAt = now + Math.min(owed, LONGEST_REST);
+    const rest = Math.max(this.#restedAt - now, -SAVED_REST) + (now - start) * REST_FACTOR;
+    this.#restedAt = now + Math.min(rest, LONGEST_REST);
     this.#pending.rest(Math.max(SHORTEST_REST, this.#restedAt - now));
     if (change) this.#changed(change);
   }

@@ -17,7 +17,7 @@ import {
   type Found,
   isRacy,
   readWhole,
-  SETTLED_AFTER,
+  STABLE_AFTER,
 } from "./whole_file.ts";
 
 /** Is this the name of a manifest? Dot files, such as half-written ones, are not. */
@@ -53,8 +53,8 @@ export interface DirectoryOptions {
   readonly refill: { readonly milliseconds: number; readonly after: "return" | "last change" };
 }
 
-/** What a look at files needs to know of their directory. */
-export interface Look {
+/** What reading files needs to know of their directory. */
+export interface ReadContext {
   readonly isRemote: boolean;
   /** Was the file closed by its writer, or moved here, and not changed since? */
   readonly isWhole: (path: string) => boolean;
@@ -67,7 +67,7 @@ export class Directory {
   #contents: readonly PathContent[] | undefined;
   /** Of the directory that was listed last. */
   #identity: string | undefined;
-  #isDoubtful = false;
+  #isStale = false;
   #isLost = false;
   #isRefilling = false;
   /** Monotonic time, milliseconds, until which missing files keep their objects. */
@@ -96,9 +96,9 @@ export class Directory {
     ]);
   }
 
-  /** A file was missed in what may be another directory: only a look at every file can tell. */
-  get isDoubtful(): boolean {
-    return this.#isDoubtful;
+  /** A file was missed in what may be another directory: only reading every file can tell. */
+  get isStale(): boolean {
+    return this.#isStale;
   }
 
   /** It was away, is back, and may not have all its files yet: those that are missing count. */
@@ -106,7 +106,7 @@ export class Directory {
     return this.#isRefilling;
   }
 
-  /** Files to be looked at again soon: what they are now may be only half of what they shall be. */
+  /** Files to read again soon: they may be half-written. */
   get unsettled(): ReadonlySet<string> {
     return this.#unsettled;
   }
@@ -117,16 +117,16 @@ export class Directory {
    */
   async ensureSame(): Promise<void> {
     if (await this.#identify() === this.#identity) return;
-    this.#isDoubtful = true;
+    this.#isStale = true;
     throw new DirectoryLostError("it is another directory than it was, or none");
   }
 
   /**
-   * Looks at every file; the paths of those that differ. Throws a {@link DirectoryLostError}, or
+   * Reads every file; the paths of those that differ. Throws a {@link DirectoryLostError}, or
    * what the system says if the directory cannot be listed.
    */
-  async refreshAll(look: Look): Promise<ReadonlySet<string>> {
-    this.#isDoubtful = false;
+  async refreshAll(context: ReadContext): Promise<ReadonlySet<string>> {
+    this.#isStale = false;
     try {
       const identity = await this.#identify();
       const names = await this.#list();
@@ -138,7 +138,7 @@ export class Directory {
       this.#isLost = false;
       this.#identity = identity;
       const paths = names.map((name) => `${this.path}/${name}`);
-      return await this.refresh([...new Set([...this.#files.keys(), ...paths])], look);
+      return await this.refresh([...new Set([...this.#files.keys(), ...paths])], context);
     } catch (error) {
       this.#isLost = true;
       throw error;
@@ -170,17 +170,17 @@ export class Directory {
   }
 
   /**
-   * Looks at those of the files that are in this directory, a few at a time; the paths of those that
+   * Reads those of the files that are in this directory, a few at a time; the paths of those that
    * differ.
    */
-  async refresh(paths: readonly string[], look: Look): Promise<ReadonlySet<string>> {
+  async refresh(paths: readonly string[], context: ReadContext): Promise<ReadonlySet<string>> {
     const own = paths.filter((path) => path.lastIndexOf("/") === this.path.length);
     const differing = new Set<string>();
     const missing: string[] = [];
     for (let at = 0; at < own.length; at += 16) {
       await Promise.all(
         own.slice(at, at + 16).map(async (path) => {
-          const outcome = await this.#refreshFile(path, look);
+          const outcome = await this.#refreshFile(path, context);
           if (outcome === "differs") differing.add(path);
           if (outcome === "missing" && this.#files.has(path)) missing.push(path);
         }),
@@ -211,8 +211,8 @@ export class Directory {
     }
     const identity = await this.#identify();
     const isEmpty = (await this.#list().catch(() => [])).length === 0;
-    this.#isDoubtful = identity !== this.#identity || isEmpty && this.#mustHaveFiles(identity);
-    if (this.#isDoubtful) return [];
+    this.#isStale = identity !== this.#identity || isEmpty && this.#mustHaveFiles(identity);
+    if (this.#isStale) return [];
     for (const path of missing) this.forget(path);
     return missing;
   }
@@ -223,37 +223,37 @@ export class Directory {
     else this.#unsettled.delete(path);
   }
 
-  async #refreshFile(path: string, look: Look): Promise<"same" | "differs" | "missing"> {
+  async #refreshFile(path: string, context: ReadContext): Promise<"same" | "differs" | "missing"> {
     const last = this.#files.get(path) ?? {};
     try {
-      const found = await findFile(path, { ...this.#options, ...look });
+      const found = await findFile(path, { ...this.#options, ...context });
       if (found.kind === "missing") return "missing";
       if (found.kind === "unusable") return this.#keep(path, this.#unusable(path, found));
       const { state } = found;
-      this.#identity ??= await this.#identify(); // it was made after the last look
+      this.#identity ??= await this.#identify(); // it was made after the last read
       if (state.version === last.version && !last.unsettled) return "same";
       if (state.version === last.version) return this.#settle(path, state);
-      return await this.#read(path, state, look);
+      return await this.#read(path, state, context);
     } catch (error) {
       const text = `${path} cannot be read: ${describeError(error)}`;
       return this.#keep(path, warning("backend", path, text));
     }
   }
 
-  async #read(path: string, state: FileState, look: Look): Promise<"same" | "differs"> {
+  async #read(path: string, state: FileState, context: ReadContext): Promise<"same" | "differs"> {
     const last = this.#files.get(path) ?? {};
     const { valid, unsettled } = last;
     const now = performance.now();
-    const isSettled = unsettled?.version === state.version &&
-      now - unsettled.since >= SETTLED_AFTER;
-    const isOld = !last.version && Date.now() - state.modified >= SETTLED_AFTER;
-    const isTrusted = isSettled || isOld || look.isWhole(path);
-    const text = await readWhole(path, state, { isRemote: look.isRemote, isTrusted });
+    const isStable = unsettled?.version === state.version &&
+      now - unsettled.since >= STABLE_AFTER;
+    const isOld = !last.version && Date.now() - state.modified >= STABLE_AFTER;
+    const isTrusted = isStable || isOld || context.isWhole(path);
+    const text = await readWhole(path, state, { isRemote: context.isRemote, isTrusted });
     if (text === undefined) return this.#postpone(path, state);
     if (text === last.racyText) return this.#settle(path, state);
     const isInPlace = valid?.inode === state.inode;
     const file = this.#parse(path, { text, state, isInPlace });
-    if (!isSettled && valid && file.valid && isInPlace && isSuspicious(valid, file.valid)) {
+    if (!isStable && valid && file.valid && isInPlace && isSuspicious(valid, file.valid)) {
       return this.#postpone(path, state);
     }
     this.#set(path, file);

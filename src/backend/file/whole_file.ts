@@ -7,7 +7,7 @@ import { hasWriter } from "../../os/file.ts";
 const LARGEST_FILE = 16 * 2 ** 20;
 
 /** Milliseconds after which a file that did not change counts as whole, where nothing else tells. */
-export const SETTLED_AFTER = 2000;
+export const STABLE_AFTER = 2000;
 
 /** Milliseconds of the coarsest clock that file systems take times from, and some more. */
 const CLOCK_TICK = 100;

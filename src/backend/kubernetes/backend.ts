@@ -23,7 +23,7 @@ import {
 } from "../backend.ts";
 import { Informer } from "./informer.ts";
 import { waitForPeerKind } from "./peer_kind.ts";
-import { PodCIDRLooks } from "./pod_cidr_looks.ts";
+import { PodCIDRPolls } from "./pod_cidr_polls.ts";
 import { type NodeEntry, type RawNode, readNode, readPeer } from "./read.ts";
 import { WatchLiveness } from "./watch_liveness.ts";
 
@@ -70,7 +70,7 @@ export class KubernetesBackend implements Backend {
     },
     changed: () => this.#update(),
   });
-  readonly #looks = new PodCIDRLooks();
+  readonly #polls = new PodCIDRPolls();
   /** Names of Nodes whose pod CIDR is to be asked for. */
   readonly #wanted = new Set<string>();
   readonly #opened = Promise.withResolvers<Client>();
@@ -220,7 +220,7 @@ export class KubernetesBackend implements Backend {
   }
 
   #read(node: RawNode, last: NodeEntry | undefined): NodeEntry {
-    if (node.spec && !node.spec.podCIDR) this.#looks.missing(node, performance.now());
+    if (node.spec && !node.spec.podCIDR) this.#polls.missing(node, performance.now());
     return readNode(node, { ...this.#options, last });
   }
 
@@ -228,10 +228,10 @@ export class KubernetesBackend implements Backend {
     const { name, resourceVersion } = node.metadata;
     if (resourceVersion !== undefined) this.#liveness.heard(resourceVersion);
     const entry = this.#nodes.store.get(name);
-    if (entry?.podCIDR !== undefined || !entry) return this.#looks.forget(name);
+    if (entry?.podCIDR !== undefined || !entry) return this.#polls.forget(name);
     // Others that no agent speaks for are in no mesh, whatever their pod CIDR.
     if (name !== this.#options.hostname && !(entry.value.key && entry.value.endpoint)) return;
-    if (!this.#looks.isDue(node, performance.now())) return;
+    if (!this.#polls.isDue(node, performance.now())) return;
     this.#wanted.add(name);
     this.#asking ??= this.#ask().finally(() => this.#asking = undefined);
   }
@@ -269,7 +269,7 @@ export class KubernetesBackend implements Backend {
     await waitForPeerKind(client, {
       signal: this.#stop.signal,
       isListed: () => this.#peers.isComplete,
-      tell: (problem) => {
+      report: (problem) => {
         this.#peerKind = problem ?? "known";
         this.#update();
       },

@@ -12,19 +12,19 @@ import { warning } from "../../net/warning.ts";
 const NAME = "peers.kilo.squat.ai";
 const PATH = `/apis/apiextensions.k8s.io/v1/customresourcedefinitions/${NAME}`;
 
-/** Milliseconds between looks while there is none. */
+/** Milliseconds between polls while there is none. */
 const PERIOD = 5000;
 
 /**
- * Asks until it is there, or Peers were listed anyway; `tell` hears what stands in the way, at last
+ * Asks until it is there, or Peers were listed anyway; `report` takes what stands in the way, at last
  * that nothing does.
  */
 export async function waitForPeerKind(
   client: Client,
-  { signal, isListed, tell }: {
+  { signal, isListed, report }: {
     readonly signal: AbortSignal;
     readonly isListed: () => boolean;
-    readonly tell: (problem: Problem | undefined) => void;
+    readonly report: (problem: Problem | undefined) => void;
   },
 ): Promise<void> {
   const backoff = new Backoff(RETRY_BACKOFF);
@@ -32,21 +32,21 @@ export async function waitForPeerKind(
   while (!signal.aborted) {
     try {
       await client.get(PATH, { accept: "metadata", signal });
-      return tell(undefined);
+      return report(undefined);
     } catch (error) {
       if (signal.aborted || isListed()) return;
       const isMissing = error instanceof StatusError && error.isNotFound;
       const text = isMissing
         ? missing(performance.now() - start)
         : `whether there can be Peers is not known yet: ${describeError(error)}`;
-      tell({ ...warning("backend", NAME, text), isOutage: true });
+      report({ ...warning("backend", NAME, text), isOutage: true });
       const pause = isMissing ? PERIOD : backoff.next({ atLeast: requestedPause(error) });
       await sleep(pause, { signal });
     }
   }
 }
 
-/** Another text each minute, so that each minute it is told. */
+/** Another text each minute, so that it is logged each minute. */
 function missing(milliseconds: number): string {
   const minutes = Math.floor(milliseconds / 60_000);
   const since = minutes === 0 ? "" : `, for ${minutes} min by now`;

@@ -6,10 +6,10 @@
 
 import type { KubernetesObject } from "../../kubernetes/object.ts";
 
-/** Milliseconds between two looks at a Node that says nothing of a pod CIDR; check-ins come each 30 s. */
+/** Milliseconds between two polls of a Node that does not say it has a pod CIDR; check-ins come each 30 s. */
 const PERIOD = 50_000;
 
-interface Look {
+interface Poll {
   readonly uid: string;
   readonly at: number;
   /** It said then already that the pod CIDR was set. */
@@ -17,31 +17,31 @@ interface Look {
 }
 
 /** Times are monotonic, in milliseconds. */
-export class PodCIDRLooks {
-  readonly #looks = new Map<string, Look>();
+export class PodCIDRPolls {
+  readonly #polls = new Map<string, Poll>();
 
   /** This whole Node has none. */
   missing(node: KubernetesObject, now: number): void {
-    this.#looks.set(node.metadata.name, lookAt(node, now));
+    this.#polls.set(node.metadata.name, pollOf(node, now));
   }
 
   /** Its pod CIDR is known, or it is gone. */
   forget(name: string): void {
-    this.#looks.delete(name);
+    this.#polls.delete(name);
   }
 
   /** Is it time to ask for this Node, whose pod CIDR is not known? Then it counts as asked for. */
   isDue(node: KubernetesObject, now: number): boolean {
-    const last = this.#looks.get(node.metadata.name);
-    const look = lookAt(node, now);
-    const isDue = last?.uid !== look.uid || now - last.at >= PERIOD ||
-      (look.wasSet && !last.wasSet);
-    if (isDue) this.#looks.set(node.metadata.name, look);
+    const last = this.#polls.get(node.metadata.name);
+    const poll = pollOf(node, now);
+    const isDue = last?.uid !== poll.uid || now - last.at >= PERIOD ||
+      (poll.wasSet && !last.wasSet);
+    if (isDue) this.#polls.set(node.metadata.name, poll);
     return isDue;
   }
 }
 
-function lookAt(node: KubernetesObject, at: number): Look {
+function pollOf(node: KubernetesObject, at: number): Poll {
   return { uid: node.metadata.uid ?? "", at, wasSet: isPodCIDRSet(node) };
 }
 
