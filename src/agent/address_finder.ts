@@ -52,7 +52,7 @@ export class AddressFinder {
     this.#options = options;
     this.#clock = options.clock ?? SYSTEM_CLOCK;
     this.#found = this.#discover();
-    this.#lookHostnameUp();
+    this.#lookupHostname();
   }
 
   get found(): Discovery {
@@ -66,8 +66,8 @@ export class AddressFinder {
 
   /** Would an address like this, if the host had it, make a difference? */
   isWanted(ip: IP): boolean {
-    const isSettled = this.#isCurrent && this.#problem === undefined;
-    return isWanted(ip, isSettled ? this.#found : undefined);
+    const isCertain = this.#isCurrent && this.#problem === undefined;
+    return isWanted(ip, isCertain ? this.#found : undefined);
   }
 
   /** The host's devices, addresses or default routes may be others. */
@@ -78,7 +78,7 @@ export class AddressFinder {
   /** As {@link invalidate}; the host name is looked up again, too. */
   refresh(): void {
     this.invalidate();
-    this.#lookHostnameUp();
+    this.#lookupHostname();
   }
 
   /**
@@ -132,7 +132,7 @@ export class AddressFinder {
     };
   }
 
-  #lookHostnameUp(): void {
+  #lookupHostname(): void {
     inBackground("look the host name up", () => this.#askForHostname());
   }
 

@@ -144,14 +144,14 @@ export async function cleanUpNode(options: AgentOptions): Promise<void> {
   const memory = await State.open(log);
   const publisher = new Publisher(backend, { hostname, memory, log, monitor });
   const warnings = new WarningLog(log);
-  const tellWhatIsInTheWay = () => {
+  const reportProblems = () => {
     if (backend.live) return;
     warnings.update(backend.cluster().problems, performance.now());
   };
   const retract = async () => {
     memory.chosen = {};
     // Neither Peers nor even the own Node need be there any more; an error of the start is that of the patch.
-    backend.start(tellWhatIsInTheWay).catch(() => {});
+    backend.start(reportProblems).catch(() => {});
     await persistently(() => publisher.retract());
   };
   const isClean = await cleanUp(kernel, { deleteInterface: true, retract, log, monitor });

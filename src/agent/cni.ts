@@ -6,8 +6,8 @@ import { describeError } from "../net/text.ts";
 import { type Warning, warning } from "../net/warning.ts";
 import type { ConflistMemory } from "./conflist_memory.ts";
 
-/** Milliseconds for which half a list must have stood still before it counts as broken. */
-const SETTLED = 2000;
+/** Milliseconds without a change after which half a list counts as broken. */
+const STABLE_AFTER = 2000;
 
 export type ConflistUpdate =
   | { readonly kind: "unchanged" }
@@ -134,7 +134,7 @@ function format(list: Json): string {
 export interface ConflistOutcome {
   readonly written: boolean;
   readonly warnings: readonly Warning[];
-  /** Milliseconds until it is to be looked at again: somebody may just be writing it. */
+  /** Milliseconds until it is read again: somebody may be writing it. */
   readonly again?: number;
 }
 
@@ -151,7 +151,7 @@ export async function writeConflist(
     }
     if (update.kind === "unchanged") return { written: false, warnings: [] };
     if (update.isBroken) {
-      const again = SETTLED - await ageOf(path);
+      const again = STABLE_AFTER - await ageOf(path);
       if (again > 0) return { written: false, warnings: [], again };
       await memory.keepBroken(text ?? "");
     }

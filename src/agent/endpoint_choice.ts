@@ -26,8 +26,8 @@ export class EndpointChoice {
    */
   choose(
     endpoints: DiscoveredEndpoints,
-    { members, device, own, room, now }: {
-      readonly members: () => Members;
+    { mesh, device, own, room, now }: {
+      readonly mesh: () => Members;
       readonly device: DeviceState | undefined;
       readonly own: Strings;
       readonly room: number;
@@ -40,7 +40,7 @@ export class EndpointChoice {
       return endpoints;
     }
     if (!this.#keys || now - this.#chosenAt >= PERIOD) {
-      this.#keys = mostUseful(endpoints, { members: members(), device, bytes });
+      this.#keys = mostUseful(endpoints, { mesh: mesh(), device, bytes });
       this.#chosenAt = now;
     }
     const keys = this.#keys;

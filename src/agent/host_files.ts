@@ -12,8 +12,8 @@ import { ensureForwarding } from "./forwarding.ts";
 import type { AgentOptions } from "./options.ts";
 import type { Warning } from "../net/warning.ts";
 
-/** Milliseconds after which a file that is open for writing is looked at all the same. */
-const SILENCE = 200;
+/** Milliseconds after which a file that is open for writing is read all the same. */
+const WRITE_TIMEOUT = 200;
 
 export class HostFiles implements Disposable {
   readonly #options: AgentOptions;
@@ -21,9 +21,9 @@ export class HostFiles implements Disposable {
   readonly #watch: DirectoryWatch;
   readonly #memory = new ConflistMemory();
   readonly #changed: () => void;
-  /** Of the pods, when they were last made as they should be. */
+  /** The pods' subnet of the last reconcile. */
   #subnet: Prefix | undefined;
-  #silence: number | undefined;
+  #timer: number | undefined;
   #warnings: readonly Warning[] = [];
   readonly #mutex = new Mutex();
 
@@ -39,14 +39,14 @@ export class HostFiles implements Disposable {
     this.#watch = new DirectoryWatch(options.cniPath.slice(0, slash) || ".", (event) => {
       if (event.name !== undefined && event.name !== file) return;
       const isOpen = event.kind === "created" || event.kind === "modified";
-      this.#lookIn(isOpen ? SILENCE : 0);
+      this.#notifyIn(isOpen ? WRITE_TIMEOUT : 0);
     });
     this.#changed = changed;
   }
 
-  #lookIn(milliseconds: number): void {
-    clearTimeout(this.#silence);
-    this.#silence = startTimer(milliseconds, "look at the CNI configuration", this.#changed);
+  #notifyIn(milliseconds: number): void {
+    clearTimeout(this.#timer);
+    this.#timer = startTimer(milliseconds, "read the CNI configuration again", this.#changed);
   }
 
   /** What could not be done the last time. */
@@ -55,15 +55,15 @@ export class HostFiles implements Disposable {
   }
 
   /**
-   * Makes them as they should be for pods of this subnet; returns how many were not. `observe`: look
-   * at them even if the subnet is the one of before.
+   * Brings the files to what pods of this subnet need; returns how many it wrote. `observe`: reads
+   * them even if the subnet is the same as before.
    */
-  async tend(subnet: Prefix, { observe }: { readonly observe: boolean }): Promise<number> {
+  async reconcile(subnet: Prefix, { observe }: { readonly observe: boolean }): Promise<number> {
     if (!observe && this.#subnet && equalPrefix(this.#subnet, subnet)) return 0;
-    return await this.#mutex.run(() => this.#tend(subnet));
+    return await this.#mutex.run(() => this.#reconcile(subnet));
   }
 
-  async #tend(subnet: Prefix): Promise<number> {
+  async #reconcile(subnet: Prefix): Promise<number> {
     const { cni, cniPath, interface: name, mtu } = this.#options;
     if (!cni) return 0;
     await this.#ensureWatch();
@@ -72,20 +72,20 @@ export class HostFiles implements Disposable {
       mtu: mtuOf(this.#host, { name, mtu }),
       memory: this.#memory,
     });
-    if (again !== undefined) this.#lookIn(again);
+    if (again !== undefined) this.#notifyIn(again);
     this.#subnet = subnet;
     this.#warnings = [...warnings, ...ensureForwarding(new Set([4, subnet.ip.family]))];
     await this.#ensureWatch(); // the directory may have been made only now
     return written ? 1 : 0;
   }
 
-  /** Where there is no directory to be watched, the next resync has to do. */
+  /** If the directory does not exist, the next resync writes the file. */
   async #ensureWatch(): Promise<void> {
     await this.#watch.ensure().catch(() => {});
   }
 
   [Symbol.dispose](): void {
-    clearTimeout(this.#silence);
+    clearTimeout(this.#timer);
     this.#watch[Symbol.dispose]();
   }
 }

@@ -87,8 +87,8 @@ function hold(holding: Holding): Lock {
   }
   if (!problem) Deno.writeTextFileSync(path, text);
   else {
-    const told = `${path} cannot be locked: ${describeError(problem)}`;
-    warnings.push(warning("lock", path, told));
+    const text = `${path} cannot be locked: ${describeError(problem)}`;
+    warnings.push(warning("lock", path, text));
   }
   const all = held.move();
   return { warnings, [Symbol.dispose]: () => all.dispose() };

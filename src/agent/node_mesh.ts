@@ -224,7 +224,7 @@ export class NodeMesh {
   async #choose(endpoints: DiscoveredEndpoints): Promise<DiscoveredEndpoints> {
     const { backend } = this.#parts;
     return this.#choice.choose(endpoints, {
-      members: () => this.#listed,
+      mesh: () => this.#listed,
       device: await this.#readDevice(),
       own: backend.cluster().own ?? {},
       room: backend.annotationRoom,

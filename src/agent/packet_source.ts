@@ -50,24 +50,24 @@ function firstNeighbour({ local, nodes }: Sender): IP | undefined {
   return first?.internalIP?.ip;
 }
 
-/** What is to be told where it is not, or may not be, the internal address. */
+/** What is to be text where it is not, or may not be, the internal address. */
 export function sourceWarnings(
   { local: { name, internalIP }, hostDevices }: Sender,
   source: IP | undefined,
 ): readonly Warning[] {
   if (!internalIP || hostDevices.hasSource && !source) return [];
   const own = formatPrefix(internalIP);
-  const told = source
+  const text = source
     ? `packets to its location, IPIP too, are sent from ${
       formatIP(source)
     }, which is published as ` +
       "encapsulation-ip for the nodes there; original agents do not accept it"
     : "nobody knows from which address packets to its location are sent";
   return hostDevices.hasSource
-    ? [warning("encapsulation", `node ${name}`, `the internal address is ${own}, but ${told}`)]
+    ? [warning("encapsulation", `node ${name}`, `the internal address is ${own}, but ${text}`)]
     : [warning(
       "address",
       `node ${name}`,
-      `no interface has the internal address ${own}: routes are without a preferred source, and ${told}`,
+      `no interface has the internal address ${own}: routes are without a preferred source, and ${text}`,
     )];
 }

@@ -127,7 +127,7 @@ export class Reconciler {
 
   /** How many files were not as they should be. */
   async #tendFiles(subnet: Prefix, options: { readonly observe: boolean }): Promise<number> {
-    const written = await this.#files.tend(subnet, options);
+    const written = await this.#files.reconcile(subnet, options);
     if (written > 0) this.#parts.log.info("the CNI configuration is put right");
     return written;
   }

@@ -34,8 +34,8 @@ const CHECK_IN_WINDOW = 3 * 60_000;
 /** As many of our own check-ins are remembered as a server may show late. */
 const REMEMBERED = 20;
 
-/** All that an agent writes but its check-ins. */
-const CONTESTED: readonly string[] = Object.keys(CLEAN_UP_PATCH)
+/** What an agent writes, its check-ins excepted. */
+const OWN_ANNOTATIONS: readonly string[] = Object.keys(CLEAN_UP_PATCH)
   .filter((name) => name !== ANNOTATIONS.lastSeen);
 
 /** The public key and the endpoint of a machine, as it would annotate them. */
@@ -67,7 +67,7 @@ export class Rival {
     const lastSeen = annotations[ANNOTATIONS.lastSeen];
     const isNew = lastSeen !== this.#lastSeen;
     this.#lastSeen = lastSeen;
-    const isOthers = CONTESTED.some((name) => {
+    const isOthers = OWN_ANNOTATIONS.some((name) => {
       const sent = this.#sent.get(name);
       return sent !== undefined && annotations[name] !== undefined && annotations[name] !== sent;
     });
@@ -97,8 +97,10 @@ export class Rival {
       this.#checkIns.push(lastSeen);
       if (this.#checkIns.length > REMEMBERED) this.#checkIns.shift();
     }
-    if (CONTESTED.some((name) => this.#isRewrite(patch, name))) this.#rewrote(now);
-    for (const name of CONTESTED) if (patch[name] !== undefined) this.#sent.set(name, patch[name]);
+    if (OWN_ANNOTATIONS.some((name) => this.#isRewrite(patch, name))) this.#rewrote(now);
+    for (const name of OWN_ANNOTATIONS) {
+      if (patch[name] !== undefined) this.#sent.set(name, patch[name]);
+    }
   }
 
   /** We wrote this very text before, so somebody changed it since. */
@@ -121,10 +123,10 @@ export class Rival {
 
   /** What a person must know: names this machine's key and endpoint, and the other's. */
   warnings(ours: Identity, now: number): readonly Warning[] {
-    const isContested = now - this.#pausedUntil < MEMORY;
+    const isPaused = now - this.#pausedUntil < MEMORY;
     const last = this.#strangeCheckIns.at(-1) ?? -Infinity;
     const isAnother = this.#strangeCheckIns.length >= STRANGE_CHECK_INS && now - last < MEMORY;
-    if (!isContested && !isAnother) return [];
+    if (!isPaused && !isAnother) return [];
     const who = isAnother ? "another agent" : "somebody else";
     const name = quote(this.#hostname);
     return [warning(

@@ -54,7 +54,7 @@ export async function readMesh(
     plugin: execPlugin,
     master: undefined,
   }));
-  const cluster = await look(choice, values.topologyLabel);
+  const cluster = await readCluster(choice, values.topologyLabel);
   cluster.problems.forEach(({ text }) => warn(text));
   const nodes = readyNodes(cluster);
   const peers = [...cluster.peers.values()].filter(isReadyPeer);
@@ -67,8 +67,8 @@ export async function readMesh(
   return { topology: mesh, peers };
 }
 
-/** The cluster as it is now; a {@link BackendError} if it cannot be seen. */
-async function look(choice: BackendChoice, topologyLabel: string): Promise<Cluster> {
+/** The cluster as it is now; throws a {@link BackendError} if it cannot be read. */
+async function readCluster(choice: BackendChoice, topologyLabel: string): Promise<Cluster> {
   const noNode = "";
   const options = { hostname: noNode, topologyLabel, resyncPeriod: 30_000 };
   await using backend = openBackend(choice, { ...options, isOnce: true });

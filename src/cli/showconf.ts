@@ -39,19 +39,19 @@ export const showconf = command({
   },
 });
 
-interface Wish {
+interface ShowOptions {
   readonly values: Values;
   readonly output: Output;
 }
 
-async function showNode(name: string, { values, output }: Wish): Promise<void> {
+async function showNode(name: string, { values, output }: ShowOptions): Promise<void> {
   const { topology } = await readMesh(values, { node: name, output });
   if (!topology.isLeader) return output.error(`Node ${quote(name)} is not a leader node`);
   if (values.asPeer) return showAsPeer({ name, ...asPeerConfig(topology) }, { values, output });
   showConf(deviceConfig(topology, { listenPort: values.port }), output);
 }
 
-async function showPeer(name: string, { values, output }: Wish): Promise<void> {
+async function showPeer(name: string, { values, output }: ShowOptions): Promise<void> {
   const { topology, peers } = await readMesh(values, { output });
   const peer = peers.find((peer) => peer.name === name);
   if (!peer) throw new Error(`did not find any peer named ${quote(name)} in the cluster`);
@@ -61,7 +61,7 @@ async function showPeer(name: string, { values, output }: Wish): Promise<void> {
 
 function showAsPeer(
   peer: PeerConfig & { readonly name: string },
-  { values, output }: Wish,
+  { values, output }: ShowOptions,
 ): void {
   const allowedIPs = withoutDuplicates([...peer.allowedIPs, ...values.allowedIps]);
   const shown = { ...peer, allowedIPs };

@@ -42,15 +42,15 @@ export const MOST_BYTES = 128 * 1024;
  */
 export function mostUseful(
   endpoints: DiscoveredEndpoints,
-  { members, device, bytes }: {
-    readonly members: Members;
+  { mesh, device, bytes }: {
+    readonly mesh: Members;
     readonly device: DeviceState;
     readonly bytes: number;
   },
 ): ReadonlySet<string> {
-  const nodes = new Map(members.nodes.map(({ key, endpoint }) => [key as string, endpoint]));
+  const nodes = new Map(mesh.nodes.map(({ key, endpoint }) => [key as string, endpoint]));
   const peers = new Map(
-    members.peers.map(({ publicKey, endpoint }) => [publicKey as string, endpoint]),
+    mesh.peers.map(({ publicKey, endpoint }) => [publicKey as string, endpoint]),
   );
   const states: ReadonlyMap<string, { readonly lastHandshake: number }> = peersByKey(device);
   const ranked = [...endpoints].map(([key, found]) => {

@@ -170,7 +170,7 @@ Deno.test("3,000 discovered endpoints fit beside 200 KiB of others' annotations,
   const device = { listenPort: 1, firewallMark: 0, peers: keys.map((key, n) => peerState(key, n)) };
   const choice = new EndpointChoice();
   const discoveredEndpoints = choice.choose(discoverEndpoints(members, device), {
-    members: () => members,
+    mesh: () => members,
     device,
     own: published.backend.cluster().own!,
     room: published.backend.annotationRoom,

@@ -20,7 +20,7 @@ function meshOf(count: number, latest = 0) {
     lastHandshake: 1 + (n + latest) % count,
   }));
   const device = { listenPort: 1, firewallMark: 0, peers };
-  return { endpoints: discoverEndpoints(members, device), members: () => members, device };
+  return { endpoints: discoverEndpoints(members, device), mesh: () => members, device };
 }
 
 const ROOM = { own: {}, room: 256 * 1024 };

@@ -53,7 +53,7 @@ Deno.test("mostUseful() takes nodes, then those who are elsewhere, then the newe
   const entry = formatDiscoveredEndpoints(new Map([[key(1), SEEN]])).length - 1;
   const chosen = (
     count: number,
-  ) => [...mostUseful(endpoints, { members, device, bytes: 1 + count * entry })];
+  ) => [...mostUseful(endpoints, { mesh: members, device, bytes: 1 + count * entry })];
   const order = [key(1), key(204), key(203), key(205), key(202)];
   for (let count = 0; count <= order.length; count++) {
     assert.deepEqual(chosen(count), order.slice(0, count));
@@ -77,7 +77,7 @@ Deno.test("mostUseful() keeps the text within its bytes, to the last one", () =>
   const endpoints = discoverEndpoints(members, device);
   assert.ok(formatDiscoveredEndpoints(endpoints).length > MOST_BYTES);
   for (const bytes of [MOST_BYTES, MOST_BYTES + 1, 1000]) {
-    const keys = mostUseful(endpoints, { members, device, bytes });
+    const keys = mostUseful(endpoints, { mesh: members, device, bytes });
     const text = formatDiscoveredEndpoints(
       new Map([...endpoints].filter(([key]) => keys.has(key))),
     );
