@@ -1,4 +1,4 @@
-/** The one loop: whatever happens only marks; a round brings this node to what the objects say. */
+/** Brings this node to what the objects say: enqueues what happens, and does each pass of the loop. */
 
 import { inBackground } from "../async/background.ts";
 import type { ClusterChange } from "../backend/backend.ts";
@@ -9,47 +9,20 @@ import type { Desired } from "../mesh/desired.ts";
 import type { Node } from "../mesh/node.ts";
 import type { Prefix } from "../net/prefix.ts";
 import { describeError } from "../net/text.ts";
-import { Alarms } from "./alarms.ts";
 import { DevicePolls } from "../dataplane/wireguard/device_polls.ts";
 import { FirstPackets, probesOf } from "../dataplane/wireguard/first_packets.ts";
+import { CurrentWarnings } from "./current_warnings.ts";
 import { HostFiles } from "./host_files.ts";
 import type { Log } from "./log.ts";
 import { Membership, momentOf, type Standing } from "./membership.ts";
 import type { Monitor } from "./monitor.ts";
 import { forgetOwnFile, trimMemory } from "./memory_trim.ts";
 import { type Applied, NodeMesh, type NodeMeshParts } from "./node_mesh.ts";
+import { isRepair, type Reason, REASONS } from "./reasons.ts";
+import { type PassSteps, ReconcileLoop } from "./reconcile_loop.ts";
 import { RepairBackoff } from "./repair_backoff.ts";
-import { Trigger } from "./trigger.ts";
 import { View } from "./view.ts";
-import { type Warning, warning } from "../net/warning.ts";
-import { WarningLog } from "./warning_log.ts";
-
-/** Why there is a round. */
-type Reason =
-  /** A node, a Peer, a name or an address is another. */
-  | "mesh"
-  /** Others changed something in the kernel. */
-  | "kernel"
-  /** Others touched the CNI configuration. */
-  | "files"
-  /** Look at the WireGuard device, whose changes nobody tells. */
-  | "look"
-  /** A node may have gone stale. */
-  | "expiry"
-  /** A repair backoff is over. */
-  | "resume"
-  /** Look at everything. */
-  | "resync"
-  /** The last round failed, or left something for later. */
-  | "again"
-  /** A change a while ago took memory, which can be returned now. */
-  | "trim";
-
-/** Reasons to put back what somebody else changed. */
-const REPAIRS: readonly Reason[] = ["kernel", "files", "resume"];
-
-/** Milliseconds until a failed round is tried again; doubled each time, up to the resync period. */
-const FIRST_RETRY = 200;
+import { warning } from "../net/warning.ts";
 
 /** Milliseconds from a change to the memory trim. Later changes do not postpone it. */
 const TRIM_DELAY = 5000;
@@ -60,191 +33,180 @@ export interface ReconcilerParts extends NodeMeshParts {
   readonly monitor: Monitor;
 }
 
+type Reasons = ReadonlySet<Reason>;
+
+/** What others may change, and we repair. */
+type RepairKind = StateKind | "CNI";
+
 export class Reconciler {
   readonly #parts: ReconcilerParts;
-  readonly #trigger = new Trigger<Reason>();
-  readonly #alarms = new Alarms<Reason>((reason) => this.#trigger.mark(reason));
+  readonly #loop: ReconcileLoop;
   readonly #membership: Membership;
   readonly #mesh: NodeMesh;
   readonly #view: View;
   readonly #firstPackets = new FirstPackets();
   readonly #polls = new DevicePolls();
   readonly #files: HostFiles;
-  readonly #repairs = new RepairBackoff<StateKind | "CNI">({
+  readonly #repairs = new RepairBackoff<RepairKind>({
     address: ["link"],
     route: ["link", "address"],
   });
-  readonly #warningLog: WarningLog;
-  /** What the last round had to tell. */
-  #warnings: readonly Warning[] = [];
+  readonly #warnings: CurrentWarnings;
+  /** The cluster's, when they were last reported. */
   #problems: readonly unknown[] = [];
-  #isTrimDue = false;
-  #retry = FIRST_RETRY;
   /** What the kernel was last brought to. */
   #applied: Desired | undefined;
   #isRunning = false;
-  /** Why the last round failed, if it did. */
-  #failure: string | undefined;
 
   constructor(parts: ReconcilerParts) {
-    const { options, kernel, log, monitor } = parts;
+    const { options, kernel, monitor } = parts;
     this.#parts = parts;
+    this.#loop = new ReconcileLoop(this.#steps(), { longestRetry: options.resyncPeriod });
     this.#membership = new Membership(options.hostname, parts);
     this.#mesh = new NodeMesh(parts, this.#membership);
     this.#view = new View({ ...parts, membership: this.#membership });
     monitor.show(this.#view);
-    this.#warningLog = new WarningLog(log);
     this.#files = new HostFiles(options, {
       host: kernel.dataplane.host,
-      changed: () => this.#raise(["CNI"], "files"),
+      changed: () => this.#enqueueRepair(["CNI"], "files"),
     });
+    this.#warnings = new CurrentWarnings({
+      ...parts,
+      others: [this.#files, this.#mesh],
+      backedOff: (now) => this.#repairs.backedOff(now),
+    }, parts);
   }
 
-  /** The backend's cluster is another. */
+  /** The backend's cluster has changed. */
   clusterChanged(change: ClusterChange): void {
-    const { backend, monitor } = this.#parts;
+    const { backend, monitor, options: { hostname } } = this.#parts;
     monitor.backendChanged(backend);
     const cluster = backend.cluster();
-    const own = cluster.nodes.get(this.#parts.options.hostname);
-    if (!this.#isRunning && own && change.nodes.includes(own.name)) this.#tendEarly(own);
+    const own = cluster.nodes.get(hostname);
+    if (!this.#isRunning && own && change.nodes.includes(own.name)) this.#writeFilesEarly(own);
     if (this.#membership.update(cluster, change, momentOf(this.#parts))) this.meshChanged();
-    else if (change.nodes.includes(this.#parts.options.hostname)) this.#trigger.mark("mesh");
-    else if (cluster.problems !== this.#problems) this.#tell(); // also before the first round
+    else if (change.nodes.includes(hostname)) this.#loop.add("mesh");
+    else if (cluster.problems !== this.#problems) this.#warnings.report(); // before the first pass, too
     this.#problems = cluster.problems;
-    if (this.#isRunning) {
-      this.#alarms.set("expiry", this.#membership.nextExpiry(momentOf(this.#parts)));
-    }
+    if (this.#isRunning) this.#scheduleExpiry();
   }
 
-  /** Pods can start while the agent still waits for the rest of what it must know. */
-  #tendEarly({ subnet }: Node): void {
+  /** Pods can start while the agent still waits for the rest of the cluster. */
+  #writeFilesEarly({ subnet }: Node): void {
     if (!subnet) return;
-    inBackground("look after the CNI configuration", async () => {
-      await this.#tendFiles(subnet, { observe: true });
-      this.#tell();
+    inBackground("write the CNI configuration", async () => {
+      await this.#reconcileFiles(subnet, { observe: true });
+      this.#warnings.report();
     });
   }
 
-  /** How many files were not as they should be. */
-  async #tendFiles(subnet: Prefix, options: { readonly observe: boolean }): Promise<number> {
+  /** Returns how many files were written. */
+  async #reconcileFiles(subnet: Prefix, options: { readonly observe: boolean }): Promise<number> {
     const written = await this.#files.reconcile(subnet, options);
     if (written > 0) this.#parts.log.info("the CNI configuration is put right");
     return written;
   }
 
-  /** A name or an own address is another. */
+  /** The address of a name, or an own address, has changed. */
   meshChanged(): void {
     this.#mesh.forget();
-    this.#trigger.mark("mesh");
+    this.#loop.add("mesh");
   }
 
   /** Others changed something in the kernel. */
   kernelChanged(kinds: readonly StateKind[]): void {
-    this.#raise(kinds, "kernel");
+    this.#enqueueRepair(kinds, "kernel");
   }
 
-  #raise(kinds: readonly (StateKind | "CNI")[], reason: Reason): void {
-    const raised = this.#repairs.add(kinds);
-    this.#invalidate(raised);
-    if (raised.length > 0) this.#trigger.mark(reason);
+  #enqueueRepair(kinds: readonly RepairKind[], reason: Reason): void {
+    const admitted = this.#repairs.add(kinds);
+    this.#invalidate(admitted);
+    if (admitted.length > 0) this.#loop.add(reason);
   }
 
-  #invalidate(kinds: readonly (StateKind | "CNI")[]): void {
+  #invalidate(kinds: readonly RepairKind[]): void {
     for (const kind of kinds) if (kind !== "CNI") this.#mesh.invalidate(kind);
   }
 
-  /** Ends {@link run} after the round that is under way. */
+  /** Ends {@link run} after the current pass. */
   stop(): void {
-    this.#trigger.close();
+    this.#loop.stop();
   }
 
-  /** Round after round; a failed one is logged and tried again. Both lists must be complete. */
+  /** Pass after pass; a failed one is logged and retried. Both lists must be complete. */
   async run(): Promise<void> {
-    using _alarms = this.#alarms;
+    using loop = this.#loop;
     using _firstPackets = this.#firstPackets;
     using _files = this.#files;
     this.#isRunning = true;
-    this.#trigger.mark("resync");
-    this.#expectTrim();
-    for (;;) {
-      const reasons = await this.#trigger.next();
-      if (!reasons) return;
-      if (this.#defer(reasons)) continue;
-      this.#setAlarms(reasons);
-      try {
-        await this.#round(reasons);
-        this.#succeeded();
-      } catch (error) {
-        this.#failed(error, reasons);
-      }
-      this.#alarms.set("expiry", this.#membership.nextExpiry(momentOf(this.#parts)));
-      this.#alarms.set("resume", this.#repairs.nextResume(performance.now()));
+    loop.add("resync");
+    this.#scheduleTrim();
+    await loop.run();
+  }
+
+  #steps(): PassSteps {
+    const { kernel: { dataplane }, log } = this.#parts;
+    return {
+      defer: (reasons) => this.#mesh.findAddresses({ refresh: reasons.has("resync") }),
+      begin: (reasons) => this.#begin(reasons),
+      expire: () => this.#expire(),
+      isInSync: () => dataplane.device.isInSync(Date.now()),
+      skip: () => this.#warnings.report(),
+      pass: (reasons) => this.#pass(reasons),
+      failed: (error, context) => this.#failed(error, context),
+      recovered: () => log.info("reconciling succeeds again"),
+      ended: () => {
+        this.#scheduleExpiry();
+        this.#loop.addAfter("resume", this.#repairs.nextResume(performance.now()));
+      },
+    };
+  }
+
+  #begin(reasons: Reasons): void {
+    const { options: { resyncPeriod } } = this.#parts;
+    const now = performance.now();
+    if (reasons.has("trim")) trimMemory();
+    if (reasons.has("resync")) {
+      forgetOwnFile(); // also before the first pass, which needs other parts of it, and most memory
+      this.#loop.addAfter("resync", resyncPeriod);
+    }
+    for (const reason of reasons) this.#invalidateFor(reason, now);
+    if (reasons.has("resync") || reasons.has("poll")) {
+      this.#loop.addAfter("poll", this.#polls.polled(now, this.#mesh.peerCount));
     }
   }
 
-  /** Defers the pass for a moment if an own address has gone, and its replacement may come. */
-  #defer(reasons: ReadonlySet<Reason>): boolean {
-    const wait = this.#mesh.findAddresses({ refresh: reasons.has("resync") });
-    if (wait !== undefined) reasons.forEach((reason) => this.#alarms.set(reason, wait));
-    return wait !== undefined;
-  }
-
-  #setAlarms(reasons: ReadonlySet<Reason>): void {
-    const isResync = reasons.has("resync");
-    if (isResync) this.#alarms.set("resync", this.#parts.options.resyncPeriod);
-    if (!isResync && !reasons.has("look")) return;
-    this.#alarms.set("look", this.#polls.polled(performance.now(), this.#mesh.peerCount));
-  }
-
-  #succeeded(): void {
-    if (this.#failure !== undefined) this.#parts.log.info("reconciling succeeds again");
-    this.#failure = undefined;
-    this.#retry = FIRST_RETRY;
-  }
-
-  /** However often it fails for one reason, that is said once. */
-  #failed(error: unknown, reasons: ReadonlySet<Reason>): void {
-    const { kernel, log, options, monitor } = this.#parts;
-    const failure = describeError(error);
-    monitor.counts.failed(isOnly(reasons, REPAIRS) ? "run" : "apply");
-    monitor.parts.fails("mesh", failure);
-    const isTold = error instanceof PartialFailure || failure === this.#failure;
-    if (!isTold) log.error("reconciling failed, trying again", { error });
-    this.#failure = failure;
-    kernel.dataplane.invalidateAll();
-    this.#alarms.set("again", this.#retry);
-    this.#retry = Math.min(this.#retry * 2, options.resyncPeriod);
-  }
-
-  async #round(reasons: ReadonlySet<Reason>): Promise<void> {
-    if (reasons.has("trim")) this.#trimMemory();
-    if (isOnly(reasons, ["trim"]) && !this.#failure) return;
-    const { dataplane } = this.#parts.kernel;
-    if (reasons.has("look")) dataplane.invalidate("wireguard");
-    if (
-      isOnly(reasons, ["look"]) && !this.#failure && await dataplane.device.isInSync(Date.now())
-    ) {
-      return this.#tell();
+  #invalidateFor(reason: Reason, now: number): void {
+    switch (REASONS[reason].invalidates) {
+      case "wireguard":
+        return this.#parts.kernel.dataplane.invalidate("wireguard");
+      case "backed off":
+        return this.#invalidate(this.#repairs.resume(now));
+      case "everything":
+        this.#repairs.resumeAll();
+        return this.#mesh.refresh();
     }
-    if (reasons.has("resume")) this.#invalidate(this.#repairs.resume(performance.now()));
-    const raised = this.#repairs.take();
-    if (this.#expire()) this.#mesh.forget();
-    else if (isOnly(reasons, ["expiry"]) && !this.#failure) return this.#tell();
-    this.#lookAgain(reasons);
-    using _attempt = this.#parts.monitor.counts.attempt(this.#view.count());
-    await this.#reconcile(reasons, raised);
   }
 
-  async #reconcile(
-    reasons: ReadonlySet<Reason>,
-    raised: ReadonlySet<StateKind | "CNI">,
-  ): Promise<void> {
+  /** Drops nodes that are stale; returns whether there were any. */
+  #expire(): boolean {
+    const expired = this.#membership.expire(momentOf(this.#parts));
+    for (const name of expired) {
+      this.#parts.log.info("a node no longer checks in and leaves", { name });
+    }
+    if (expired.length > 0) this.#mesh.forget();
+    return expired.length > 0;
+  }
+
+  async #pass(reasons: Reasons): Promise<void> {
     const { kernel, monitor } = this.#parts;
+    using _attempt = monitor.counts.attempt(this.#view.count());
+    const repairs = this.#repairs.take();
     const before = kernel.writes;
     const observed = await this.#mesh.observe();
     if (typeof observed === "string") return this.#stall(observed);
-    const observe = reasons.has("resync") || raised.has("CNI");
-    const written = await this.#tendFiles(observed.local.subnet, { observe });
+    const observe = reasons.has("resync") || repairs.has("CNI");
+    const written = await this.#reconcileFiles(observed.local.subnet, { observe });
     const applied = await this.#mesh.apply(observed);
     if (typeof applied === "string") {
       monitor.counts.failed("apply");
@@ -252,14 +214,19 @@ export class Reconciler {
     }
     const { desired, report } = applied;
     const kinds = kernel.writtenSince(before);
-    if (isOnly(reasons, REPAIRS) && kinds.size + written > 0) {
-      this.#repairs.repaired(raised, performance.now());
+    if (isRepair(reasons) && kinds.size + written > 0) {
+      this.#repairs.repaired(repairs, performance.now());
     }
-    if (desired === this.#applied && !reasons.has("again")) {
+    const isLater = reasons.has("retry") || reasons.has("follow-up"); // completes an earlier pass
+    if (desired === this.#applied && !isLater) {
       monitor.repaired(kinds, { device: report.device.changed, files: written });
     }
     this.#followUp(applied);
-    this.#tell([...desired.warnings, ...observed.hostDevices.warnings, ...report.warnings]);
+    this.#warnings.report([
+      ...desired.warnings,
+      ...observed.hostDevices.warnings,
+      ...report.warnings,
+    ]);
     monitor.applied(report.refused, observed.hostDevices.tunnel);
     this.#applied = report.failures.length === 0 ? desired : undefined;
     if (report.failures.length > 0) throw new PartialFailure(report.failures);
@@ -269,79 +236,46 @@ export class Reconciler {
   /** Nothing can be done now. */
   #stall(why: string): void {
     this.#parts.monitor.meshStalls(why);
-    this.#tell([warning("mesh", `node ${this.#parts.options.hostname}`, why)]);
+    this.#warnings.report([warning("mesh", `node ${this.#parts.options.hostname}`, why)]);
   }
 
-  /** Has a node gone stale? */
-  #expire(): boolean {
-    const { log } = this.#parts;
-    const expired = this.#membership.expire(momentOf(this.#parts));
-    for (const name of expired) log.info("a node no longer checks in and leaves", { name });
-    return expired.length > 0;
-  }
-
-  #lookAgain(reasons: ReadonlySet<Reason>): void {
-    if (!reasons.has("resync")) return;
-    forgetOwnFile(); // also before the first round, which needs other parts of it, and most memory
-    this.#repairs.resumeAll();
-    this.#mesh.refresh();
+  /** Logs an error that repeats once; warnings report those of a part. */
+  #failed(
+    error: unknown,
+    { reasons, isRepeated }: { readonly reasons: Reasons; readonly isRepeated: boolean },
+  ): void {
+    const { kernel, log, monitor } = this.#parts;
+    monitor.counts.failed(isRepair(reasons) ? "run" : "apply");
+    monitor.parts.fails("mesh", describeError(error));
+    if (!(error instanceof PartialFailure) && !isRepeated) {
+      log.error("reconciling failed, trying again", { error });
+    }
+    kernel.dataplane.invalidateAll();
   }
 
   /** What a change to the kernel leads to, a little later. */
   #followUp({ desired, report }: Applied): void {
+    const { log, monitor } = this.#parts;
     const { added, again } = report.device;
     this.#firstPackets.send(probesOf(added, desired.device));
     if (added.length > 0) {
-      this.#alarms.set("look", this.#polls.added(performance.now(), this.#mesh.peerCount));
+      this.#loop.addAfter("poll", this.#polls.added(performance.now(), this.#mesh.peerCount));
     }
-    if (again !== undefined) this.#alarms.set("again", again);
+    if (again !== undefined) this.#loop.addAfter("follow-up", again);
     const changes = changesOf(report);
-    this.#parts.monitor.counts.applied(changes, { isLeader: desired.isLeader });
+    monitor.counts.applied(changes, { isLeader: desired.isLeader });
     const sum = Object.values(changes).reduce((sum, count) => sum + count, 0);
     if (sum === 0) return;
-    this.#expectTrim();
-    this.#parts.log.info("the kernel follows the mesh", { leader: desired.isLeader, ...changes });
+    this.#scheduleTrim();
+    log.info("the kernel follows the mesh", { leader: desired.isLeader, ...changes });
+  }
+
+  #scheduleExpiry(): void {
+    this.#loop.addAfter("expiry", this.#membership.nextExpiry(momentOf(this.#parts)));
   }
 
   /** Never rescheduled, or a busy mesh would starve it. */
-  #expectTrim(): void {
-    if (!this.#isTrimDue) this.#alarms.set("trim", TRIM_DELAY);
-    this.#isTrimDue = true;
+  #scheduleTrim(): void {
+    if (!this.#loop.isScheduled("trim")) this.#loop.addAfter("trim", TRIM_DELAY);
   }
-
-  #trimMemory(): void {
-    this.#isTrimDue = false;
-    trimMemory();
-  }
-
-  /** Logs what is wrong now and was not before. */
-  #tell(warnings: readonly Warning[] = this.#warnings): void {
-    const { backend, monitor, resolver } = this.#parts;
-    const time = performance.now();
-    this.#warnings = warnings;
-    const present = [
-      backend.cluster().problems,
-      [...resolver.failures()].map(([name, why]) => {
-        const subject = `DNS name ${name}`;
-        return warning("dns", subject, `${subject}: ${why}`);
-      }),
-      this.#files.warnings,
-      this.#mesh.warnings,
-      this.#repairs.backedOff(time).map((kind) =>
-        warning(
-          "conflict",
-          kind,
-          `something else keeps undoing our changes (${kind}): they are repaired less and less often`,
-        )
-      ),
-      warnings,
-    ].flat();
-    monitor.warnings = present;
-    this.#warningLog.update(present, time);
-  }
-}
-
-/** Is there no reason but these? */
-function isOnly(reasons: ReadonlySet<Reason>, these: readonly Reason[]): boolean {
-  return [...reasons].every((reason) => these.includes(reason));
 }
