@@ -160,7 +160,9 @@ export class View {
   #names(): ReadonlyMap<Key, { readonly kind: "node" | "peer"; readonly name: string }> {
     const { membership } = this.#parts;
     const names = new Map<Key, { readonly kind: "node" | "peer"; readonly name: string }>();
-    for (const { publicKey, name } of membership.peers) names.set(publicKey, { kind: "peer", name });
+    for (const { publicKey, name } of membership.peers) {
+      names.set(publicKey, { kind: "peer", name });
+    }
     for (const { key, name } of membership.nodes) names.set(key, { kind: "node", name });
     return names;
   }

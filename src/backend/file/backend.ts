@@ -20,6 +20,7 @@ import {
 import { assemble, type Assembled, changeOf, NOTHING } from "./assemble.ts";
 import { Directory, isManifest, type ReadContext } from "./directory.ts";
 import { Pending } from "./pending.ts";
+import { REST_FACTOR, UpdateRest } from "./rest.ts";
 import { patched } from "./status.ts";
 import { removeStatus, writeStatus } from "./status_file.ts";
 import { SyncWatch } from "./sync.ts";
@@ -29,15 +30,7 @@ import { warning } from "../../net/warning.ts";
 
 /** Milliseconds for which the first events after a rest are collected: those of one file. */
 const GATHER = 2;
-/** An update is followed by a rest of so many times what it took: 5 % of a core at most. */
-const REST_FACTOR = 20;
-/** Milliseconds of rest that quiet times save up: when nodes start together, each new key is read at once. */
-const SAVED_REST = 1000;
-/** Milliseconds of the shortest rest, so that a burst is a few changes. */
-const SHORTEST_REST = 20;
-/** Milliseconds of the longest rest: a file that somebody wrote is read within this time. */
-const LONGEST_REST = 250;
-/** The same, where all files are read. */
+/** Milliseconds until all files are read after an event that names none, at most. */
 const LONGEST_WAIT = 2000;
 /** Milliseconds after which a file that may not be whole is read again. */
 const REREAD_DELAY = STABLE_AFTER + 50;
@@ -95,8 +88,7 @@ export class FileBackend implements Backend {
   #problems: Problem[] = [];
   /** Milliseconds that the last read of everything took. */
   #readTook = 0;
-  /** Monotonic time when the rest for all updates so far is over. */
-  #restedAt = -Infinity;
+  readonly #rest = new UpdateRest();
   #live = false;
   /** It was live once and is not any more. */
   #lost = false;
@@ -330,10 +322,7 @@ export class FileBackend implements Backend {
     }, { hostname, topologyLabel, last: before });
     this.#sync.observe(this.#cluster.nodes, { monotonic: start, wall: Date.now() });
     const change = changeOf(before, this.#cluster, hostname);
-    const now = performance.now();
-    const rest = Math.max(this.#restedAt - now, -SAVED_REST) + (now - start) * REST_FACTOR;
-    this.#restedAt = now + Math.min(rest, LONGEST_REST);
-    this.#pending.rest(Math.max(SHORTEST_REST, this.#restedAt - now));
+    this.#pending.rest(this.#rest.after({ start, end: performance.now() }));
     if (change) this.#changed(change);
   }
 
