@@ -15,7 +15,7 @@ const LOOPBACK = [parsePrefix("127.0.0.0/8")!, parsePrefix("::1/128")!];
 export interface ServersOptions {
   readonly host: Pick<Host, "isReachedWithout">;
   readonly kiloInterface: string;
-  /** Host name or address of the API server, if there is one. */
+  /** Host name or address of the API server, or of the proxy that leads to it, if there is one. */
   readonly apiServer: () => string | undefined;
   /** All addresses of a name; rejects where there is none. */
   readonly lookup: (name: string) => Promise<readonly IP[]>;

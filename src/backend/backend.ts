@@ -68,7 +68,10 @@ export interface Backend extends AsyncDisposable {
   /** Bytes, names included, that all annotations of ours on the own Node may have: others have some, too. */
   readonly annotationRoom: number;
 
-  /** Host name or address of the API server, once both lists are complete, if there is one. */
+  /**
+   * Host name or address of the API server, or of the proxy that leads to it, once both lists are
+   * complete, if there is one.
+   */
   readonly server?: string | undefined;
 
   /**

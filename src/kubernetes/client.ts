@@ -57,9 +57,9 @@ export class Client implements Disposable {
     return new Client(config, await Transport.open(config, options));
   }
 
-  /** Of the server: a name, or an address without brackets. */
+  /** Whom it connects to, the server or a proxy: a name, or an address without brackets. */
   get host(): string {
-    return this.#server.hostname.replace(/^\[(.*)\]$/, "$1");
+    return this.#transport.host;
   }
 
   get<T>(path: string, options: RequestOptions = {}): Promise<T> {

@@ -84,6 +84,13 @@ export class Transport implements Disposable {
     return new Transport(config, options, { credentials, plugin, http });
   }
 
+  /** Whom it connects to, the server or a proxy: a name, or an address without brackets. */
+  get host(): string {
+    const proxy = proxyOf(this.#config);
+    const { hostname } = proxy && "url" in proxy ? new URL(proxy.url) : this.#config.server;
+    return hostname.replace(/^\[(.*)\]$/, "$1");
+  }
+
   /**
    * What to make a request with. `refused`: with this one the server does not know us, so everything
    * is read again, and the answer is another session only if that helped.
