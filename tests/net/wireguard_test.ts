@@ -104,7 +104,7 @@ Deno.test("wireguard-go becomes what is desired, as wg sees it", async () => {
     await machine.dump(),
     [
       device.replace("51820", "51821"),
-      `${key(2)}\t(none)\t203.0.113.1:51820\t10.4.0.2/32,10.4.0.4/32\t0\t0\toff`,
+      `${key(2)}\t(none)\t203.0.113.1:51820\t10.4.0.2/32,10.4.0.4/32\t0\t0\t0\toff`,
     ].sort(),
   );
 });
