@@ -1,4 +1,4 @@
-/** How a device gets the one address it shall have. */
+/** Plans how a device gets its one desired address. */
 
 import {
   contains,

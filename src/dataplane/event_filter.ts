@@ -17,17 +17,17 @@ import { affectsFirewall } from "./firewall/event.ts";
 import { affectsRoutes } from "./routes.ts";
 import { affectsRules } from "./rules.ts";
 
-/** What the mesh is built on. */
+/** The devices and addresses that the mesh depends on. */
 export interface EventFilter {
-  /** Names of the devices we use, or would use if they were there. */
+  /** Names of the devices we use, whether they exist or not. */
   readonly names: ReadonlySet<string>;
-  /** Indices of those that are there, and of those below them. */
+  /** Indices of the existing ones, and of the devices below them. */
   readonly devices: ReadonlySet<number>;
   /** Own addresses, on whatever device. */
   readonly addresses: readonly IP[];
   /** Would this node be reached at an address like this, if it had it? */
   readonly isWanted: (ip: IP) => boolean;
-  /** Can this route of somebody else have taken the place of one of ours? Absent: it can. */
+  /** Can this route of another program have replaced one of ours? Absent: yes. */
   readonly isRival?: (route: RouteEntry) => boolean;
 }
 
@@ -99,7 +99,7 @@ function isNetwork({ ip, bits }: Prefix): boolean {
 
 const LINK_LOCAL = parsePrefix("fe80::/10")!;
 
-/** What cannot be read may be anything. */
+/** An event that cannot be read may affect the mesh. */
 function understood(affects: (event: Message) => boolean): (event: Message) => boolean {
   return (event) => {
     try {

@@ -1,4 +1,4 @@
-/** What goes wrong with one part of the kernel costs only that part: it is noted, and the rest goes on. */
+/** A failure in one part of the kernel costs only that part: it is recorded, and the others go on. */
 
 import { describeError } from "../net/text.ts";
 import { type Warning, warning, type WarningCode } from "../net/warning.ts";
@@ -27,7 +27,7 @@ export interface Failure {
 export class Failures {
   readonly #all: Failure[];
 
-  /** With those of before. */
+  /** Begins with failures of earlier steps. */
   constructor(before: readonly Failure[] = []) {
     this.#all = [...before];
   }
@@ -45,7 +45,7 @@ export class Failures {
     this.#all.push({ part, warning: warning(CODES[part], part, text) });
   }
 
-  /** What the step returns, or `instead` of what it throws, which is noted. */
+  /** Returns what the step returns. If it throws, records that and returns `instead`. */
   contain<T>(part: FailedPart, step: () => T, instead: T): T {
     try {
       return step();
@@ -66,7 +66,7 @@ export class Failures {
   }
 }
 
-/** Some parts failed, as warnings tell; the others are as they should be. */
+/** Some parts failed, which warnings report; the others are in sync. */
 export class PartialFailure extends Error {
   override readonly name = "PartialFailure";
 
@@ -75,7 +75,7 @@ export class PartialFailure extends Error {
   }
 }
 
-/** Does one after the other, whatever they throw; returns that and what they tell, as text. */
+/** Runs all steps in order, even if one throws; returns errors and problems as text. */
 export function failuresOf(steps: readonly (() => readonly string[] | void)[]): readonly string[] {
   return steps.flatMap((step) => {
     try {

@@ -23,7 +23,7 @@ import { type Warning, warning } from "../net/warning.ts";
 
 const FAMILIES = [4, 6] as const;
 
-/** Flows that are forgotten at once, before others have their turn: it takes some milliseconds. */
+/** Flows per batch; between batches other work runs. A batch takes some milliseconds. */
 const PIECE = 200;
 
 /** Undefined for a family without firewall. */
@@ -57,9 +57,9 @@ export class FlowApplier {
   }
 
   /**
-   * To be told every change of the firewall once it is in force, in order; returns how many flows it
-   * left behind, which are forgotten. Of a table that is there at first nobody knows whether whoever
-   * made it came to that.
+   * Must be called with every change of the firewall in order, once it is in force. Forgets the flows
+   * that it left behind, and returns how many. An existing table at the start counts as a change,
+   * because its maker may have ended before forgetting flows.
    */
   async follow(changes: readonly FirewallChange[], inForce: InForce): Promise<number> {
     const differences = FAMILIES.map((family) => this.#differenceIn(changes, family));

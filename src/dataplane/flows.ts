@@ -12,7 +12,7 @@ import type { Interval } from "../netlink/nftables/interval.ts";
 import { covers, type IntervalDifference } from "./firewall/intervals.ts";
 import { DIALECTS, type SetName, type Sets, TABLE_NAME } from "./firewall/rendering.ts";
 
-/** Who is masqueraded, and to where nobody is: of one family. */
+/** Of one family: sources that are masqueraded, and destinations for which they are not. */
 export type Masquerading = Pick<Sets, "sources" | "destinations" | "known">;
 
 /** As if everything had become known. */

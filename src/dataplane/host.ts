@@ -30,7 +30,7 @@ import { lookUpRoute, lookUpWay, type Way } from "../netlink/route_lookup.ts";
 import { RT_TABLE_MAIN } from "../netlink/rtnetlink.ts";
 import type { AddressChange } from "./addresses.ts";
 
-/** What kernel events tell of. */
+/** Kinds of kernel events that invalidate what is known of the host. */
 export type HostEvent = "link" | "address" | "route";
 
 /** Reading and writing throws a NetlinkError if the kernel refuses. */
@@ -46,7 +46,7 @@ export class Host {
     this.#connection = connection;
   }
 
-  /** Something of this kind changed. A device takes its addresses and routes along without a word. */
+  /** Something of this kind changed. A removed device removes its addresses and routes without events. */
   invalidate(event: HostEvent): void {
     if (event === "link") this.#links = undefined;
     if (event !== "route") this.#addresses = undefined;
@@ -64,7 +64,7 @@ export class Host {
     return this.#addresses ??= this.#listAddresses();
   }
 
-  /** An address on a device that came unnoticed makes all devices be read again. */
+  /** If an address is on an unknown device, all devices are read again. */
   #listAddresses(): readonly Address[] {
     const addresses = listAddresses(this.#connection);
     const known = new Set(this.#links?.map(({ index }) => index));
@@ -77,7 +77,7 @@ export class Host {
     return this.#defaultRoutes ??= listDefaultRoutes(this.#connection);
   }
 
-  /** Is there a way to this address? */
+  /** Does the kernel have a route to this address? */
   hasRoute(to: IP): boolean {
     return typeof lookUpRoute(this.#connection, to) !== "number";
   }
@@ -153,7 +153,7 @@ export class Host {
     return this.#firstOf(holders);
   }
 
-  /** The first of these devices. One that came unnoticed makes all be read again. */
+  /** The first of these devices. If one is unknown, all are read again. */
   #firstOf(indices: ReadonlySet<number>): Link | undefined {
     const known = this.links.filter(({ index }) => indices.has(index));
     if (known.length === indices.size) return known[0];
@@ -161,12 +161,12 @@ export class Host {
     return this.links.find(({ index }) => indices.has(index));
   }
 
-  /** Makes a device that needs nothing but its kind; one of that name may be there already. */
+  /** Makes a device of a kind that needs no settings. An existing one of that name is no error. */
   createLink(link: { readonly name: string; readonly kind: string }): void {
     this.#write([createLink(link)], "link", (error) => error.isExists());
   }
 
-  /** Sets what differs; returns whether anything does. */
+  /** Sets what differs; returns whether anything did. */
   changeLink(link: Link, change: { readonly up?: boolean; readonly mtu?: number }): boolean {
     const { up = link.up, mtu = link.mtu } = change;
     if (up === link.up && mtu === link.mtu) return false;
@@ -192,7 +192,7 @@ export class Host {
     return changes.length > 0;
   }
 
-  /** Sends all, then throws the first error that does not just say that it was so already. */
+  /** Sends all requests, then throws the first error that does not mean "already done". */
   #write(
     requests: readonly Request[],
     event: HostEvent,

@@ -19,10 +19,10 @@ import { TUNNEL_DEVICES } from "./tunnel.ts";
 /** The pods' bridge: what is on it is the mesh's own. */
 const BRIDGE = "kube-bridge";
 
-/** Comes with each device, and changes with each pod. */
+/** Each device has such addresses, so they come and go with pods. */
 const LINK_LOCAL = [parsePrefix("fe80::/10")!, parsePrefix("169.254.0.0/16")!];
 
-/** Makes them of what the host is known to have; the same value as long as they say the same. */
+/** Makes the facts from what is known of the host. Returns the same value while nothing changed. */
 export class HostFactsObserver {
   readonly #host: Host;
   readonly #notOnLink: ReadonlySet<string>;
@@ -33,7 +33,7 @@ export class HostFactsObserver {
     this.#notOnLink = new Set([kiloInterface, BRIDGE, ...TUNNEL_DEVICES]);
   }
 
-  /** Throws a NetlinkError if the kernel refuses to tell. */
+  /** Throws a NetlinkError if the kernel refuses. */
   observe(
     device: DeviceState | undefined,
     { servers }: { readonly servers: readonly Server[] },
@@ -52,7 +52,7 @@ export class HostFactsObserver {
     return this.#last.facts;
   }
 
-  /** Who leads no more still has an address on the Kilo interface, which is the next leader's. */
+  /** A former leader still has the next leader's address on its Kilo interface. */
   #ownAddresses(): IP[] {
     const names = this.#names();
     return this.#host.addresses

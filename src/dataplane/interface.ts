@@ -1,4 +1,4 @@
-/** The WireGuard interface as a network device: there or not, its MTU, its address, up or down. */
+/** The WireGuard interface as a network device: its existence, MTU, address and state. */
 
 import type { Prefix } from "../net/prefix.ts";
 import type { Link } from "../netlink/link.ts";
@@ -22,8 +22,8 @@ export interface InterfaceSettings {
 }
 
 /**
- * The interface with its MTU set; undefined if it is missing and to be waited for, or cannot be made.
- * One whose MTU is refused serves as it is.
+ * Returns the interface with its MTU set. Undefined: it is missing and another program makes it, or it
+ * cannot be made. If the kernel refuses the MTU, the interface is used as it is.
  */
 export function ensureInterface(
   host: Host,
@@ -64,7 +64,7 @@ export function interfaceWarnings(host: Host, { name }: InterfaceSettings): read
   return warnings;
 }
 
-/** Makes this the interface's only address; returns whether it was not. */
+/** Makes this the interface's only address; returns whether anything changed. */
 export function setAddress(host: Host, link: Link, prefix: Prefix): boolean {
   return host.changeAddresses(diffAddresses({ index: link.index, prefix }, host.addressesOf(link)));
 }

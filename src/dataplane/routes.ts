@@ -1,4 +1,4 @@
-/** Our routes in the kernel: what is there, what must change, and the changing. */
+/** Our routes in the kernel: observe, diff and apply. */
 
 import { equalIP, type IP, width } from "../net/ip.ts";
 import { equalPrefix, hostPrefix, type Prefix, prefixKey } from "../net/prefix.ts";
@@ -122,7 +122,7 @@ export class RouteApplier {
     });
     if (missing.length === 0) return;
     this.#applier.invalidate();
-    this.#connection.execute(missing.map(replaceRoute)); // what is refused is tried again, and told
+    this.#connection.execute(missing.map(replaceRoute)); // a refused route is tried again, and reported, later
   }
 
   /** Removes those of ours that lead to just one of these addresses, unless they stay. */

@@ -1,4 +1,4 @@
-/** Our policy rules in the kernel: what is there, what must change, and the changing. */
+/** Our policy rules in the kernel: observe, diff and apply. */
 
 import { KILO_TABLE, ROUTE_PROTOCOL } from "../net/route.ts";
 import type { Connection } from "../netlink/connection.ts";
@@ -34,7 +34,7 @@ export class RuleApplier {
     this.#applier.invalidate();
   }
 
-  /** The first time, what the original agent left goes, when ours are there. */
+  /** The first time, the original agent's rules are removed after ours were added. */
   apply(desired: readonly RuleEntry[]): Result {
     const result = this.#applier.apply(desired, () => this.#observe());
     this.#tookOver ||= this.#applier.hasRemoved;
@@ -69,7 +69,7 @@ export function diffRules(
   observed: readonly RuleEntry[],
 ): EntryChange<RuleEntry>[] {
   const missing = new Map(desired.map((entry) => [ruleIdentity(entry), entry]));
-  // A second one like it is not desired.
+  // A duplicate is not desired.
   const stale = observed.filter((entry) => !missing.delete(ruleIdentity(entry)));
   return [
     ...[...missing.values()].map((entry) => ({ verb: "add", entry }) as const),

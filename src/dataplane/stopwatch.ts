@@ -1,4 +1,4 @@
-/** How long the kinds of a work took. */
+/** Measures how long each kind of work took. */
 
 export class Stopwatch<Kind extends string> {
   readonly #milliseconds: Record<Kind, number>;
@@ -12,7 +12,7 @@ export class Stopwatch<Kind extends string> {
     return this.#milliseconds;
   }
 
-  /** Does it, and counts the time; of an asynchronous work up to its end. */
+  /** Runs the work and adds its time; asynchronous work until its promise is settled. */
   time<T>(kind: Kind, work: () => T): T {
     const start = performance.now();
     const stop = () => void (this.#milliseconds[kind] += performance.now() - start);

@@ -1,4 +1,4 @@
-/** The tunnel device for packets between nodes of one location: ours, or that of the network we are an add-on to. */
+/** The tunnel device for packets between nodes of one location: ours, Flannel's or Cilium's. */
 
 import type { IP } from "../net/ip.ts";
 import { equalPrefix, type Prefix } from "../net/prefix.ts";
@@ -39,7 +39,7 @@ export class Tunnel {
   #unsupported: TunnelState | undefined;
   /** Index of the device whose MTU was set, which is done once. */
   #sized: number | undefined;
-  /** What was set last: kernels before 5.18 do not keep who set an address. */
+  /** The address set last: kernels before 5.18 do not store who set one. */
   #address: Prefix | undefined;
 
   constructor(host: Host, encapsulator: Encapsulator) {

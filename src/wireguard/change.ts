@@ -1,4 +1,4 @@
-/** What is to change on a WireGuard device: only what is named here is touched. */
+/** A change of a WireGuard device. Only what it names is touched. */
 
 import type { DeviceState, PeerState } from "../net/device.ts";
 import type { IP } from "../net/ip.ts";
@@ -15,14 +15,14 @@ export interface PeerAddress {
 export interface PeerSetting {
   readonly kind: "add" | "update";
   readonly publicKey: Key;
-  /** {@link ZERO_KEY} takes it away. */
+  /** {@link ZERO_KEY} removes it. */
   readonly presharedKey?: Key;
   readonly endpoint?: PeerAddress;
   /** Seconds, 0 to 65535; 0: off. */
   readonly persistentKeepalive?: number;
-  /** Networks; one that another peer has moves over, without a moment in between. */
+  /** Networks; one that another peer has moves over atomically. */
   readonly addAllowedIPs: readonly Prefix[];
-  /** Networks of this peer that nobody shall have. */
+  /** Networks of this peer that no peer gets. */
   readonly removeAllowedIPs: readonly Prefix[];
 }
 
@@ -66,7 +66,7 @@ export function splitRemovals(
 
 /**
  * The same change for a device that cannot take single allowed IPs from a peer: they move to a
- * peer that nobody can be, and go with it. The peers that lose them keep all others throughout.
+ * scratch peer with a random key, which is then removed. Peers keep their other networks throughout.
  */
 export function withScratchPeer(change: DeviceChange, scratch: Key): DeviceChange {
   const { rest, removals } = splitRemovals(change);
@@ -82,7 +82,7 @@ export function withScratchPeer(change: DeviceChange, scratch: Key): DeviceChang
   return { ...rest, peers };
 }
 
-/** False for an update that says nothing. */
+/** False for an update without effect. */
 export function changesAnything(peer: PeerSetting): boolean {
   return peer.kind === "add" || peer.presharedKey !== undefined || peer.endpoint !== undefined ||
     peer.persistentKeepalive !== undefined || peer.addAllowedIPs.length > 0 ||

@@ -8,8 +8,8 @@ export interface WireGuardClient {
   readonly name: string;
   readonly kind: "kernel" | "userspace";
   /**
-   * The whole device: the same value as the last time where nothing changed, and of a peer where that
-   * did not. Rejects with a {@link WireGuardError}.
+   * Reads the whole device. May return the value of the last time for a device or peer that did not
+   * change. Rejects with a {@link WireGuardError}.
    */
   read(): Promise<DeviceState>;
   /**

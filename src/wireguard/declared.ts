@@ -1,4 +1,4 @@
-/** Where peers were declared to be the last time, so that it shows who is wanted elsewhere now. */
+/** Remembers declared endpoints, to find the peers that are declared at another one now. */
 
 import type { DeviceConfig, PeerConfig } from "../net/device.ts";
 import type { Endpoint } from "../net/endpoint.ts";

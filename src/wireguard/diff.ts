@@ -1,4 +1,4 @@
-/** The difference between the device that shall be and the one that is. */
+/** The difference between the desired and the observed device. */
 
 import {
   type DeviceConfig,
@@ -80,8 +80,8 @@ function without(
 }
 
 /**
- * When a device that is as desired may no longer be, though nothing happens to it, in milliseconds
- * since the Unix epoch: as soon as a peer is not heard from any more where it roamed to.
+ * Until when a device stays in sync if nothing happens to it, in milliseconds since the Unix epoch:
+ * until the session ends of a peer that roamed to another endpoint.
  */
 export function inSyncUntil(desired: DeviceConfig, observed: DeviceState): number {
   const there = peersByKey(observed);
@@ -137,7 +137,7 @@ function changedDevice(
   };
 }
 
-/** Nothing is to be done about such a peer itself; mostly that are all. */
+/** Does the peer need no change of its own? Mostly none does. */
 function isInSync(
   peer: PeerConfig,
   there: ReadonlyMap<Key, PeerState>,
@@ -242,7 +242,7 @@ function desiredAddress({ endpoint }: PeerConfig): PeerAddress | undefined {
   return endpoint?.ip && { ip: endpoint.ip, port: endpoint.port };
 }
 
-/** Of a peer that is heard where it roamed to the device knows better. */
+/** Undefined while the peer has a session at the endpoint that it roamed to. */
 function changedEndpoint(
   peer: PeerConfig,
   before: PeerState,
@@ -258,8 +258,8 @@ function changedEndpoint(
 }
 
 /**
- * Does the device have the endpoint from the peer itself? It counts bytes before the first
- * handshake only when the peer has begun one, which may be completed while we still think.
+ * Does the device have the endpoint from the peer itself? Bytes received before the first handshake
+ * mean that the peer began one, which may complete any moment.
  */
 function isHeardFrom({ lastHandshake, receivedBytes }: PeerState, now: number): boolean {
   return lastHandshake > 0 ? now - lastHandshake < RECOVERY_TIME : receivedBytes > 0;

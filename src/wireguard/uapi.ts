@@ -133,7 +133,7 @@ function splitSent(text: string): { readonly rest: string; readonly sent: string
   return { rest: text.slice(0, start) + (end < 0 ? "" : text.slice(end)), sent: line };
 }
 
-/** The same value if it has sent just so much. */
+/** The same value if the count is the same. */
 function withSent(peer: PeerState, sent: string, number: number): PeerState {
   if (String(peer.sentBytes) === sent) return peer;
   const draft = { ...peer, allowedIPs: [] };

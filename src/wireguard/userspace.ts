@@ -32,7 +32,7 @@ interface Address {
   readonly timeout: number;
 }
 
-/** Bytes that an answer is given room for, if no longer one came before. */
+/** Initial size of the receive buffer, in bytes; later that of the last answer. */
 const ROOM = 64 * 1024;
 
 /** Milliseconds for reading the device, which takes a tenth of a second with 5,000 peers. */

@@ -24,13 +24,13 @@ import { takeOver } from "./takeover.ts";
 import { type Warning, warning } from "../../net/warning.ts";
 
 const FAMILIES = [4, 6] as const;
-/** How often both are tried before one of them is taken for absent. */
+/** How often both families are tried before one counts as absent. */
 const ATTEMPTS = 3;
 
 /**
- * `begin`: before routes change. What is added to the sets, and nothing removed; where nothing is
- * masqueraded yet, nothing is, so that on a start from nothing the routes can come first.
- * `complete`: after that. The desired state and nothing else.
+ * - `begin`, before routes change: only adds to the sets. If nothing is masqueraded yet, masquerading
+ *   does not begin, so that at a start from nothing the routes come first.
+ * - `complete`, after routes changed: the desired state and nothing else.
  */
 export type Stage = "begin" | "complete";
 
@@ -50,10 +50,10 @@ export class FirewallApplier {
   readonly #covers = { 4: newCovers(4), 6: newCovers(6) };
   /** What each family's table and the host's chains have of ours; undefined: not known. */
   #reached: ReadonlyMap<Family, DesiredFamily> | undefined;
-  /** The desired state that this is, if it is all of it. */
+  /** The desired state, if all of it was reached. */
   #desired: Firewall | undefined;
   #ipv6Problem: NetlinkError | undefined;
-  /** Of nf_tables, in which all is known to be as reached; undefined: none is known. */
+  /** The nf_tables generation in which all was as reached; undefined: not known. */
   #generation: number | undefined;
   #mustVerify = false;
 
@@ -128,7 +128,7 @@ export class FirewallApplier {
     ));
   }
 
-  /** From memory, where nothing but elements differs; undefined if that is not enough. */
+  /** Without observing, if only set elements differ; else undefined. */
   #changeMembers(
     desired: Firewall,
     stage: Stage,
@@ -179,7 +179,7 @@ export class FirewallApplier {
     }
   }
 
-  /** Again if something is gone that was there a moment before: somebody deletes our tables. */
+  /** Tries again if another program deletes our tables meanwhile. */
   #changeBoth(desired: Firewall, stage: Stage): readonly FirewallChange[] {
     for (let attempt = 1;; attempt++) {
       try {
@@ -208,7 +208,7 @@ export class FirewallApplier {
     return this.#done(changes);
   }
 
-  /** Each transaction makes the next generation: if it is another one later, there was not just ours. */
+  /** Each transaction increments the generation: any other number means that it was not just ours. */
   #follow(before: number | undefined, changes: readonly FirewallChange[]): void {
     this.#generation = before !== undefined && changes.length > 0 ? before + 1 : before;
   }

@@ -1,4 +1,4 @@
-/** From what is there to what shall be, for one address family: a pure list of changes. */
+/** The changes from the observed to the desired firewall of one address family. Pure. */
 
 import type { Family } from "../../net/ip.ts";
 import type { FirewallChange } from "../../netlink/nftables/change.ts";
@@ -19,7 +19,7 @@ import {
   TABLE_NAME,
 } from "./rendering.ts";
 
-/** What shall be, in one family. */
+/** The desired state of one family. */
 export interface DesiredFamily {
   readonly table: KiloTable;
   readonly host: HostRules;
@@ -53,7 +53,7 @@ function diffTable(
   ];
 }
 
-/** Everything of ours, away. */
+/** Removes everything of ours. */
 export function removal(family: Family, observed: Observed): FirewallChange[] {
   return [
     ...diffHost(family, observed.host, {}),

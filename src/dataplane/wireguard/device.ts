@@ -1,4 +1,4 @@
-/** The WireGuard device: which client speaks to it, what it has, and making it as desired. */
+/** The WireGuard device: finds its client, reads its state, and makes it as desired. */
 
 import { sleep } from "../../async/sleep.ts";
 import { type DeviceConfig, type DeviceState, peersByKey } from "../../net/device.ts";
@@ -48,20 +48,20 @@ interface InSync {
 }
 
 /**
- * Remembers what the device was read or made to be; whoever wants to see roamed endpoints and
- * handshakes invalidates it. All rejections are WireGuardErrors.
+ * Keeps the state that was last read or written. WireGuard sends no notifications: invalidate it to
+ * see new endpoints and handshakes. All rejections are WireGuardErrors.
  */
 export class Device {
   readonly #clients: readonly WireGuardClient[];
   /** The one that found the device; asked first, so that the others need not be asked each time. */
   #client: WireGuardClient | undefined;
   #state: DeviceState | undefined;
-  /** What it had when it last answered. */
+  /** The state when it last answered. */
   #last: DeviceState | undefined;
   #problem: WireGuardError | undefined;
   readonly #retry = new HandshakeRetry();
   readonly #families = new EndpointFamilies();
-  /** What the device was last brought to, and where it has its peers declared. */
+  /** What was last applied, and where it declares the peers. */
   #reached: { readonly desired?: DeviceConfig; readonly declared: Declared } = {
     declared: new Map(),
   };
@@ -90,23 +90,23 @@ export class Device {
   }
 
   /**
-   * An own address has gone. In userspace WireGuard goes on sending to a peer from the address that it
-   * used last, in vain, until it begins a new session 15 s later; told again where the peer is, it
-   * chooses another. The kernel sees by itself that the address is not there.
+   * An own address was removed. Userspace WireGuard goes on sending from it, in vain, until it begins
+   * a new session 15 s later; setting the peer's endpoint again makes it choose another source. Kernel
+   * WireGuard notices by itself.
    */
   forgetSources(): void {
     this.#hasStaleSources = true;
     this.invalidate();
   }
 
-  /** Why it could not be read the last time, and what it had before counts. */
+  /** Why the last read failed; meanwhile the state before it counts. */
   get problem(): WireGuardError | undefined {
     return this.#problem;
   }
 
   /**
-   * Undefined if no client finds such a device. One that hangs keeps nothing else waiting: until it
-   * is asked again it has what it had.
+   * Undefined if no client finds such a device. A device that hangs delays nothing else: its last state
+   * counts until it is read again.
    */
   async read(): Promise<DeviceState | undefined> {
     if (this.#state) return this.#state;
@@ -121,24 +121,24 @@ export class Device {
     return this.#state = this.#last;
   }
 
-  /** How often it has been read: until the next time nobody is seen elsewhere, or for the first time. */
+  /** How often it was read: as long as this is the same, no endpoint or handshake is new. */
   get readings(): number {
     return this.#readings;
   }
 
-  /** Where its peers were declared to be when it was last brought to that. */
+  /** Where peers were declared to be when a configuration was last applied. */
   get declared(): Declared {
     return this.#reached.declared;
   }
 
-  /** As it last answered, for those who only tell of it; undefined also while it is being changed. */
+  /** The last answer, for reports; undefined while the device is being changed. */
   get known(): DeviceState | undefined {
     return this.#last;
   }
 
   /**
-   * Is the device still as it was last desired, and everybody where they were? Then there is nothing
-   * to be done. `now`: milliseconds since the Unix epoch.
+   * Is the device as last desired, and is every peer at the same endpoint? Then there is nothing to do.
+   * `now`: milliseconds since the Unix epoch.
    */
   async isInSync(now: number): Promise<boolean> {
     const problem = this.#problem;
@@ -236,8 +236,7 @@ export class Device {
 }
 
 /**
- * A port that is taken keeps only the port from being set: the peers are set all the same, so that
- * who was revoked is out. Rejects then.
+ * If the port is taken, sets the peers all the same, so that revoked ones are out, and then rejects.
  */
 async function configure(client: WireGuardClient, change: DeviceChange): Promise<readonly Key[]> {
   try {
@@ -250,7 +249,7 @@ async function configure(client: WireGuardClient, change: DeviceChange): Promise
   }
 }
 
-/** Tells a device in userspace where its peers are, which it knows. */
+/** Sets the endpoints that a userspace device has once more; see {@link Device.forgetSources}. */
 async function renewSources(client: WireGuardClient, { peers }: DeviceState): Promise<void> {
   if (client.kind !== "userspace") return;
   const same = peers.flatMap(({ publicKey, endpoint }): PeerChange[] =>
@@ -264,8 +263,8 @@ async function renewSources(client: WireGuardClient, { peers }: DeviceState): Pr
 const NO_RETRY: RetryPlan = { reset: new Set() };
 
 /**
- * Does a peer get another endpoint because nothing was heard of it? The device follows peers by
- * itself, so that depends on where it is now, not on what is remembered.
+ * Does a peer get another endpoint because nothing was received from it? WireGuard follows roaming
+ * peers by itself, so this must be decided on fresh state.
  */
 function dependsOnTraffic(
   { peers }: DeviceChange,
