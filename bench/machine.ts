@@ -11,7 +11,7 @@ import { cpuTime, mainThreadTime } from "./process.ts";
 import { RouteMonitor } from "./route_monitor.ts";
 
 /** Milliseconds until a measurement that does not come to its end is given up. */
-const PATIENCE = 60_000;
+const TIMEOUT = 60_000;
 
 /** Milliseconds in which an agent surely has dealt with an event, and waits for nothing but the next. */
 const REST = 400;
@@ -82,7 +82,7 @@ export class Machine implements AsyncDisposable {
       const line = await waitFor(`the mesh (${missing})`, () => {
         if (agent.ended) throw new Error(`kg has ended:\n${agent.output}`);
         return agent.log.filter(({ msg }) => msg === "the kernel follows the mesh")[this.#changes];
-      }, { timeout: PATIENCE, interval: 1 });
+      }, { timeout: TIMEOUT, interval: 1 });
       const cost = { own: mainThreadTime(agent.pid), cpu: cpuTime(agent.pid) };
       this.#changes++;
       missing = await difference(this.namespace, desired);

@@ -96,16 +96,16 @@ async function scaleFigures(
   { runs, quiet }: Order,
   program: string,
 ): Promise<ScaleFigures | undefined> {
-  const tell = (progress: string) => say(`kubernetes: ${progress}`);
+  const print = (progress: string) => say(`kubernetes: ${progress}`);
   try {
     await provision(["openssl", "setpriv"]);
     await apiServerProgram();
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
-    tell(`skipped: ${error.message}`);
+    print(`skipped: ${error.message}`);
     return undefined;
   }
-  return await measureScale({ program, runs, seconds: quiet, tell });
+  return await measureScale({ program, runs, seconds: quiet, print });
 }
 
 async function write(text: string): Promise<void> {
@@ -124,8 +124,8 @@ await main(async () => {
   const meshes = order.sizes.map(meshOf);
   const measured: MeshFigures[] = [];
   for (const mesh of meshes) {
-    const tell = (progress: string) => say(`${nameOf(mesh.size)}: ${progress}`);
-    measured.push(await measureMesh(mesh, { program, runs: order.runs, tell }));
+    const print = (progress: string) => say(`${nameOf(mesh.size)}: ${progress}`);
+    measured.push(await measureMesh(mesh, { program, runs: order.runs, print }));
   }
   const isQuiet = order.quiet > 0 && meshes.length > 0;
   if (isQuiet) say(`a quiet time of ${order.quiet} s`);

@@ -67,16 +67,16 @@ export interface QuietFigures {
 /** Each start on a fresh machine, then one machine for all that happens to a mesh that stands. */
 export async function measureMesh(
   mesh: Mesh,
-  { program, runs, tell }: {
+  { program, runs, print }: {
     readonly program: string;
     readonly runs: number;
     /** Is told what is done. */
-    readonly tell: (progress: string) => void;
+    readonly print: (progress: string) => void;
   },
 ): Promise<MeshFigures> {
   const starts = { kg: [] as Start[], tools: [] as ToolTimes[] };
   for (let run = 1; run <= runs; run++) {
-    tell(`start ${run} of ${runs}`);
+    print(`start ${run} of ${runs}`);
     const { machine, start } = await converge(mesh, program);
     await using _machine = machine;
     starts.kg.push(start);
@@ -84,9 +84,9 @@ export async function measureMesh(
   }
   const { machine, files } = await converge(mesh, program);
   await using _machine = machine;
-  tell("changes");
+  print("changes");
   const changes = await measureChanges(mesh, { machine, files });
-  tell("check-ins");
+  print("check-ins");
   return { size: mesh.size, starts, changes, checkIns: await measureCheckIns(machine, files) };
 }
 

@@ -37,16 +37,16 @@ export interface CheckInFigures {
 
 /** Throws a `Refusal` where no API server can be had. */
 export async function measureScale(
-  { program, runs, seconds, tell }: {
+  { program, runs, seconds, print }: {
     readonly program: string;
     readonly runs: number;
     /** How long to watch the agent while nodes check in; 0: not at all. */
     readonly seconds: number;
     /** Is told what is done. */
-    readonly tell: (progress: string) => void;
+    readonly print: (progress: string) => void;
   },
 ): Promise<ScaleFigures> {
-  tell("an API server and its objects");
+  print("an API server and its objects");
   const all = [
     ...objects({ kind: "nodes", count: NODES }),
     ...objects({ kind: "peers", count: PEERS }).filter(({ kind }) => kind === "Peer"),
@@ -55,18 +55,18 @@ export async function measureScale(
   await using cluster = await ApiCluster.start(all);
   const starts: Start[] = [];
   for (let run = 1; run <= runs; run++) {
-    tell(`start ${run} of ${runs}`);
+    print(`start ${run} of ${runs}`);
     await using standing = await converge(cluster, { program, desired });
     starts.push(standing.start);
   }
   await using _checkIns = cluster.checkIns();
   await using standing = await converge(cluster, { program, desired });
   const { machine } = standing;
-  tell("changes");
+  print("changes");
   const changes = await measureChanges(machine, { cluster, all, desired });
   const figures = { nodes: NODES, peers: PEERS, starts, changes };
   if (seconds === 0) return { ...figures, checkIns: undefined };
-  tell(`check-ins, for ${WARM_UP + seconds} s`);
+  print(`check-ins, for ${WARM_UP + seconds} s`);
   return { ...figures, checkIns: await watch(machine, seconds) };
 }
 

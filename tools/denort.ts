@@ -65,10 +65,10 @@ async function isStub(path: string, architecture: Architecture): Promise<boolean
 async function fromDeno(architecture: Architecture): Promise<Uint8Array | undefined> {
   const url =
     `https://dl.deno.land/release/v${VERSION}/denort-${architecture}-unknown-linux-gnu.zip`;
-  const patience = new AbortController();
-  const timer = setTimeout(() => patience.abort(), 5000);
+  const timeout = new AbortController();
+  const timer = setTimeout(() => timeout.abort(), 5000);
   try {
-    const response = await fetch(url, { signal: patience.signal });
+    const response = await fetch(url, { signal: timeout.signal });
     clearTimeout(timer);
     return response.ok
       ? await unzip(await response.bytes(), "denort", STUBS[architecture].bytes)

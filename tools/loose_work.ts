@@ -62,22 +62,22 @@ function looseIn(
   { path, checker }: { readonly path: string; readonly checker: ts.TypeChecker },
 ): string[] {
   const found: string[] = [];
-  const tell = (node: ts.Node, what: string) => {
+  const report = (node: ts.Node, what: string) => {
     const line = file.getLineAndCharacterOfPosition(node.getStart()).line + 1;
     found.push(`${path}:${line} ${what}: give it to inBackground() or startTimer() of src/async`);
   };
   const visit = (node: ts.Node): void => {
     if (ts.isExpressionStatement(node) && isLoose(node.expression, checker)) {
-      tell(node, "nobody waits for this promise");
+      report(node, "nobody waits for this promise");
     } else if (ts.isVoidExpression(node) && isLoose(node.expression, checker)) {
-      tell(node, "nobody waits for this promise");
+      report(node, "nobody waits for this promise");
     }
     if (ts.isCallExpression(node)) {
       const name = nameOf(node.expression);
-      if (name && STARTERS.includes(name)) tell(node, `${name}() runs what nobody owns`);
+      if (name && STARTERS.includes(name)) report(node, `${name}() runs what nobody owns`);
       node.arguments.forEach((argument, at) => {
         if (isPromised(argument, { call: node, at, checker })) {
-          tell(argument, "nobody waits for what this function returns");
+          report(argument, "nobody waits for what this function returns");
         }
       });
     }

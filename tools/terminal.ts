@@ -55,9 +55,9 @@ export async function main(run: () => Promise<number | void>): Promise<never> {
 export async function step<T>(name: string, work: () => Promise<T> | T): Promise<T> {
   const start = performance.now();
   if (fancy) write(`  ${dim("…")} ${name}`);
-  const done = (mark: string) => {
+  const done = (sign: string) => {
     const time = dim(duration(performance.now() - start));
-    write(`${fancy ? "\r\x1b[K" : ""}  ${mark} ${name}  ${time}\n`);
+    write(`${fancy ? "\r\x1b[K" : ""}  ${sign} ${name}  ${time}\n`);
   };
   try {
     const result = await work();

@@ -24,7 +24,7 @@ import {
 const ROOT = new URL("..", import.meta.url).pathname;
 
 /** A part that takes longer than this hangs. */
-const PATIENCE = 10 * 60_000;
+const TIMEOUT = 10 * 60_000;
 
 export interface Part {
   readonly name: string;
@@ -127,7 +127,7 @@ async function runVectors(): Promise<Outcome> {
 }
 
 async function runKubernetes(): Promise<Outcome> {
-  const obstacle = await prepareApiServer();
+  const obstacle = await setUpApiServer();
   if (obstacle === undefined) return await denoTest("k8s");
   return { passed: 0, failed: 0, skipped: [`all of k8s: ${obstacle}`], output: "" };
 }
@@ -135,13 +135,13 @@ async function runKubernetes(): Promise<Outcome> {
 /** Tests of the program on both backends; where there can be no API server those on it are skipped. */
 async function testProgram(part: string, options: TestOptions = {}): Promise<Outcome> {
   await build();
-  const obstacle = await prepareApiServer();
+  const obstacle = await setUpApiServer();
   if (obstacle !== undefined) say(`without Kubernetes: ${obstacle}`);
   return await denoTest(part, options);
 }
 
 /** Sees to all that an API server needs; answers what stands in the way. */
-async function prepareApiServer(): Promise<string | undefined> {
+async function setUpApiServer(): Promise<string | undefined> {
   try {
     await provision(["openssl", "setpriv"]);
     await apiServerProgram();
@@ -162,19 +162,19 @@ async function runDeno(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
 ): Promise<{ code: number; text: string }> {
-  const patience = new AbortController();
-  const timer = setTimeout(() => patience.abort(), PATIENCE);
+  const timeout = new AbortController();
+  const timer = setTimeout(() => timeout.abort(), TIMEOUT);
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: [...args],
     cwd: ROOT,
     env: { ...CHILD_ENV, ...env },
     stdin: "null",
-    signal: patience.signal,
+    signal: timeout.signal,
   }).output();
   clearTimeout(timer);
   const decoder = new TextDecoder();
   const text = decoder.decode(stdout) + decoder.decode(stderr);
-  const hung = patience.signal.aborted ? `\nended after ${duration(PATIENCE)}` : "";
+  const hung = timeout.signal.aborted ? `\nended after ${duration(TIMEOUT)}` : "";
   return { code: code || (hung ? 1 : 0), text: text + hung };
 }
 

@@ -45,13 +45,23 @@ const EXCEPTIONS: readonly {
   readonly path: string;
   readonly why: string;
 }[] = [
-  { name: /look_?up/i, path: "src/", why: "names and routes are looked up" },
+  { name: /look_?up/i, path: "", why: "names and routes are looked up" },
   { name: /mark/i, path: "src/dataplane/firewall/", why: "the mark of a packet" },
   { name: /mark/i, path: "src/netlink/", why: "the mark of a packet" },
-  { name: /firewallMark|fwmark/i, path: "src/", why: "the mark of a packet" },
+  { name: /firewallMark|fwmark|hasMark/i, path: "", why: "the mark of a packet" },
   { name: /raise/i, path: "src/os/", why: "a limit is raised (setrlimit)" },
   { name: /members/i, path: "src/mesh/", why: "the members of a location" },
   { name: /members/i, path: "src/dataplane/firewall/", why: "the members of a set" },
+  { name: /members/i, path: "tests/unit/mesh/", why: "the members of a location" },
+  { name: /members/i, path: "bench/", why: "the members of a location" },
+  { name: /^mark$/i, path: "tests/lab/wg_dump.ts", why: "the mark of a packet" },
+  { name: /crowd/i, path: "tests/lab/", why: "a crowd of visitors of the pages" },
+];
+
+/** Folders that still have retired words: one that is done leaves this list. */
+const UNFINISHED = [
+  ...["tests/faults/", "tests/k8s/", "tests/outages/", "tests/static/", "tests/unit/agent/"],
+  ...["tests/unit/async/", "tests/unit/backend/", "tests/unit/http/", "tests/unit/kubernetes/"],
 ];
 
 const WORDS = new Map(
@@ -62,7 +72,8 @@ const WORDS = new Map(
 
 /** A sentence for each name that is refused. */
 export function retiredWords(sources: readonly Source[]): string[] {
-  return sources.flatMap(({ path, text }) => {
+  const finished = sources.filter(({ path }) => !UNFINISHED.some((it) => path.startsWith(it)));
+  return finished.flatMap(({ path, text }) => {
     const inPath = explain(path.split("/").at(-1)!.replace(/\.ts$/, ""), path);
     const file = ts.createSourceFile(path, text, ts.ScriptTarget.ESNext, true);
     return [

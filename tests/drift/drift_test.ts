@@ -76,7 +76,7 @@ onEachBackend(
     for (const [what, command] of DAMAGE) {
       await t.step(what, async () => {
         const time = await observer.repairTime(what, () => node.namespace.script(command));
-        times.push(tell(what, time));
+        times.push(report(what, time));
       });
     }
     const slow = times.filter((time) => time >= 100);
@@ -86,7 +86,7 @@ onEachBackend(
 );
 
 /** Prints it, and answers the time: milliseconds. */
-function tell(what: string, time: number): number {
+function report(what: string, time: number): number {
   console.log(`measured: ${what}: repaired in ${time < 1 ? "under 1" : time.toFixed(0)} ms`);
   assert.ok(time < 1000, `${time} ms`);
   return time;
@@ -113,7 +113,7 @@ onEachBackend("devices that are deleted and made again are taken into use", asyn
       await how.make();
       since = performance.now();
     });
-    tell(what, performance.now() - since);
+    report(what, performance.now() - since);
   };
   const make = () => addWireGuard(node.namespace, "kilo0");
   const deletion = (device: string) => () => node.exec(["ip", "link", "delete", device]);
@@ -165,8 +165,8 @@ onEachBackend(CNI, async (_, backend) => {
     return performance.now() - start;
   };
   const alter = () => Deno.writeTextFileSync(path, right.replace("10.42.1.0/24", "10.9.0.0/24"));
-  tell("the CNI configuration altered", await repairTime(alter));
-  tell("the CNI configuration deleted", await repairTime(() => Deno.removeSync(path)));
+  report("the CNI configuration altered", await repairTime(alter));
+  report("the CNI configuration deleted", await repairTime(() => Deno.removeSync(path)));
 
   const half = () => Deno.writeTextFileSync(path, right.slice(0, 100));
   await repairTime(half); // it may just be being written, so that takes 2 s
@@ -182,7 +182,7 @@ onEachBackend(CNI, async (_, backend) => {
     `CNI configuration ${CONFLIST} is left alone: it is no JSON object`,
   ]);
   assert.equal(read(), broken);
-  tell("the CNI configuration readable again", await repairTime(alter));
+  report("the CNI configuration readable again", await repairTime(alter));
 });
 
 function warnings({ agent }: LabNode): string[] {

@@ -21,7 +21,7 @@ import { TimeoutError } from "../lab/wait.ts";
 openLibraries();
 
 /** Milliseconds after which nothing is expected to be repaired any more. */
-const PATIENCE = 10_000;
+const TIMEOUT = 10_000;
 
 /** Something happened; was the network as it should be when we looked right then? */
 interface Sight {
@@ -102,7 +102,7 @@ export class Observer implements AsyncDisposable {
     this.#right = this.state();
     this.#sights = [];
     await damage();
-    const end = performance.now() + PATIENCE;
+    const end = performance.now() + TIMEOUT;
     while (!this.#sights.at(-1)?.right || !this.#isRight()) {
       if (performance.now() > end) {
         throw new TimeoutError(`${what}: not repaired: ${difference(this.#right, this.state())}`);

@@ -12,7 +12,7 @@ import { waitFor } from "../lab/wait.ts";
 import { hasKernelWireGuard } from "../lab/wireguard.ts";
 
 /** Milliseconds between two looks, and what a look and its repair may take. */
-const LOOK = 5000;
+const POLL = 5000;
 const REPAIR = 1000;
 
 // It is read here as userspace devices are.
@@ -55,7 +55,7 @@ onEachBackend(
     });
     const time = performance.now() - start;
     console.log(`measured: ${damage.map(([what]) => what).join(", ")}: ${time.toFixed(0)} ms`);
-    assert.ok(time < LOOK + REPAIR, `${time} ms`);
+    assert.ok(time < POLL + REPAIR, `${time} ms`);
     await lab.waitFor("pods reach each other", () => podsReach(lab.nodes));
   },
   USERSPACE,

@@ -48,7 +48,7 @@ Deno.test("a name with addresses of both families serves nodes that have only on
   const hosts = "198.51.100.11 a.example\nfd00:1::11 a.example\n";
   await using lab = await mesh(["a", "b", "c", "d"], {
     world: DUAL,
-    prepare: async (lab) => {
+    setUp: async (lab) => {
       for (const { namespace } of lab.nodes) {
         await namespace.exec(["sh", "-c", "cat >>/etc/hosts"], hosts);
       }

@@ -59,11 +59,11 @@ Deno.test("an internal address that no interface has is no preferred source", as
       async () => await sourceOf(berlin1) === "10.1.0.11/32",
       AT_ONCE,
     );
-    const told = await warnings(berlin1);
-    const warning = told.find(({ code }) => code === "address");
+    const reported = await warnings(berlin1);
+    const warning = reported.find(({ code }) => code === "address");
     assert.match(warning?.text ?? "", /10\.1\.0\.99\/24.*IPIP.*from 10\.1\.0\.11/);
     assert.ok(berlin1.agent!.log.some(({ msg }) => msg === warning!.text));
-    assert.deepEqual(told.filter(({ code }) => code === "route"), []);
+    assert.deepEqual(reported.filter(({ code }) => code === "route"), []);
   });
   await t.step("accepted by the neighbour, and nowhere else", async () => {
     const all = ["10.1.0.11", "10.1.0.12", "10.1.0.99"];

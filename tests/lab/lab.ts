@@ -92,7 +92,7 @@ export class Lab implements AsyncDisposable {
       const lab = new Lab(world, directory, objects, opened, { program, boringtun });
       await all(lab.nodes, async (node) => {
         await lab.objects.put(nodeObject(node.spec));
-        await node.prepareWireGuard();
+        await node.setUpWireGuard();
       });
       return lab;
     } catch (error) {

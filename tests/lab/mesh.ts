@@ -24,13 +24,13 @@ export interface MeshOptions {
   /** Path of a BoringTun that makes the nodes' WireGuard interfaces. */
   readonly boringtun?: string;
   /** What to do to its machines before any kg runs. */
-  readonly prepare?: (lab: Lab) => Promise<void>;
+  readonly setUp?: (lab: Lab) => Promise<void>;
 }
 
 /** A lab of these nodes and peers of a world, with kg on each node, once their mesh stands. */
 export async function mesh(
   names: readonly string[],
-  { world = THREE_LOCATIONS, backend = FILES, flags = [], boringtun, prepare }: MeshOptions = {},
+  { world = THREE_LOCATIONS, backend = FILES, flags = [], boringtun, setUp }: MeshOptions = {},
 ): Promise<Lab> {
   const lab = await Lab.create({
     world: only(world, names),
@@ -38,7 +38,7 @@ export async function mesh(
     ...boringtun !== undefined && { boringtun },
   });
   try {
-    await prepare?.(lab);
+    await setUp?.(lab);
     await Promise.all(lab.nodes.map((node) => node.startAgent({ flags })));
     await lab.waitFor(
       "the mesh stands",

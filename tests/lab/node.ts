@@ -76,7 +76,7 @@ export class LabNode {
   }
 
   /** Where the kernel cannot make a WireGuard interface, there is one before kg starts. */
-  async prepareWireGuard(): Promise<void> {
+  async setUpWireGuard(): Promise<void> {
     if (await this.#isUserspace()) {
       await addWireGuard(this.namespace, "kilo0", { boringtun: this.#boringtun });
     }

@@ -49,9 +49,9 @@ Deno.test("a broken file is told once, by name and line; what it held stays in f
   await settle(lab, { node, ip: "10.12.0.1" });
   await Deno.writeTextFile(`${lab.manifests.directory}/README`, "makes it look at everything");
   await settle(lab, { node, ip: "10.12.0.2" });
-  const told = warnings(node, /people\.yaml/);
-  assert.equal(told.length, 1, told.join("\n"));
-  assert.match(told[0]!, /^warn: \S+people\.yaml:3: .+; its last valid objects stay in force$/);
+  const reported = warnings(node, /people\.yaml/);
+  assert.equal(reported.length, 1, reported.join("\n"));
+  assert.match(reported[0]!, /^warn: \S+people\.yaml:3: .+; its last valid objects stay in force$/);
   assert.ok(await hasRoute(node, "10.11.1.0/24") && await hasRoute(node, "10.11.2.0/24"));
 
   await lab.manifests.putText(path, dump(two));

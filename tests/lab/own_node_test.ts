@@ -41,12 +41,14 @@ onEachBackend(
     await node.startAgent();
     await lab.waitFor("it is published", async () => (await node.status()).key);
     await clone.startAgent({ flags: [`--hostname=${node.name}`] });
-    const isTold = ({ agent }: LabNode) =>
+    const isReported = ({ agent }: LabNode) =>
       agent!.log.some(({ msg }) =>
         /keeps writing to Node "berlin-1": it has key .{6}… and endpoint .* this machine key .{6}…/
           .test(msg)
       );
-    await lab.waitFor("both say so", () => isTold(node) && isTold(clone), { timeout: 90_000 });
+    await lab.waitFor("both say so", () => isReported(node) && isReported(clone), {
+      timeout: 90_000,
+    });
     let key = "", changes = 0;
     const end = performance.now() + 9000;
     await waitFor("a while to pass", async () => {

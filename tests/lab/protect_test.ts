@@ -15,7 +15,7 @@ import { generatePrivateKey, publicKeyOf } from "../../src/wireguard/key.ts";
 import type { Key } from "../../src/net/key.ts";
 
 /** A Peer's address that nobody else has: where there is a route to it, the Peer is applied. */
-const MARK = "10.99.99.99/32";
+const TAG = "10.99.99.99/32";
 
 /** Adds a Peer with these allowed IPs and waits until all nodes have applied it; its key. */
 async function addPeer(
@@ -28,7 +28,7 @@ async function addPeer(
     apiVersion: "kilo.squat.ai/v1alpha1",
     kind: "Peer",
     metadata: { name: "office" },
-    spec: { publicKey, ...spec, allowedIPs: [...allowedIPs, MARK] },
+    spec: { publicKey, ...spec, allowedIPs: [...allowedIPs, TAG] },
   });
   await lab.waitFor("the Peer is applied", async () => {
     const all = await Promise.all(lab.nodes.map(({ namespace }) => ourRoutes(namespace)));
@@ -145,7 +145,7 @@ Deno.test("encrypted packets do not enter the tunnel that their own endpoint is 
 
 Deno.test("a host keeps what only a route puts on link, and its default route of whatever origin", async () => {
   await using lab = await mesh(["berlin-1", "berlin-2", "tokyo-1"], {
-    prepare: async (lab) => {
+    setUp: async (lab) => {
       for (const node of lab.nodes.slice(0, 2)) {
         const [, gateway] = / via (\S+)/.exec(await node.exec(["ip", "route", "show", "default"]))!;
         const routes = `ip route replace default via ${gateway} proto bird
@@ -276,7 +276,7 @@ Deno.test("what a node has stays the node's when a Peer claims it", async () => 
   await lab.waitFor("pods reach each other", () => podsReach(lab.nodes));
   for (const node of [leader, tokyo]) {
     const { allowedIPs } = (await wireGuardPeers(node.namespace)).get(key)!;
-    assert.deepEqual(allowedIPs.toSorted(), ["10.42.0.0/16", MARK]);
+    assert.deepEqual(allowedIPs.toSorted(), ["10.42.0.0/16", TAG]);
   }
   assert.ok(await answers(tokyo, "10.1.0.12"), "an internal address through the mesh");
   const texts = await waitForWarning(lab, leader, "Peer office: 10.42.3.0/24", "node tokyo-1");
@@ -286,7 +286,7 @@ Deno.test("what a node has stays the node's when a Peer claims it", async () => 
 onEachBackend("servers stay reachable the way they are", async (_, backend) => {
   await using lab = await mesh(["berlin-1", "berlin-2", "tokyo-1"], {
     backend,
-    prepare: async (lab) => {
+    setUp: async (lab) => {
       const resolvers = `nameserver 127.0.0.1\nnameserver ${API_SERVER}\n`;
       for (const node of lab.nodes) {
         await node.exec(["sh", "-c", "cat >/etc/resolv.conf"], resolvers);

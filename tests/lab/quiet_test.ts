@@ -26,17 +26,17 @@ async function trace(lab: Lab, { flags }: { flags: string[] }): Promise<() => Pr
 }
 
 /** A look at the WireGuard device, whose changes nobody tells. */
-const LOOK = await hasKernelWireGuard()
+const POLL = await hasKernelWireGuard()
   ? /^send.*<NETLINK:\[GENERIC.*NLM_F_DUMP/
   : /^(send|write).*<UNIX.*"get=1/;
 
-function looks(calls: readonly string[]): number {
-  return calls.filter((call) => LOOK.test(call)).length;
+function observations(calls: readonly string[]): number {
+  return calls.filter((call) => POLL.test(call)).length;
 }
 
 /** Other messages to the kernel over netlink. */
 function toKernel(calls: readonly string[]): string[] {
-  return calls.filter((call) => /^(send|write)\w*\(\d+<NETLINK:/.test(call) && !LOOK.test(call));
+  return calls.filter((call) => /^(send|write)\w*\(\d+<NETLINK:/.test(call) && !POLL.test(call));
 }
 
 /** Those that ask for a change, and changes of a WireGuard device that is not the kernel's. */
@@ -56,7 +56,7 @@ Deno.test("an unchanged mesh sends the kernel no message at all", async () => {
   await lab.waitFor("three looks in a row find nothing to do", async () => {
     const all = await calls();
     const isBusy = (call: string) => toKernel([call]).concat(changing([call])).length > 0;
-    return looks(all.slice(all.findLastIndex(isBusy) + 1)) >= 3;
+    return observations(all.slice(all.findLastIndex(isBusy) + 1)) >= 3;
   }, { timeout: 30_000 });
   const before = (await calls()).length;
   const since = async () => (await calls()).slice(before);
@@ -76,7 +76,7 @@ Deno.test("an unchanged mesh sends the kernel no message at all", async () => {
       .every((path) => read.some((call) => call.includes(`"${path}"`))) &&
       read.some((call) => call.includes(`"${directory}"`));
   });
-  await lab.waitFor("it looks at the device again", async () => looks(await since()) > 0);
+  await lab.waitFor("it looks at the device again", async () => observations(await since()) > 0);
   assert.deepEqual(toKernel(await since()), []);
   assert.deepEqual(changing(await since()), []);
   assert.ok(toKernel(await calls()).length > 10, "strace sees what is sent");

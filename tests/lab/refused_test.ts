@@ -103,8 +103,10 @@ Deno.test({
     const series = await scrape(node.namespace);
     assert.equal(series.get('kilo_warnings{code="encapsulation"}'), 1);
     assert.equal(series.get('kilo_part_failing{part="encapsulation"}'), 1);
-    const told = node.agent!.log.filter(({ level, msg }) => level === "warn" && /IPIP/.test(msg));
-    assert.equal(told.length, 1);
+    const reported = node.agent!.log.filter(({ level, msg }) =>
+      level === "warn" && /IPIP/.test(msg)
+    );
+    assert.equal(reported.length, 1);
   },
 });
 

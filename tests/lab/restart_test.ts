@@ -68,10 +68,10 @@ async function monitor(lab: Lab, node: LabNode): Promise<() => Promise<string[]>
     node.namespace.spawn(["sh", "-c", `exec stdbuf -oL ${command} >${file(name)}`]);
   }
   const read = (name: string) => Deno.readTextFile(file(name));
-  let marks = 0;
-  const mark = async () => {
-    const name = `mark${++marks}`;
-    const address = `10.255.0.${marks}`;
+  let count = 0;
+  const touch = async () => {
+    const name = `mark${++count}`;
+    const address = `10.255.0.${count}`;
     await waitFor("the monitors have come this far", async () => {
       await node.namespace.script(`
         ip route add blackhole ${address} table 255255; ip route del blackhole ${address} table 255255
@@ -79,9 +79,9 @@ async function monitor(lab: Lab, node: LabNode): Promise<() => Promise<string[]>
       return (await read("routes")).includes(address) && (await read("firewall")).includes(name);
     });
   };
-  await mark();
+  await touch();
   return async () => {
-    await mark();
+    await touch();
     const lines = `${await read("routes")}${await read("firewall")}`.split("\n");
     return lines.filter((line) => !/^#|^$|table 255255|\bmark\d/.test(line));
   };

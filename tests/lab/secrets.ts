@@ -4,7 +4,7 @@ import { type Key, keyToBytes, parseKey } from "../../src/net/key.ts";
 import type { LabNode } from "./node.ts";
 
 /** 32 bytes in base64, or in hexadecimal as the userspace protocol has them. */
-const LOOKS_LIKE_A_KEY = /[A-Za-z0-9+/]{43}=|(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])/i;
+const KEY_PATTERN = /[A-Za-z0-9+/]{43}=|(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])/i;
 
 /** So many characters of a key are too many; a piece begins at each half of that. */
 const PIECE = 16;
@@ -14,7 +14,7 @@ export function leaksIn(text: string, keys: Iterable<Key>): number[] {
   const pieces = [...keys].flatMap(piecesOf);
   return text.split("\n").flatMap((line, at) => {
     const lower = line.toLowerCase();
-    const isLeak = LOOKS_LIKE_A_KEY.test(line) || pieces.some((piece) => lower.includes(piece));
+    const isLeak = KEY_PATTERN.test(line) || pieces.some((piece) => lower.includes(piece));
     return isLeak ? [at + 1] : [];
   });
 }

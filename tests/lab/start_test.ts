@@ -67,10 +67,10 @@ Deno.test("a key file that nobody can read is kept aside", async () => {
   await lab.waitFor("the device has it", async () => await deviceKey(node) === key);
   const aside = await node.exec(["cat", "/var/lib/kilo/key.unusable-1"]);
   assert.equal(aside, "this was a key\n");
-  const told = node.agent!.log.filter(({ level, msg }) =>
+  const reported = node.agent!.log.filter(({ level, msg }) =>
     level === "warn" && /unusable-1/.test(msg)
   );
-  assert.equal(told.length, 1);
+  assert.equal(reported.length, 1);
 });
 
 Deno.test("a second agent on the interface is refused and does the first no harm", async () => {
@@ -152,14 +152,14 @@ Deno.test("a directory that is missing is told and waited for", async () => {
   const { directory } = lab.manifests;
   await Deno.rename(directory, `${directory}-elsewhere`);
   await node.startAgent();
-  const told = () =>
+  const reported = () =>
     node.agent!.log.filter(({ level, msg }) =>
       level === "warn" && msg.startsWith(`${directory} cannot be listed`)
     );
-  await lab.waitFor("it says what it waits for", () => told().length > 0);
+  await lab.waitFor("it says what it waits for", () => reported().length > 0);
   await Deno.rename(`${directory}-elsewhere`, directory);
   await lab.waitFor("the mesh stands", () => stands(lab.nodes));
-  assert.equal(told().length, 1);
+  assert.equal(reported().length, 1);
 });
 
 Deno.test("an interface that is missing is waited for, and used when it appears", async () => {

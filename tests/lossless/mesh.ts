@@ -142,9 +142,9 @@ export class Mesh implements AsyncDisposable {
     await pause(AFTER);
     const all = new Fates(await prober.stop());
     const others = all.without(...cut);
-    const told = cut.length > 0 ? `; of ${cut.join(" and ")} ${all.with(...cut)}` : "";
+    const reported = cut.length > 0 ? `; of ${cut.join(" and ")} ${all.with(...cut)}` : "";
     const time = `the change took ${Math.round(took)} ms`;
-    console.log(`measured: ${what} (${this.backend.name}): ${others}${told} (${time})`);
+    console.log(`measured: ${what} (${this.backend.name}): ${others}${reported} (${time})`);
     return all;
   }
 
@@ -208,9 +208,9 @@ export class Fates {
 /** A flow in a line, for people. */
 export function describe(fate: Fate): string {
   const { from, to, ports, sent, lost, foreign, duplicated, slowest, gaps } = fate;
-  const told = gaps.slice(0, 5).map(({ at, length }) => `${length} ms at ${at} ms`).join(", ");
+  const reported = gaps.slice(0, 5).map(({ at, length }) => `${length} ms at ${at} ms`).join(", ");
   return `  ${from.name} → ${to.name} (${ports}): ${lost} of ${sent} lost, ${foreign} masqueraded, ` +
-    `${duplicated} twice, slowest ${slowest} ms${told && `; gaps: ${told}`}`;
+    `${duplicated} twice, slowest ${slowest} ms${reported && `; gaps: ${reported}`}`;
 }
 
 /** Of one flow. */

@@ -13,7 +13,7 @@ const NODES = ["berlin-1", "berlin-2", "tokyo-1", "office-1"];
 const BACK_WITHIN = 1000;
 
 /** A mesh in which the agents have told each other how those behind NAT are reached. */
-async function settled(backend: Backend): Promise<Mesh> {
+async function meshInSync(backend: Backend): Promise<Mesh> {
   const mesh = await Mesh.create({ backend });
   await mesh.start(...NODES);
   await mesh.lab.waitFor("office-1 is found behind its NAT", async () => {
@@ -77,7 +77,7 @@ for (const name of LATECOMERS) {
 }
 
 onEachBackend("a node's keepalive costs nobody anything", async (t, backend) => {
-  await using mesh = await settled(backend);
+  await using mesh = await meshInSync(backend);
   for (const seconds of ["7", ""]) {
     const what = seconds === "" ? "tokyo-1 without keepalive" : `tokyo-1 with ${seconds} s`;
     await t.step(what, async () => {
@@ -86,9 +86,9 @@ onEachBackend("a node's keepalive costs nobody anything", async (t, backend) => 
         put: [["tokyo-1", { "persistent-keepalive": seconds }]],
       });
       fates.assertLossless();
-      const told = await mesh.lab.node("tokyo-1").exec(["wg", "show", "kilo0", "dump"]);
+      const reported = await mesh.lab.node("tokyo-1").exec(["wg", "show", "kilo0", "dump"]);
       const desired = seconds === "" ? "off" : seconds;
-      for (const line of told.trim().split("\n").slice(1)) {
+      for (const line of reported.trim().split("\n").slice(1)) {
         assert.equal(line.split("\t").at(-1), desired);
       }
     });
@@ -96,7 +96,7 @@ onEachBackend("a node's keepalive costs nobody anything", async (t, backend) => 
 });
 
 onEachBackend("a node that changes its location costs the others nothing", async (t, backend) => {
-  await using mesh = await settled(backend);
+  await using mesh = await meshInSync(backend);
   await t.step("to one of its own", async () => {
     const fates = await change(mesh, "berlin-2, no leader, moved to a location of its own", {
       cut: ["berlin-2"],
@@ -116,7 +116,7 @@ onEachBackend("a node that changes its location costs the others nothing", async
 });
 
 onEachBackend("a new leader costs those in other locations nothing", async (t, backend) => {
-  await using mesh = await settled(backend);
+  await using mesh = await meshInSync(backend);
   for (
     const [what, annotations] of [
       ["berlin-2 leads instead of berlin-1", { leader: "" }],

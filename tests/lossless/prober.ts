@@ -44,7 +44,7 @@ export interface Gap {
 const ALIVE = "alive";
 
 /** Milliseconds to wait for that. */
-const PATIENCE = 30_000;
+const TIMEOUT = 30_000;
 
 export class Prober implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;
@@ -88,10 +88,10 @@ export class Prober implements AsyncDisposable {
 
   /** Waits until a packet of each flow has arrived; once. */
   async alive(): Promise<void> {
-    const timer = setTimeout(() => this.#child.kill("SIGKILL"), PATIENCE);
+    const timer = setTimeout(() => this.#child.kill("SIGKILL"), TIMEOUT);
     const { value } = await this.#lines.next();
     clearTimeout(timer);
-    if (value !== ALIVE) throw new Error(`some flows are dead after ${PATIENCE / 1000} s`);
+    if (value !== ALIVE) throw new Error(`some flows are dead after ${TIMEOUT / 1000} s`);
   }
 
   /** Sends no more, and answers when everything has arrived or a second has passed. */

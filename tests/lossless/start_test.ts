@@ -13,7 +13,7 @@ const NODES = ["berlin-1", "berlin-2", "tokyo-1", "office-1"];
 const ALIVE_WITHIN = 1000;
 
 /** The same where a first packet of every single flow has arrived. */
-const SETTLED_WITHIN = 300;
+const IN_SYNC_WITHIN = 300;
 
 /** Milliseconds that no start from nothing may take, even on a machine that has other things to do. */
 const COLD_WITHIN = 2000;
@@ -26,8 +26,10 @@ onEachBackend(
   async (_, backend) => {
     const times: number[] = [];
     while (times.length < STARTS) times.push(await measureStart(backend));
-    const told = times.map(Math.round).join(", ");
-    console.log(`measured: from exec until all pods answer, cold (${backend.name}): ${told} ms`);
+    const reported = times.map(Math.round).join(", ");
+    console.log(
+      `measured: from exec until all pods answer, cold (${backend.name}): ${reported} ms`,
+    );
     assert.ok(Math.max(...times) < COLD_WITHIN);
   },
 );
@@ -47,7 +49,7 @@ async function measureStart(backend: Backend): Promise<number> {
       stoodAt = prober.elapsed;
     },
   );
-  assertAlive(fates, { since: stoodAt + SETTLED_WITHIN });
+  assertAlive(fates, { since: stoodAt + IN_SYNC_WITHIN });
   return aliveAt(fates) - began;
 }
 

@@ -14,7 +14,7 @@ const [RTM_NEWADDR, RTM_GETROUTE, RTM_NEWRULE] = [20, 26, 32];
 const PRIVATE = route("10.43.0.0/24", { gateway: "10.0.0.5", device: "private" });
 const MIXED: Desired = { ...LEADER, routes: [...LEADER.routes, PRIVATE] };
 
-function told(report: Awaited<ReturnType<Machine["reconcile"]>>): string {
+function reported(report: Awaited<ReturnType<Machine["reconcile"]>>): string {
   return report.failures.map(({ part, warning }) => `${part}: ${warning.text}`).join("; ");
 }
 
@@ -28,7 +28,7 @@ Deno.test("a UDP port that is taken costs only what goes through WireGuard", asy
   machine.deviceErrno = EADDRINUSE;
   const report = await machine.reconcile(MIXED);
   assert.match(
-    told(report),
+    reported(report),
     /^device: UDP port 51820 is taken by program 51820: WireGuard on kilo0/,
   );
   assert.deepEqual(report.warnings.map(({ code }) => code), ["device"]);
@@ -56,7 +56,7 @@ Deno.test("while the device fails, routes through it stay as they are, and other
     // One is new, one is gone, and one goes another way now.
     routes: [route("10.45.0.0/24", { gateway: "10.4.0.3" }), other],
   });
-  assert.match(told(report), /UDP port 51821/);
+  assert.match(reported(report), /UDP port 51821/);
   assert.deepEqual(destinations(machine), ["10.42.1.0/24", "10.44.0.0/24"]);
   assert.deepEqual(machine.device.peers, [], "who is out is out");
   const moved = route("10.42.1.0/24", { gateway: "10.0.0.6", device: "private" });
@@ -119,7 +119,7 @@ Deno.test("routes that are refused are counted and named for as long as they are
   // The kernel wants a gateway, not an own address.
   const bad = route("10.46.0.0/24", { gateway: "10.0.0.1", device: "private" });
   const desired = { ...MIXED, routes: [...MIXED.routes, bad] };
-  for (let round = 0; round < 3; round++) {
+  for (let pass = 0; pass < 3; pass++) {
     const report = await machine.reconcile(desired);
     assert.deepEqual([report.failures, report.refused], [[], { routes: 1, rules: 0 }]);
     assert.match(report.warnings.map(({ text }) => text).join(), /10\.46\.0\.0\/24.*EINVAL/);
@@ -131,7 +131,7 @@ Deno.test("routes that are refused are counted and named for as long as they are
 Deno.test("an MTU that is refused costs nothing else", async () => {
   using machine = new Machine({ interface: { name: "kilo0", ifMissing: "wait", mtu: 1e9 } });
   const report = await machine.reconcile(MIXED);
-  assert.match(told(report), /^interface: .*EINVAL/);
+  assert.match(reported(report), /^interface: .*EINVAL/);
   assert.deepEqual(destinations(machine), ["10.42.1.0/24", "10.43.0.0/24"]);
 });
 
@@ -159,9 +159,9 @@ Deno.test("taking over from the original is tried until it is done", async () =>
     const isTakeOver = messages.some(({ type }) => type === NFT_MSG_DELCHAIN);
     return isTakeOver && failures++ < 2 ? EAGAIN : undefined;
   };
-  for (let round = 0; round < 2; round++) {
+  for (let pass = 0; pass < 2; pass++) {
     const report = await machine.reconcile(LEADER);
-    assert.match(told(report), /^firewall: .*EAGAIN/);
+    assert.match(reported(report), /^firewall: .*EAGAIN/);
     assert.match(node.namespace.run("iptables-save -t nat"), /MASQUERADE/);
     assert.deepEqual(destinations(machine), ["10.42.1.0/24"]);
   }
@@ -178,7 +178,7 @@ Deno.test("routes of the original that cannot be removed at first are removed la
   const RTM_DELROUTE = 25;
   machine.refuses = (messages) =>
     messages.some(({ type }) => type === RTM_DELROUTE) ? EAGAIN : undefined;
-  for (let round = 0; round < 2; round++) {
+  for (let pass = 0; pass < 2; pass++) {
     assert.ok((await machine.reconcile(LEADER)).refused.routes > 0);
     assert.equal(node.routes("proto static").length, 1);
   }

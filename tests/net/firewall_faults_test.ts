@@ -46,7 +46,7 @@ for (const reaches of [true, false]) {
     using _connection = connection;
     transport.onBatch = (bytes) => {
       if (transport.batches > 1) return undefined;
-      if (reaches) transport.sendUnheard(bytes);
+      if (reaches) transport.sendUnread(bytes);
       return () => {
         throw new NetlinkError({ operation: "receive", errno: ENOBUFS });
       };

@@ -164,33 +164,33 @@ Deno.test("FirewallApplier.apply() looks after verify() if there was a transacti
   using namespace = NetworkNamespace.enter("nft");
   const { connection } = openMeddled();
   using _connection = connection;
-  let looks = 0;
+  let observations = 0;
   const applier = new FirewallApplier(connection, {
     did: (operations) =>
-      looks += operations.some((each) => each.operation === "ListChains") ? 1 : 0,
+      observations += operations.some((each) => each.operation === "ListChains") ? 1 : 0,
   });
-  const looksOf = (damage?: string): number => {
+  const observationsOf = (damage?: string): number => {
     if (damage) namespace.run(`nft ${damage}`);
-    const before = looks;
+    const before = observations;
     applier.verify();
     ok(applier.apply(DESIRED).length === (damage?.includes("kilo") ? 1 : 0), damage);
-    return looks - before;
+    return observations - before;
   };
   applier.apply(DESIRED);
-  equal(looksOf(), 0);
-  ok(looksOf("add table ip others") > 0);
-  equal(looksOf(), 0);
-  ok(looksOf("delete element ip kilo known { 10.42.0.0/23 }") > 0);
-  equal(looksOf(), 0);
+  equal(observationsOf(), 0);
+  ok(observationsOf("add table ip others") > 0);
+  equal(observationsOf(), 0);
+  ok(observationsOf("delete element ip kilo known { 10.42.0.0/23 }") > 0);
+  equal(observationsOf(), 0);
 
   const fewer = { ...DESIRED, nat: { ...DESIRED.nat, keep: [] } };
   applier.apply(fewer);
   equal(applier.apply(DESIRED).length > 0, true);
-  equal(looksOf(), 0);
+  equal(observationsOf(), 0);
   applier.apply(fewer);
   namespace.run("nft add table ip more");
   applier.apply(DESIRED);
-  ok(looksOf() > 0, "another's transaction before ours");
+  ok(observationsOf() > 0, "another's transaction before ours");
 });
 
 /** The tables in the order of their text: a new one is listed last. */

@@ -101,7 +101,7 @@ export class MeddledTransport implements Transport {
   }
 
   /** To the kernel itself, which answers nobody. */
-  sendUnheard(bytes: Uint8Array<ArrayBuffer>): void {
+  sendUnread(bytes: Uint8Array<ArrayBuffer>): void {
     this.#socket.send(bytes);
     while (this.#socket.receive() !== undefined);
   }

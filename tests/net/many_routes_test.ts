@@ -58,18 +58,18 @@ Deno.test("300,000 routes of others cost next to nothing when something happens"
   const applier = new RouteApplier(node.connection);
   const desired = routes(node);
   equal(applier.apply(desired, node.devices).changed, 100);
-  const look = timeOf(() => {
+  const observe = timeOf(() => {
     applier.invalidate();
     equal(applier.apply(desired, node.devices).changed, 0);
   });
   console.log(
     `measured: with ${COUNT} routes of others an event costs ${event.toFixed(1)} ms to know the ` +
-      `default route, ${look.toFixed(1)} ms to look at ours; to dump the table takes ${
+      `default route, ${observe.toFixed(1)} ms to look at ours; to dump the table takes ${
         whole.toFixed(0)
       } ms`,
   );
   ok(event < whole / 4);
-  ok(look < whole / 2);
+  ok(observe < whole / 2);
 
   node.ip("route add default via 10.0.0.253 metric 7 proto dhcp");
   host.invalidate("route");

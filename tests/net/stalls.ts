@@ -14,19 +14,19 @@ export async function strainOf(work: () => Promise<unknown>): Promise<Strain> {
   const before = Deno.memoryUsage().rss;
   const start = performance.now();
   let [last, stall, peak] = [start, 0, before];
-  const look = () => {
+  const observe = () => {
     const now = performance.now();
     stall = Math.max(stall, now - last);
     last = now;
     peak = Math.max(peak, Deno.memoryUsage().rss);
   };
-  const timer = setInterval(look, 1);
+  const timer = setInterval(observe, 1);
   try {
     await work();
   } finally {
     clearInterval(timer);
   }
-  look();
+  observe();
   return { stall, memory: (peak - before) / (1 << 20), time: performance.now() - start };
 }
 

@@ -163,8 +163,8 @@ Deno.test("changes lose no packet of the peers that stay", async () => {
     stdout: "piped",
   });
   const [peer] = desiredA.peers;
-  for (let round = 0; round < 20; round++) {
-    const more = [0, 1, 2].map((n) => parsePrefix(`10.${100 + round + n}.0.0/16`)!);
+  for (let pass = 0; pass < 20; pass++) {
+    const more = [0, 1, 2].map((n) => parsePrefix(`10.${100 + pass + n}.0.0/16`)!);
     const allowedIPs = [...peer!.allowedIPs, ...more];
     const other = { ...peer!, publicKey: generatePrivateKey(), allowedIPs: [parsePrefix("::/0")!] };
     await configure(a, { ...desiredA, peers: [other, { ...peer!, allowedIPs }] });

@@ -233,16 +233,16 @@ Deno.test("what is left out of a mesh is told, and nothing else is changed", () 
       .map(({ dst }) => formatPrefix(dst));
     const after = new Set(applied.routes.map(({ dst }) => formatPrefix(dst)));
     const missing = before.filter((dst) => !after.has(dst));
-    const told = applied.warnings.slice(computed.warnings.length).map(({ text }) => text);
+    const reported = applied.warnings.slice(computed.warnings.length).map(({ text }) => text);
     for (const dst of missing) {
       const [address, bits] = dst.split("/") as [string, string];
       assert.ok(
-        told.some((text) => text.includes(`/${bits} `) || text.includes(address)),
-        `${dst} is missing, and nothing said: ${told.join("\n")}`,
+        reported.some((text) => text.includes(`/${bits} `) || text.includes(address)),
+        `${dst} is missing, and nothing said: ${reported.join("\n")}`,
       );
     }
-    assert.equal(new Set(told).size, told.length, "nothing is said twice");
-    if (told.length > 0 || before.length < computed.routes.length) return;
+    assert.equal(new Set(reported).size, reported.length, "nothing is said twice");
+    if (reported.length > 0 || before.length < computed.routes.length) return;
     if (facts.endpoints.some(({ hasLived }) => hasLived)) return;
     assert.deepEqual(applied.routes, computed.routes);
     assert.deepEqual(applied.device, computed.device);

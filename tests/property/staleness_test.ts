@@ -105,8 +105,8 @@ Deno.test("property: a node that checks in is never given up", () => {
 Deno.test("property: a dead node leaves after 60 to 100 s of live view, whatever resets connections", () => {
   fc.assert(fc.property(spells, fc.nat(200), (spells, death) => {
     const world = new World((second) => second < death);
-    for (let round = 0; round < 200; round++) {
-      const { kind, seconds } = spells[round % spells.length]!;
+    for (let pass = 0; pass < 200; pass++) {
+      const { kind, seconds } = spells[pass % spells.length]!;
       for (let n = 0; n < seconds; n++) {
         const isGone = world.tick(kind);
         assert.ok(world.liveSince <= 101 || !world.staleness.isFresh("n"), `${world.liveSince} s`);
@@ -114,7 +114,7 @@ Deno.test("property: a dead node leaves after 60 to 100 s of live view, whatever
         assert.ok(world.liveSince >= 59, `gone after ${world.liveSince} s of live view`);
         return;
       }
-      if (round > spells.length && !spells.some((spell) => spell.kind === "well")) return;
+      if (pass > spells.length && !spells.some((spell) => spell.kind === "well")) return;
     }
   }));
 });

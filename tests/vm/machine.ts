@@ -5,7 +5,7 @@ import type { Kernel } from "./debian.ts";
 import { writeInitramfs } from "./initramfs.ts";
 
 /** Milliseconds for anything in there: it is 20 to 40 times slower than this machine. */
-const PATIENCE = 120_000;
+const TIMEOUT = 120_000;
 
 export class VirtualMachine implements AsyncDisposable {
   readonly #qemu: Deno.ChildProcess;
@@ -88,11 +88,11 @@ export class VirtualMachine implements AsyncDisposable {
   }
 
   async #read(answer: RegExp): Promise<readonly string[]> {
-    let silence = "";
+    let idleTimeout = "";
     const timer = setTimeout(() => {
-      silence = `, having given no answer for ${PATIENCE / 1000} s`;
+      idleTimeout = `, having given no answer for ${TIMEOUT / 1000} s`;
       this.#end();
-    }, PATIENCE);
+    }, TIMEOUT);
     try {
       for (;;) {
         const found = answer.exec(this.#rest);
@@ -102,7 +102,7 @@ export class VirtualMachine implements AsyncDisposable {
         }
         const { value } = await this.#output.read();
         if (value === undefined) {
-          throw new Error(`the virtual machine ended${silence}:\n${this.console}`);
+          throw new Error(`the virtual machine ended${idleTimeout}:\n${this.console}`);
         }
         this.#rest += value;
       }

@@ -26,7 +26,7 @@ const WORLD: World = {
 };
 
 /** The kernel, or why there can be no virtual machine here. */
-async function prepare(): Promise<Kernel | string> {
+async function setUp(): Promise<Kernel | string> {
   if (Deno.build.arch !== "x86_64") return `no virtual machine on ${Deno.build.arch}`;
   try {
     await provision(["ip", "nft", "nsenter", "ping", "qemu-system-x86_64", "wg"]);
@@ -39,7 +39,7 @@ async function prepare(): Promise<Kernel | string> {
   }
 }
 
-const kernel = await prepare();
+const kernel = await setUp();
 
 Deno.test({
   name: typeof kernel === "string"

@@ -8,7 +8,7 @@ class Words {
   there = new Set<string>();
   refused = new Map<string, NetlinkError>();
   tried: string[] = [];
-  looks = 0;
+  observations = 0;
   readonly applier = new Applier<string>({
     diff: (desired, observed) => [
       ...desired.filter((word) => !observed.includes(word)).map((entry) => change("add", entry)),
@@ -22,7 +22,7 @@ class Words {
   apply(...desired: string[]) {
     this.tried = [];
     return this.applier.apply(desired, () => {
-      this.looks++;
+      this.observations++;
       return [...this.there];
     });
   }
@@ -51,7 +51,7 @@ Deno.test("Applier looks once and then trusts what it reached", () => {
   assert.deepEqual(words.apply("a", "b"), { changed: 3, refused: 0, warnings: [] });
   assert.deepEqual(words.apply("b"), { changed: 1, refused: 0, warnings: [] });
   assert.deepEqual(words.apply("b"), { changed: 0, refused: 0, warnings: [] });
-  assert.equal(words.looks, 1);
+  assert.equal(words.observations, 1);
   words.there.clear();
   assert.equal(words.apply("b").changed, 0);
   words.applier.invalidate();
@@ -102,11 +102,11 @@ Deno.test("Applier looks again when an answer was lost or a removal refused", ()
   words.refused.set("x", error(ENOBUFS, "x", "unknown"));
   words.apply("x");
   words.apply("x");
-  assert.equal(words.looks, 2);
+  assert.equal(words.observations, 2);
   words.refused.clear();
   words.apply("x");
   words.refused.set("x", error(EINVAL));
   words.apply();
   words.apply();
-  assert.equal(words.looks, 4);
+  assert.equal(words.observations, 4);
 });

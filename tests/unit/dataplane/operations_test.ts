@@ -65,6 +65,9 @@ Deno.test("operationsOf() counts members that come and go, and a firewall that g
 });
 
 Deno.test("lookOperations() lists the chains of both tables", () => {
-  const look = { protocol: "IPv6", operation: "ListChains", chain: "*", count: 1 };
-  assert.deepEqual(observeOperations(6), [{ ...look, table: "nat" }, { ...look, table: "filter" }]);
+  const observe = { protocol: "IPv6", operation: "ListChains", chain: "*", count: 1 };
+  assert.deepEqual(observeOperations(6), [{ ...observe, table: "nat" }, {
+    ...observe,
+    table: "filter",
+  }]);
 });

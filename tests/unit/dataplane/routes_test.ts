@@ -55,20 +55,20 @@ Deno.test("RouteApplier sees each change also in an answer it knows but for that
   const fib = new SimulatedFib(desired);
   using connection = new Connection(fib);
   const applier = new RouteApplier(connection);
-  const look = (desired: readonly RouteEntry[]) => {
+  const observe = (desired: readonly RouteEntry[]) => {
     applier.invalidate();
     return applier.apply(desired, { kilo: 7 }).changed;
   };
   const cases = [[], [one], [two, entry(1, 8)], [one, two, entry(3)]];
   for (const routes of cases) {
-    assert.equal(look(desired), 0); // from here on the answer is known
+    assert.equal(observe(desired), 0); // from here on the answer is known
     fib.routes = [...routes];
-    assert.ok(look(desired) > 0);
+    assert.ok(observe(desired) > 0);
     assert.deepEqual(fib.routes.map(({ oif }) => oif), [7, 7]);
   }
-  assert.equal(look(desired), 0);
-  assert.equal(look([one, entry(2, 8)]), 1, "another desired state against a known answer");
-  assert.equal(look([one, entry(2, 8)]), 0);
+  assert.equal(observe(desired), 0);
+  assert.equal(observe([one, entry(2, 8)]), 1, "another desired state against a known answer");
+  assert.equal(observe([one, entry(2, 8)]), 0);
 });
 
 Deno.test("RouteApplier compares 15,000 unchanged routes quickly", () => {
@@ -86,7 +86,7 @@ Deno.test("RouteApplier compares 15,000 unchanged routes quickly", () => {
   // The simulated tables are slow at adding, which is not what is measured.
   fib.routes = [...resolveRoutes(desired(), devices).entries];
   const times: number[] = [];
-  for (let round = 0; round < 8; round++) {
+  for (let pass = 0; pass < 8; pass++) {
     const routes = desired();
     const start = performance.now();
     assert.equal(applier.apply(resolveRoutes(routes, devices).entries, devices).changed, 0);

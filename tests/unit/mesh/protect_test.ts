@@ -77,8 +77,8 @@ Deno.test("protect() keeps the networks on link, and routes the free parts of th
       const what = `${text} of ${owner}`;
       assert.equal(desired.routes.length, isRouted ? 3 : 2, what);
       // What n2 has is its own; of a location's addresses that is known to all agents.
-      const told = /^(protected|duplicate) \((Peer p1|node n3|node:n3)\) .*10\.0\.0\./;
-      assert.equal(told.test(texts(desired).join()), !isRouted, `${what}: ${texts(desired)}`);
+      const reported = /^(protected|duplicate) \((Peer p1|node n3|node:n3)\) .*10\.0\.0\./;
+      assert.equal(reported.test(texts(desired).join()), !isRouted, `${what}: ${texts(desired)}`);
     }
   }
 });

@@ -129,7 +129,7 @@ Deno.test("a node is given time once only until it checks in again", () => {
     ...pass(staleness, [from, from + 24]),
     ...pass(staleness, [from + 24, from + 38], deaf),
   ];
-  const seconds = Array.from({ length: 20 }, (_, round) => round * 39);
+  const seconds = Array.from({ length: 20 }, (_, repetition) => repetition * 39);
   const gone = seconds.find((from) => cut(from).length > 0)!;
   // 24 s count of each round; after the first one 40 are left.
   assert.equal(gone, 2 * 39);

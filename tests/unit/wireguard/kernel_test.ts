@@ -35,7 +35,7 @@ interface Script {
 
 /** A kernel with WireGuard that does as the script says, and what it was told to set. */
 function open({ family = 0, dump = () => [], set = () => 0 }: Script) {
-  const told: DeviceMessage[] = [];
+  const reported: DeviceMessage[] = [];
   let lookups = 0;
   const transport = fakeTransport((requests) =>
     requests.flatMap((request) => {
@@ -49,13 +49,13 @@ function open({ family = 0, dump = () => [], set = () => 0 }: Script) {
       });
       assert.deepEqual([header.version, attributes.WGDEVICE_A_IFNAME], [1, "wg0"]);
       if (header.cmd === 0) return dump(request);
-      told.push(attributes);
+      reported.push(attributes);
       const errno = set(attributes);
       return errno !== 0 || request.flags & NLM_F_ACK ? [answer(request, errno)] : [];
     })
   );
   const client = kernelClient("wg0", new Connection(transport));
-  return { client, told, lookups: () => lookups };
+  return { client, reported, lookups: () => lookups };
 }
 
 /** CTRL_CMD_NEWFAMILY with CTRL_ATTR_FAMILY_ID. */
@@ -72,7 +72,7 @@ function deviceAnswer({ sequence }: Message, flags = 0): Uint8Array[] {
 
 Deno.test("read() reads the whole device, and finds its family once", async () => {
   const { client, lookups } = open({ dump: (it) => [...deviceAnswer(it), done(it)] });
-  for (let round = 0; round < 2; round++) {
+  for (let pass = 0; pass < 2; pass++) {
     assert.equal(wgDump(await client.read(), key(0x41)), WG_SHOW_DUMP);
   }
   assert.equal(lookups(), 1);
@@ -141,9 +141,9 @@ Deno.test("rejections say why", async () => {
 });
 
 Deno.test("apply() of nothing says nothing", async () => {
-  const { client, told, lookups } = open({});
+  const { client, reported, lookups } = open({});
   await client.apply({ peers: [] });
-  assert.deepEqual([told, lookups()], [[], 0]);
+  assert.deepEqual([reported, lookups()], [[], 0]);
 });
 
 const UPDATE = {
@@ -154,8 +154,8 @@ const UPDATE = {
 } as const;
 
 /** Per message and peer: flags of the peer, and CIDRs with their flags. */
-function legible(told: readonly DeviceMessage[]): unknown {
-  return told.map(({ WGDEVICE_A_PEERS: peers = [] }) =>
+function legible(reported: readonly DeviceMessage[]): unknown {
+  return reported.map(({ WGDEVICE_A_PEERS: peers = [] }) =>
     peers.map((peer) => [
       peer.WGPEER_A_PUBLIC_KEY === UPDATE.publicKey ? "peer" : "scratch",
       peer.WGPEER_A_FLAGS ?? 0,
@@ -169,16 +169,16 @@ function legible(told: readonly DeviceMessage[]): unknown {
 
 Deno.test("apply() takes single allowed IPs away by flag, and reads the first time back", async () => {
   let dumps = 0;
-  const { client, told } = open({
+  const { client, reported } = open({
     dump(it) {
       dumps++;
       return [done(it)];
     },
   });
-  for (let round = 0; round < 3; round++) {
-    told.length = 0;
+  for (let pass = 0; pass < 3; pass++) {
+    reported.length = 0;
     await client.apply({ peers: [UPDATE] });
-    assert.deepEqual(legible(told), [[["peer", 4, [1, 0]]], [["peer", 4, [2, 1]]]]);
+    assert.deepEqual(legible(reported), [[["peer", 4, [1, 0]]], [["peer", 4, [2, 1]]]]);
   }
   assert.equal(dumps, 1);
 });
@@ -187,7 +187,7 @@ Deno.test("apply() takes single allowed IPs away by flag, and reads the first ti
 Deno.test("apply() sees that flags of allowed IPs are ignored, and remembers it", async () => {
   let has: readonly number[] = [1, 2];
   let dumps = 0;
-  const { client, told } = open({
+  const { client, reported } = open({
     dump(it) {
       dumps++;
       return [deviceWith(it, has), done(it)];
@@ -202,16 +202,16 @@ Deno.test("apply() sees that flags of allowed IPs are ignored, and remembers it"
   });
   await client.apply({ peers: [UPDATE] });
   const scratch = [["scratch", 0, [2, 0]], ["scratch", 1]];
-  assert.deepEqual(legible(told), [[["peer", 4, [1, 0]]], [["peer", 4, [2, 1]]], scratch]);
+  assert.deepEqual(legible(reported), [[["peer", 4, [1, 0]]], [["peer", 4, [2, 1]]], scratch]);
   assert.deepEqual(has, [1]);
-  told.length = 0;
+  reported.length = 0;
   await client.apply({ peers: [UPDATE] });
-  assert.deepEqual(legible(told), [[["peer", 4, [1, 0]]], scratch]);
+  assert.deepEqual(legible(reported), [[["peer", 4, [1, 0]]], scratch]);
   assert.equal(dumps, 1);
 });
 
 Deno.test("apply() takes single allowed IPs away with a scratch peer on older kernels", async () => {
-  const { client, told } = open({
+  const { client, reported } = open({
     dump: (it) => [done(it)],
     set: ({ WGDEVICE_A_PEERS: peers = [] }) =>
       peers.some(({ WGPEER_A_ALLOWEDIPS: ips = [] }) =>
@@ -222,10 +222,10 @@ Deno.test("apply() takes single allowed IPs away with a scratch peer on older ke
   });
   await client.apply({ peers: [UPDATE] });
   const scratch = [["scratch", 0, [2, 0]], ["scratch", 1]];
-  assert.deepEqual(legible(told), [[["peer", 4, [1, 0]]], [["peer", 4, [2, 1]]], scratch]);
-  told.length = 0;
+  assert.deepEqual(legible(reported), [[["peer", 4, [1, 0]]], [["peer", 4, [2, 1]]], scratch]);
+  reported.length = 0;
   await client.apply({ peers: [UPDATE] });
-  assert.deepEqual(legible(told), [[["peer", 4, [1, 0]]], scratch]);
+  assert.deepEqual(legible(reported), [[["peer", 4, [1, 0]]], scratch]);
 });
 
 Deno.test("no key of a refused request is in the error", async () => {

@@ -100,7 +100,7 @@ Deno.test("apply() takes single allowed IPs away with a peer that nobody can be"
   const gone = parsePrefix("10.4.0.2/32")!;
   await withDevice(answering("errno=0\n\n", requests), async (client) => {
     const change = { kind: "update", publicKey: key(2), addAllowedIPs: [] } as const;
-    for (let round = 0; round < 2; round++) {
+    for (let pass = 0; pass < 2; pass++) {
       await client.apply({ peers: [{ ...change, removeAllowedIPs: [gone] }] });
     }
   });

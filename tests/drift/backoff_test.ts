@@ -32,7 +32,7 @@ for (const [kind, command] of WARS) {
     const script = `while :; do ${command}; sleep 0.01; done`;
     const enemy = node.namespace.spawn(["sh", "-c", script], { stdout: "null", stderr: "null" });
     const start = performance.now();
-    await lab.waitFor("a warning", () => told(node, kind).length > 0);
+    await lab.waitFor("a warning", () => reported(node, kind).length > 0);
     // Resyncs pass, which try again.
     await new Promise((resolve) => setTimeout(resolve, 2 * RESYNC));
     enemy.kill("SIGKILL");
@@ -43,14 +43,14 @@ for (const [kind, command] of WARS) {
       `measured: at most ${repairs} repairs in ${seconds.toFixed(1)} s of war over ${kind}`,
     );
     await lab.waitFor("peace", () => observer.state() === right, { timeout: 2 * RESYNC });
-    assert.equal(told(node, kind).length, 1);
-    assert.ok(told(node, "").length <= 2, told(node, "").join("\n"));
+    assert.equal(reported(node, kind).length, 1);
+    assert.ok(reported(node, "").length <= 2, reported(node, "").join("\n"));
     assert.ok(repairs <= LIMIT * PERIODS, `${repairs} repairs`);
   });
 }
 
 /** What it complained of: of this war, or of everything. */
-function told({ agent }: LabNode, kind: string): string[] {
+function reported({ agent }: LabNode, kind: string): string[] {
   return agent!.log.filter(({ level }) => level !== "info").map(({ msg }) => msg)
     .filter((text) => kind === "" || text.includes(`keeps undoing our changes (${kind})`));
 }
