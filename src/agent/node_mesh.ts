@@ -8,7 +8,12 @@ import { discoverEndpoints } from "../mesh/discover.ts";
 import { NO_ENDPOINTS } from "../mesh/discovered_endpoints.ts";
 import type { DiscoveredEndpoints, Node } from "../mesh/node.ts";
 import { ANNOTATIONS } from "../mesh/object.ts";
-import { type CompleteNode, isComplete } from "../mesh/readiness.ts";
+import {
+  type CompleteNode,
+  isComplete,
+  notReadyBecause,
+  type NotReadyReason,
+} from "../mesh/readiness.ts";
 import { usedEndpoints } from "../mesh/used_endpoints.ts";
 import type { DeviceState } from "../net/device.ts";
 import type { Key } from "../net/key.ts";
@@ -55,6 +60,13 @@ export interface Applied {
   readonly desired: Desired;
   readonly report: Report;
 }
+
+const NOT_READY_TEXTS: Readonly<Record<NotReadyReason, string>> = {
+  "no endpoint": "it has no usable endpoint",
+  "no pod subnet": "it has no usable spec.podCIDR",
+  "no key": "it has no usable key",
+  "stale": "it no longer checks in",
+};
 
 export class NodeMesh {
   readonly #parts: NodeMeshParts;
@@ -135,8 +147,8 @@ export class NodeMesh {
     const local: Node = { ...annotated, discoveredEndpoints: await this.#discover() };
     const { readings } = kernel.dataplane.device;
     if (isComplete(local)) return { local, hostDevices, readings };
-    const missing = local.subnet ? "endpoint" : "spec.podCIDR";
-    return `Node ${hostname} is not ready: it has no usable ${missing}`;
+    const reason = notReadyBecause(local, { isFresh: true });
+    return `Node ${hostname} is not ready: ${NOT_READY_TEXTS[reason!]}`;
   }
 
   /** Brings the kernel to what the objects say, or says why it cannot be known now. */

@@ -1,12 +1,17 @@
 /** The mesh as it is now, for those who ask: computed from what is remembered, the kernel is not asked. */
 
 import type { Backend } from "../backend/backend.ts";
-import type { Exclusion, Present } from "../http/agent_metrics.ts";
+import type { Present } from "../http/agent_metrics.ts";
 import type { PeerCounters } from "../http/device_metrics.ts";
 import type { DotText } from "../http/graph.ts";
 import { edgeCount, graph } from "../mesh/graph.ts";
-import type { Node } from "../mesh/node.ts";
-import { type CompleteNode, equalNodes, isComplete } from "../mesh/readiness.ts";
+import {
+  type CompleteNode,
+  equalNodes,
+  isComplete,
+  notReadyBecause,
+  type NotReadyReason,
+} from "../mesh/readiness.ts";
 import { topology, TopologyError } from "../mesh/topology.ts";
 import { formatIP } from "../net/ip.ts";
 import type { PeerState } from "../net/device.ts";
@@ -124,14 +129,13 @@ export class View {
     return node && isComplete(node) ? node : undefined;
   }
 
-  #excluded(): ReadonlyMap<Exclusion, number> {
+  #excluded(): ReadonlyMap<NotReadyReason, number> {
     const { backend, membership, options } = this.#parts;
-    const excluded = new Map<Exclusion, number>();
+    const excluded = new Map<NotReadyReason, number>();
     for (const node of backend.cluster().nodes.values()) {
-      if (membership.hasNode(node.name)) continue;
-      const reason = reasonAgainst(node);
-      if (reason === "stale" && node.name === options.hostname) continue;
-      excluded.set(reason, (excluded.get(reason) ?? 0) + 1);
+      const isFresh = node.name === options.hostname || membership.hasNode(node.name);
+      const reason = notReadyBecause(node, { isFresh });
+      if (reason) excluded.set(reason, (excluded.get(reason) ?? 0) + 1);
     }
     return excluded;
   }
@@ -170,10 +174,4 @@ export class View {
 
 function equalLocal(a: CompleteNode | undefined, b: CompleteNode | undefined): boolean {
   return a === b || a !== undefined && b !== undefined && equalNodes(a, b);
-}
-
-function reasonAgainst(node: Node): Exclusion {
-  if (!node.endpoint) return "no endpoint";
-  if (!node.subnet) return "no pod subnet";
-  return isComplete(node) ? "stale" : "no key";
 }

@@ -4,7 +4,7 @@ import { BackendError, type Cluster } from "../backend/backend.ts";
 import { type BackendChoice, openBackend } from "../backend/open.ts";
 import type { Granularity } from "../mesh/node.ts";
 import type { Peer } from "../mesh/peer.ts";
-import { type CompleteNode, isComplete, isReadyPeer } from "../mesh/readiness.ts";
+import { type CompleteNode, isReadyPeer, notReadyBecause } from "../mesh/readiness.ts";
 import { isFresh } from "../mesh/staleness.ts";
 import { claimWarnings } from "../mesh/holders.ts";
 import { type Topology, topology } from "../mesh/topology.ts";
@@ -85,8 +85,9 @@ async function readCluster(choice: BackendChoice, topologyLabel: string): Promis
 function readyNodes({ nodes }: Cluster): CompleteNode[] {
   const now = Date.now();
   return [...nodes.values()]
-    .filter(isComplete)
-    .filter(({ lastSeen }) => isFresh(lastSeen, now))
+    .filter((node): node is CompleteNode =>
+      notReadyBecause(node, { isFresh: isFresh(node.lastSeen, now) }) === undefined
+    )
     .sort((a, b) => compareText(a.name, b.name));
 }
 

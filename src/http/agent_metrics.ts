@@ -6,6 +6,7 @@ import { type Metric, type Sample, single } from "./metrics/exposition.ts";
 import { Distribution } from "./metrics/distribution.ts";
 import { processMetrics } from "./metrics/process.ts";
 import { Tally } from "./metrics/tally.ts";
+import { NOT_READY_REASONS, type NotReadyReason } from "../mesh/readiness.ts";
 import { type Warning, WARNINGS } from "../net/warning.ts";
 
 const EVENTS = ["apply", "checkin", "cleanUp", "local", "peer", "run"] as const;
@@ -13,10 +14,6 @@ export type ErrorEvent = typeof EVENTS[number];
 
 const DATAPLANE_PARTS = ["device", "firewall", "flows", "routes", "rules"] as const;
 export type DataplanePart = typeof DATAPLANE_PARTS[number];
-
-/** Why a node is not in the mesh. */
-export type Exclusion = typeof EXCLUSIONS[number];
-export const EXCLUSIONS = ["no endpoint", "no key", "no pod subnet", "stale"] as const;
 
 /** An operation of the firewall in the terms of iptables, in which the original counts. */
 export interface FirewallOperation {
@@ -35,7 +32,7 @@ export interface Present {
   readonly relists: number;
   /** Milliseconds that changing the parts of the kernel took so far. */
   readonly spent: Readonly<Record<DataplanePart, number>>;
-  readonly excluded: ReadonlyMap<Exclusion, number>;
+  readonly excluded: ReadonlyMap<NotReadyReason, number>;
   /** Those who ever shook hands, and how many seconds ago. */
   readonly handshakes: Iterable<{
     readonly kind: "node" | "peer";
@@ -192,7 +189,7 @@ function presentMetrics({ live, relists, spent, excluded }: Present): Metric[] {
       name: "kilo_excluded_nodes",
       help: "Nodes that are not in the mesh.",
       type: "gauge",
-      samples: EXCLUSIONS.map((reason): Sample => (
+      samples: NOT_READY_REASONS.map((reason): Sample => (
         { labels: { reason }, value: excluded.get(reason) ?? 0 }
       )),
     },

@@ -13,10 +13,27 @@ export interface CompleteNode extends Node {
   readonly subnet: Prefix;
 }
 
-/** A node is ready when it is complete and fresh (staleness.ts). It needs no WireGuard IP. */
+/** What may keep a node out of the mesh. */
+export const NOT_READY_REASONS = ["no endpoint", "no key", "no pod subnet", "stale"] as const;
+export type NotReadyReason = typeof NOT_READY_REASONS[number];
+
+/**
+ * The first reason why a node is not in the mesh; undefined: it is ready. It needs no WireGuard IP.
+ * `isFresh`: it checks in (staleness.ts).
+ */
+export function notReadyBecause(
+  { endpoint, subnet, key }: Node,
+  { isFresh }: { readonly isFresh: boolean },
+): NotReadyReason | undefined {
+  if (!endpoint) return "no endpoint";
+  if (!subnet) return "no pod subnet";
+  if (key === undefined || key === ZERO_KEY) return "no key";
+  return isFresh ? undefined : "stale";
+}
+
+/** Is it ready, as long as it is fresh? */
 export function isComplete(node: Node): node is CompleteNode {
-  return node.endpoint !== undefined && node.key !== undefined && node.key !== ZERO_KEY &&
-    node.subnet !== undefined;
+  return notReadyBecause(node, { isFresh: true }) === undefined;
 }
 
 /** A peer is ready with a key and something to route to it; it needs no endpoint. */

@@ -5,7 +5,13 @@ import { type Key, ZERO_KEY } from "../../../src/net/key.ts";
 import { parsePrefix } from "../../../src/net/prefix.ts";
 import type { Node } from "../../../src/mesh/node.ts";
 import type { Peer } from "../../../src/mesh/peer.ts";
-import { equalNodes, equalPeers, isComplete, isReadyPeer } from "../../../src/mesh/readiness.ts";
+import {
+  equalNodes,
+  equalPeers,
+  isComplete,
+  isReadyPeer,
+  notReadyBecause,
+} from "../../../src/mesh/readiness.ts";
 
 const KEY = "jk1ph8d/WBhSbxgUvoIzUOqxOTXzHYRIRRfpJK73iuE=" as Key;
 const prefix = (text: string) => parsePrefix(text)!;
@@ -49,6 +55,19 @@ function without<T, K extends keyof T>(value: T, field: K): Omit<T, K> {
   const { [field]: _, ...rest } = value;
   return rest;
 }
+
+Deno.test("notReadyBecause() names the first reason, and none for a complete and fresh node", () => {
+  const { endpoint: _, ...withoutEndpoint } = node();
+  const { subnet: __, ...withoutSubnet } = node();
+  const { key: ___, ...withoutKey } = node();
+  const reasonOf = (each: Node, isFresh = true) => notReadyBecause(each, { isFresh });
+  assert.equal(reasonOf(node()), undefined);
+  assert.equal(reasonOf(node(), false), "stale");
+  assert.equal(reasonOf(withoutEndpoint, false), "no endpoint");
+  assert.equal(reasonOf(withoutSubnet, false), "no pod subnet");
+  assert.equal(reasonOf(withoutKey, false), "no key");
+  assert.equal(reasonOf({ ...node(), key: ZERO_KEY }), "no key");
+});
 
 Deno.test("isComplete() wants endpoint, key and subnet, and no WireGuard IP", () => {
   assert.ok(isComplete(node()));
