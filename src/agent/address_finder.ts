@@ -46,7 +46,7 @@ export class AddressFinder {
   /** Was the host name looked up? Before that a first choice is not final. */
   #isFinal = false;
 
-  /** Looks at once; throws a DiscoveryError if there is nothing to be reached at. */
+  /** Reads the addresses at once; throws a DiscoveryError if the node has none to be reached at. */
   constructor(host: HostState, options: AddressFinderOptions) {
     this.#host = host;
     this.#options = options;
@@ -82,8 +82,8 @@ export class AddressFinder {
   }
 
   /**
-   * Looks again if something may have changed. Returns in how many milliseconds to look once more,
-   * if an address has gone and its replacement is waited for: until then nothing is certain. What
+   * Reads the addresses again if they may have changed. Returns in how many milliseconds to do so once
+   * more if one has gone, and waits for its replacement: until then nothing is certain. What
    * was found stays if there is nothing any more.
    */
   update(): number | undefined {

@@ -37,7 +37,7 @@ const RETRY = 500;
 /** What other machines ask over HTTP: it must leave time for check-ins and repairs. */
 const VISITORS = { perSecond: 250, burst: 50 };
 
-/** Runs until SIGINT or SIGTERM, then cleans up as told. Rejects if it cannot start. */
+/** Runs until SIGINT or SIGTERM, then cleans up as the flags say. Rejects if it cannot start. */
 export async function runAgent(options: AgentOptions): Promise<void> {
   configureLog(options.logLevel);
   const log = openLog("kilo");

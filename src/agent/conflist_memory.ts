@@ -28,7 +28,7 @@ export class ConflistMemory {
   }
 }
 
-/** Pods wait for the list itself, not for this; whoever writes the state directory tells of what is wrong there. */
+/** Ignores errors: pods wait for the list itself, and state.ts reports what is wrong with the directory. */
 async function keep(path: string, text: string): Promise<void> {
   await replaceFile(path, text, { mode: 0o600 }).catch(() => {});
 }

@@ -1,4 +1,4 @@
-/** A host's interfaces and addresses as discovery sees them, from what the kernel tells. */
+/** A host's interfaces and addresses as discovery sees them, from what the kernel reports. */
 
 import { type IP, width } from "../net/ip.ts";
 import type { Prefix } from "../net/prefix.ts";
@@ -12,7 +12,7 @@ import {
 import { ARPHRD_ETHER, ARPHRD_NONE, ARPHRD_PPP, type Link } from "../netlink/link.ts";
 import { RT_SCOPE_UNIVERSE } from "../netlink/rtnetlink.ts";
 
-/** What discovery looks at. */
+/** What discovery reads. */
 export interface HostView {
   /** By index. */
   readonly interfaces: readonly HostInterface[];
@@ -43,7 +43,7 @@ export interface HostAddress {
   readonly isPermanent: boolean;
 }
 
-/** What the kernel tells of a host. */
+/** What the kernel reports of a host. */
 export interface HostState {
   /** By index. */
   readonly links: readonly Pick<Link, "index" | "name" | "kind" | "type">[];

@@ -85,8 +85,8 @@ export class Membership {
   }
 
   /**
-   * Takes over what changed in the cluster; true if it makes another mesh. The local node is not
-   * looked at: it depends on more than its object.
+   * Takes over what changed in the cluster; true if it makes another mesh. Skips the local node:
+   * it depends on more than its object.
    */
   update(cluster: Cluster, change: ClusterChange, now: Moment): boolean {
     this.#staleness.advance(now); // also where only the view is another

@@ -1,4 +1,4 @@
-/** What the agent tells of itself over HTTP. Its parts tell it how they fare; others may ask any time. */
+/** What the agent reports of itself over HTTP. Its parts report their state here; requests read it. */
 
 import type { Backend, Problem } from "../backend/backend.ts";
 import { AgentMetrics } from "../http/agent_metrics.ts";

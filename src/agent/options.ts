@@ -7,7 +7,7 @@ import type { LogLevel } from "./log.ts";
 
 export interface AgentOptions {
   readonly backend: BackendChoice;
-  /** Undo the changes to the network when told to stop. */
+  /** Undo the changes to the network on SIGINT or SIGTERM. */
   readonly cleanUp: boolean;
   /** … and then delete the WireGuard interface too. */
   readonly cleanUpInterface: boolean;

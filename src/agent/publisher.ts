@@ -28,7 +28,7 @@ const CHECK_IN_BACKOFF = { first: 500, longest: 10_000, jitter: 0.5 };
 const CHANGE_BACKOFF = { first: 500, longest: 30_000, jitter: 0.5 };
 
 /**
- * Milliseconds between a patch and the next change: while a mesh comes together each round finds
+ * Milliseconds between a patch and the next change: while a mesh comes together each pass finds
  * another, and each patch wakes up every agent there is.
  */
 const REST = 500;

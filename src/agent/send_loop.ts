@@ -1,4 +1,4 @@
-/** Sends when told to, and again after a failure, until stopped. One thing at a time. */
+/** Sends on request, and again after a failure, until stopped. One send at a time. */
 
 import { Backoff, type BackoffOptions } from "../async/backoff.ts";
 import { sleep } from "../async/sleep.ts";

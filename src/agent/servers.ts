@@ -7,7 +7,7 @@ import type { Server } from "../mesh/host_facts.ts";
 import { equalIP, formatIP, type IP, parseIP } from "../net/ip.ts";
 import { contains, parsePrefix } from "../net/prefix.ts";
 
-/** In the order in which they are looked at: a local resolver hides the real ones from the first. */
+/** In the order in which they are read: a local resolver hides the real ones from the first. */
 const RESOLVER_FILES = ["/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"];
 
 const LOOPBACK = [parsePrefix("127.0.0.0/8")!, parsePrefix("::1/128")!];

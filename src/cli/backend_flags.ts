@@ -1,4 +1,4 @@
-/** The flags that say where Nodes and Peers come from, for every command that looks at them. */
+/** The flags that say where Nodes and Peers come from, for every command that reads them. */
 
 import type { BackendChoice } from "../backend/open.ts";
 import { choice, text } from "./flag.ts";

@@ -12,7 +12,7 @@ import { showconf } from "./showconf.ts";
 import { VERSION, version } from "./version.ts";
 import { webhook } from "./webhook.ts";
 
-/** For people who look at a mesh, wherever they are. */
+/** For people who inspect a mesh, wherever they are. */
 const TOOLS = [
   graph,
   showconf,

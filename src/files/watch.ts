@@ -39,7 +39,7 @@ export class DirectoryWatch implements Disposable {
 
   /**
    * Watches the directory that this path now names; true if it did not before: then whatever
-   * happened until now was not told. Throws what the system says.
+   * happened until now was not reported. Throws what the system says.
    */
   async ensure(): Promise<boolean> {
     const identity = await identityOf(this.path);

@@ -1,4 +1,4 @@
-/** What the agent counts of its work, told in its own words; the names are those of Prometheus. */
+/** What the agent counts of its work, under the names of its metrics. */
 
 import { deviceMetrics, type PeerCounters } from "./device_metrics.ts";
 import type { PartReport } from "./health.ts";

@@ -15,7 +15,7 @@ const CHUNK = 50;
 const IDLE_TIMEOUT = 15_000;
 
 /**
- * Milliseconds for which the stream of a list tells the news too: at a start nothing is as dear as
+ * Milliseconds for which the stream of a list also brings events: at a start nothing is as dear as
  * another connection, later it is that objects come whole.
  */
 const NEWS = 3000;
@@ -39,7 +39,7 @@ export type Listing<T extends KubernetesObject> =
   | News<T>;
 
 export type News<T extends KubernetesObject> =
-  /** From now on every change is told as it happens. */
+  /** From now on every change comes as an event. */
   | { readonly type: "live" }
   /** Bookmarks too, in the order of the server. */
   | { readonly type: "events"; readonly events: readonly WatchEvent<T>[] };

@@ -1,4 +1,4 @@
-/** What happens in directories, as the kernel tells: inotify(7). */
+/** What happens in directories, as the kernel reports it: inotify(7). */
 
 import { EINTR } from "./errno.ts";
 import { check, cString, lastErrno, libc } from "./libc.ts";
@@ -66,7 +66,7 @@ export class Inotify implements Disposable {
   /** Tells of everything that has happened up to now, before it returns. */
   drain(): void {
     const bytes = new Uint8Array(BUFFER_SIZE);
-    while (!this.#isClosed) { // whoever is told may dispose of this
+    while (!this.#isClosed) { // the callback may dispose of this
       const length = Number(libc().read(this.#fd, bytes, BigInt(BUFFER_SIZE)));
       if (length < 0 && lastErrno() === EINTR) continue;
       if (length <= 0) return; // EAGAIN: there is nothing more

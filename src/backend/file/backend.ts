@@ -305,7 +305,7 @@ export class FileBackend implements Backend {
     if (differing.some((path) => !this.#announced.has(path))) this.#isSilent = true;
   }
 
-  /** Makes the cluster from what the files hold, and tells if it differs. */
+  /** Makes the cluster from what the files hold, and reports a change. */
   #update(): void {
     const start = performance.now();
     const before = this.#cluster;

@@ -44,7 +44,7 @@ export class Pending<T> implements Disposable {
     const first = Math.max(Math.min(...this.#due.values()), this.#restUntil);
     this.#timer = startTimer(
       Math.max(0, first - performance.now()),
-      "look at files",
+      "read files",
       () => this.#fire(),
     );
   }

@@ -1,4 +1,4 @@
-/** A Kubernetes cluster: Nodes and Peers are followed, the own Node is annotated. */
+/** A Kubernetes cluster: watches Nodes and Peers, and annotates the own Node. */
 
 import { sleep } from "../../async/sleep.ts";
 import { TokenBucket } from "../../async/token_bucket.ts";
@@ -276,7 +276,7 @@ export class KubernetesBackend implements Backend {
     });
   }
 
-  /** Makes the cluster of what is known, and tells if it differs. */
+  /** Makes the cluster from what is known, and reports a change. */
   #update(): void {
     if (!this.#nodes.live) this.#liveness.clear();
     const before = this.#cluster;
@@ -294,7 +294,7 @@ export class KubernetesBackend implements Backend {
     return this.#nodes.isComplete && this.#peers.isComplete;
   }
 
-  /** What is to be told; until both lists are complete that is the own Node alone. */
+  /** What to report as changed: until both lists are complete the own Node alone. */
   #takeChanged(): ClusterChange {
     if (this.#isComplete) {
       return { nodes: this.#nodes.store.takeChanged(), peers: this.#peers.store.takeChanged() };
