@@ -3,6 +3,8 @@
 export interface Client {
   /** Does it wait for us, and not we for it? */
   readonly isBusy: boolean;
+  /** Has it had a response already? */
+  readonly wasAnswered: boolean;
   /** Ends it when the response under way is sent. */
   stop(): void;
   /** Cuts it off. */
@@ -91,15 +93,23 @@ export class Clients {
   }
 }
 
-/** That was idle for longest; one that waits for us only if all do. */
+/**
+ * That was idle for longest. If all but the newcomer wait for us, one of those that had their turn
+ * (else requests sent without end on as many connections as there may be keep everybody out), or the
+ * newcomer: those who wait for their first answer are served in their order.
+ */
 function closeOne(clients: Set<Client>): void {
-  let victim: Client | undefined;
+  let victim: Client | undefined, newcomer: Client | undefined;
+  for (const client of clients) newcomer = client;
   for (const client of clients) {
+    if (client === newcomer) break;
+    if (client.isBusy && !client.wasAnswered) continue;
     victim ??= client;
     if (client.isBusy) continue;
     victim = client;
     break;
   }
+  victim ??= newcomer;
   if (!victim) return;
   clients.delete(victim);
   victim.close();

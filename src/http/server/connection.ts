@@ -55,6 +55,7 @@ export class Connection implements Client {
   readonly #input: Input;
   #stream: Stream;
   #state: "waiting" | "reading" | "handling" | "writing" = "waiting";
+  #wasAnswered = false;
   #isStopping = false;
   #isClosed = false;
 
@@ -67,6 +68,10 @@ export class Connection implements Client {
   /** Does it wait for us, and not for the client? */
   get isBusy(): boolean {
     return this.#state === "handling";
+  }
+
+  get wasAnswered(): boolean {
+    return this.#wasAnswered;
   }
 
   /** Answers until the client is gone, is too slow or says that it has no more requests. Never rejects. */
@@ -120,6 +125,7 @@ export class Connection implements Client {
     const close = !head.keepAlive || this.#isStopping || !body.canBeDrained;
     await this.#write(response, { close, isHead: head.method === "HEAD" });
     if (close) return false;
+    this.#wasAnswered = true;
     await this.#within(HEAD_TIMEOUT, () => body.drain());
     if (this.#isStopping) return false;
     this.#state = "waiting";

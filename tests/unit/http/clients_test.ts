@@ -10,8 +10,8 @@ class Crowd {
     this.clients = new Clients({ total, reserved });
   }
 
-  join(name: string, { isOwn = false, isBusy = false } = {}): Client {
-    const client = { isBusy, stop() {}, close: () => void this.closed.push(name) };
+  join(name: string, { isOwn = false, isBusy = false, wasAnswered = false } = {}): Client {
+    const client = { isBusy, wasAnswered, stop() {}, close: () => void this.closed.push(name) };
     this.clients.add(client, { isOwn });
     return client;
   }
@@ -28,9 +28,21 @@ Deno.test("Clients.add() closes who was idle for longest, and rather who waits f
   crowd.join("e", { isBusy: true }); // c waits for us
   assert.deepEqual(crowd.closed, ["b", "a"]);
   crowd.join("f", { isBusy: true });
-  crowd.join("g", { isBusy: true });
-  assert.deepEqual(crowd.closed, ["b", "a", "d", "c"]);
+  assert.deepEqual(crowd.closed, ["b", "a", "d"]);
   assert.equal(crowd.clients.size, 3);
+});
+
+Deno.test("Clients.add() closes, where all others wait for us, one that had its turn, or the newcomer", () => {
+  const crowd = new Crowd(3, 0);
+  crowd.join("a", { isBusy: true });
+  crowd.join("hog", { isBusy: true, wasAnswered: true });
+  crowd.join("b", { isBusy: true });
+  crowd.join("c");
+  assert.deepEqual(crowd.closed, ["hog"]);
+  crowd.join("d", { isBusy: true });
+  assert.deepEqual(crowd.closed, ["hog", "c"], "it was idle");
+  crowd.join("e");
+  assert.deepEqual(crowd.closed, ["hog", "c", "e"]);
 });
 
 Deno.test("Clients.add() lets nobody from outside take what is reserved", () => {
