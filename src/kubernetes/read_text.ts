@@ -28,6 +28,9 @@ export async function readText(path: string): Promise<string> {
 }
 
 async function read(path: string): Promise<string> {
+  // Deno opens files on the thread of the event loop, where a named pipe would wait for a writer, and
+  // all the program with it. The pipe of `<(…)` is behind a link, and does not wait.
+  if ((await Deno.lstat(path)).isFifo) throw new Error("it is a named pipe");
   using file = await Deno.open(path);
   const chunks: Uint8Array<ArrayBuffer>[] = [];
   let length = 0;
