@@ -88,7 +88,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     lookup: (name) => lookupHost(dns, name),
     changed: meshChanged,
   });
-  const reconciler = new Reconciler({
+  await using reconciler = new Reconciler({
     standing,
     ...{ options, backend, kernel, addresses, resolver, servers, publisher, log, monitor },
     key: { privateKey, publicKey },

@@ -1,6 +1,7 @@
 /** What the node needs besides the mesh: its CNI configuration, watched, and forwarding switched on. */
 
 import { startTimer } from "../async/background.ts";
+import { deadline } from "../async/deadline.ts";
 import { Mutex } from "../async/mutex.ts";
 import type { Host } from "../dataplane/host.ts";
 import { mtuOf } from "../dataplane/interface.ts";
@@ -15,7 +16,10 @@ import type { Warning } from "../net/warning.ts";
 /** Milliseconds after which a file that is open for writing is read all the same. */
 const WRITE_TIMEOUT = 200;
 
-export class HostFiles implements Disposable {
+/** Milliseconds that a write under way may take at the end: a file system may hang. */
+const END_TIMEOUT = 1000;
+
+export class HostFiles implements AsyncDisposable {
   readonly #options: AgentOptions;
   readonly #host: Host;
   readonly #watch: DirectoryWatch;
@@ -26,6 +30,7 @@ export class HostFiles implements Disposable {
   #timer: number | undefined;
   #warnings: readonly Warning[] = [];
   readonly #mutex = new Mutex();
+  #isDisposed = false;
 
   /** `changed` is called when the CNI configuration, or its directory, is touched. */
   constructor(
@@ -65,7 +70,7 @@ export class HostFiles implements Disposable {
 
   async #reconcile(subnet: Prefix): Promise<number> {
     const { cni, cniPath, interface: name, mtu } = this.#options;
-    if (!cni) return 0;
+    if (!cni || this.#isDisposed) return 0;
     await this.#ensureWatch();
     const { written, warnings, again } = await writeConflist(cniPath, {
       subnet,
@@ -84,8 +89,12 @@ export class HostFiles implements Disposable {
     await this.#watch.ensure().catch(() => {});
   }
 
-  [Symbol.dispose](): void {
+  /** Resolves when nothing is written any more, or {@link END_TIMEOUT} is over. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isDisposed = true;
     clearTimeout(this.#timer);
     this.#watch[Symbol.dispose]();
+    const ended = { milliseconds: END_TIMEOUT, what: "writing the CNI configuration" };
+    await deadline(this.#mutex.idle(), ended).catch(() => {});
   }
 }

@@ -38,7 +38,7 @@ type Reasons = ReadonlySet<Reason>;
 /** What others may change, and we repair. */
 type RepairKind = StateKind | "CNI";
 
-export class Reconciler {
+export class Reconciler implements AsyncDisposable {
   readonly #parts: ReconcilerParts;
   readonly #loop: ReconcileLoop;
   readonly #membership: Membership;
@@ -133,11 +133,15 @@ export class Reconciler {
     this.#loop.stop();
   }
 
+  /** Resolves when none of its work uses the kernel any more. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#files[Symbol.asyncDispose]();
+  }
+
   /** Pass after pass; a failed one is logged and retried. Both lists must be complete. */
   async run(): Promise<void> {
     using loop = this.#loop;
     using _firstPackets = this.#firstPackets;
-    using _files = this.#files;
     this.#isRunning = true;
     loop.add("resync");
     this.#scheduleTrim();

@@ -86,17 +86,20 @@ export class Socket implements Transport {
 
   /** Receives the events of a multicast group (`RTNLGRP_LINK` and the like) from now on. */
   join(group: number): void {
+    this.#checkOpen();
     if (this.#setOption(NETLINK_ADD_MEMBERSHIP, group)) return;
     throw this.#failure(`join group ${group} of`);
   }
 
   send(bytes: Uint8Array<ArrayBuffer>): void {
+    this.#checkOpen();
     const { mnl } = this.#libraries;
     const sent = mnl.mnl_socket_sendto(this.#handle, bytes, BigInt(bytes.length));
     if (Number(sent) !== bytes.length) throw this.#failure(`send ${bytes.length} bytes to`);
   }
 
   receive({ shared = false } = {}): Uint8Array<ArrayBuffer> | undefined {
+    this.#checkOpen();
     const { libc } = this.#libraries;
     for (;;) {
       const ready = this.#poll();
@@ -127,7 +130,13 @@ export class Socket implements Transport {
     }
   }
 
-  /** Closes the socket; it may not be used afterwards. */
+  /** libmnl follows the handle without asking: a closed one would end the program. */
+  #checkOpen(): void {
+    if (this.#handle !== null) return;
+    throw new NetlinkError({ operation: `use ${this.#name}, which is closed`, errno: EBADF });
+  }
+
+  /** Closes the socket; using it afterwards throws a NetlinkError (EBADF). */
   [Symbol.dispose](): void {
     if (this.#handle === null) return;
     this.#libraries.mnl.mnl_socket_close(this.#handle);

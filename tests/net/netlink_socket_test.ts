@@ -1,9 +1,10 @@
 /** What only real sockets do: loss, strangers, events. Needs root. */
 
-import { deepEqual, equal, ok } from "node:assert/strict";
+import { deepEqual, equal, ok, throws } from "node:assert/strict";
 import { formatPrefix, parsePrefix } from "../../src/net/prefix.ts";
 import { parseAddress } from "../../src/netlink/address.ts";
 import { Connection } from "../../src/netlink/connection.ts";
+import { NetlinkError } from "../../src/netlink/error.ts";
 import { type EventKind, EventMonitor, type KernelEvents } from "../../src/netlink/events.ts";
 import { createLink, listLinks, parseLink } from "../../src/netlink/link.ts";
 import type { Message } from "../../src/netlink/message.ts";
@@ -179,3 +180,14 @@ function disposable<T extends Deno.ForeignLibraryInterface>(
 ): Deno.DynamicLibrary<T> & Disposable {
   return Object.assign(library, { [Symbol.dispose]: () => library.close() });
 }
+
+Deno.test("a socket that is closed throws whatever it is used for, and does not end the program", () => {
+  using _namespace = NetworkNamespace.enter("nl");
+  const socket = Socket.open(NETLINK_ROUTE);
+  const connection = new Connection(socket);
+  connection[Symbol.dispose]();
+  const isClosed = (error: unknown) => error instanceof NetlinkError && error.code === "EBADF";
+  throws(() => listLinks(connection), isClosed);
+  throws(() => socket.receive(), isClosed);
+  throws(() => socket.join(1), isClosed);
+});
