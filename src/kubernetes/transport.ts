@@ -99,7 +99,10 @@ export class Transport implements Disposable {
     if (refused && refused !== this.#session) return this.#session;
     const isDue = performance.now() - this.#readAt > READ_INTERVAL || this.#isExpired();
     if (!refused && !isDue) return this.#session;
-    if (refused) await this.#atMost(this.#reading);
+    if (refused) {
+      await this.#atMost(this.#reading);
+      if (refused !== this.#session) return this.#session; // another request had it read again
+    }
     this.#reading ??= this.#read({ isRefused: refused !== undefined })
       .finally(() => this.#reading = undefined);
     await this.#atMost(this.#reading);
