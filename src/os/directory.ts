@@ -3,18 +3,19 @@
  * and nothing that is there is ever written to.
  */
 
+import {
+  O_CLOEXEC,
+  O_CREAT,
+  O_DIRECTORY,
+  O_EXCL,
+  O_NOFOLLOW,
+  O_RDONLY,
+  O_WRONLY,
+} from "./fcntl.ts";
 import { check, cString, later, libc, SystemError } from "./libc.ts";
 
-// include/uapi/asm-generic/fcntl.h, include/uapi/linux/fcntl.h
+// include/uapi/linux/fcntl.h
 const AT_FDCWD = -100;
-const O_RDONLY = 0;
-const O_WRONLY = 1;
-const O_CREAT = 0o100;
-const O_EXCL = 0o200;
-const O_CLOEXEC = 0o2000000;
-// These two are other numbers on ARM.
-const O_DIRECTORY = Deno.build.arch === "aarch64" ? 0o40000 : 0o200000;
-const O_NOFOLLOW = Deno.build.arch === "aarch64" ? 0o100000 : 0o400000;
 
 /** Told apart from other files, and never there after a call: others' temporaries are other files. */
 const OURS = crypto.randomUUID();

@@ -1,13 +1,11 @@
 /** What can be asked of a file beyond stat(2): does anybody write to it, and where does it live? */
 
+import { O_CLOEXEC, O_NONBLOCK, O_RDONLY } from "./fcntl.ts";
 import { EAGAIN } from "./errno.ts";
 import { cString, lastErrno, later, libc } from "./libc.ts";
 
 // include/uapi/asm-generic/fcntl.h, include/uapi/linux/fcntl.h
 const AT_FDCWD = -100;
-const O_RDONLY = 0;
-const O_NONBLOCK = 0o4000;
-const O_CLOEXEC = 0o2000000;
 const F_SETSIG = 10;
 const F_SETLEASE = 1024;
 const F_RDLCK = 0;

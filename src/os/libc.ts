@@ -3,6 +3,15 @@
  * files in /proc, which a program is kept from unless it may do everything.
  */
 
+import {
+  AF_INET,
+  AF_INET6,
+  O_CLOEXEC,
+  O_RDONLY,
+  O_WRONLY,
+  SOCK_CLOEXEC,
+  SOCK_DGRAM,
+} from "./fcntl.ts";
 import { type IP, ipToBytes } from "../net/ip.ts";
 import { errnoName } from "./errno.ts";
 
@@ -77,20 +86,13 @@ const LIBC = {
   madvise: { parameters: ["usize", "usize", "i32"], result: "i32" },
 } as const;
 
-// include/linux/socket.h, include/linux/net.h, include/uapi/asm-generic/fcntl.h
-const AF_INET = 2;
-const AF_INET6 = 10;
-const SOCK_DGRAM = 2;
+// include/linux/socket.h
 const MSG_DONTWAIT = 0x40;
 const SHUT_RDWR = 2;
 // include/uapi/asm-generic/resource.h
 const RLIMIT_NOFILE = 7;
 // include/uapi/asm-generic/mman-common.h
 const MADV_DONTNEED = 4;
-const SOCK_CLOEXEC = 0o2000000;
-const O_RDONLY = 0;
-const O_WRONLY = 1;
-const O_CLOEXEC = 0o2000000;
 
 /** A call failed; the message says which, on what, and the errno's name. */
 export class SystemError extends Error {

@@ -1,19 +1,21 @@
 /** Locks that end with the process: abstract unix sockets (unix(7)), and locked files (flock(2)). */
 
+import {
+  AF_UNIX,
+  O_CLOEXEC,
+  O_CREAT,
+  O_NOFOLLOW,
+  O_RDWR,
+  SOCK_CLOEXEC,
+  SOCK_NONBLOCK,
+  SOCK_STREAM,
+} from "./fcntl.ts";
 import { check, cString, libc, readSystemFile, SystemError } from "./libc.ts";
 import { processesWithSocket } from "./socket_owner.ts";
 
-// include/linux/socket.h, include/linux/net.h, include/uapi/asm-generic/{socket,fcntl}.h
-const AF_UNIX = 1;
-const SOCK_STREAM = 1;
-const SOCK_NONBLOCK = 0o4000;
-const SOCK_CLOEXEC = 0o2000000;
+// include/uapi/asm-generic/socket.h, include/uapi/asm-generic/fcntl.h
 const SOL_SOCKET = 1;
 const SO_PEERCRED = 17;
-const O_RDWR = 2;
-const O_CREAT = 0o100;
-const O_NOFOLLOW = 0o400000;
-const O_CLOEXEC = 0o2000000;
 const LOCK_EX = 2;
 const LOCK_NB = 4;
 

@@ -1,16 +1,10 @@
 /** UDP to one address (udp(7)): a connected socket hears of it when nobody is there. */
 
+import { AF_INET, AF_INET6, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK } from "./fcntl.ts";
 import { type IP, ipToBytes } from "../net/ip.ts";
 import { check, cString, lastErrno, libc, SystemError } from "./libc.ts";
 import { EAGAIN, EINTR, errnoName } from "./errno.ts";
 import { whenReadable } from "./poller.ts";
-
-// include/linux/socket.h, include/linux/net.h
-const AF_INET = 2;
-const AF_INET6 = 10;
-const SOCK_DGRAM = 2;
-const SOCK_NONBLOCK = 0o4000;
-const SOCK_CLOEXEC = 0o2000000;
 
 const LARGEST_DATAGRAM = 65_536;
 
